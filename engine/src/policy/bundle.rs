@@ -1,0 +1,153 @@
+//! The bundle: everything the filter runs on, in one signed document.
+//!
+//! Control signs the exact bytes of [`SignedBundle::payload`] with Ed25519; the filter checks them against the
+//! keys in its plugin configuration before it reads them.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+
+use super::document::Policy;
+
+/// The format that this build writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// Everything the filter runs on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Bundle {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Digest of what decides: policy, keys, grants, revocations. Two bundles with one version decide alike.
+    pub version: String,
+    /// Digest of the policy alone, as records carry it.
+    pub policy_version: String,
+    /// When control made it, in Unix milliseconds. A filter never goes back to an older one.
+    pub issued_at_ms: u64,
+    /// The policy, merged and checked.
+    pub policy: Policy,
+    /// The keys of each issuer in the policy, by issuer name.
+    pub keys: Vec<IssuerKeys>,
+    /// 32 bytes, base64: keys of pseudonyms and sealed masks are derived from it.
+    pub tenant_key: String,
+    /// Rights with an end.
+    pub grants: Vec<Grant>,
+    /// Subjects and tokens that are shut out at once.
+    pub revocations: Vec<Revocation>,
+}
+
+/// The public keys of an issuer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IssuerKeys {
+    /// The issuer's name in the policy.
+    pub issuer: String,
+    /// JSON Web Keys, as published.
+    pub keys: Vec<serde_json::Value>,
+}
+
+/// A role for a subject, with an end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// Its id in control.
+    pub id: String,
+    /// Who has it.
+    pub subject: String,
+    /// The role, by name.
+    pub role: String,
+    /// When it starts, in Unix milliseconds.
+    pub from_ms: u64,
+    /// When it ends, in Unix milliseconds. The filter knows the end, even when control is away.
+    pub until_ms: u64,
+}
+
+/// Something that is shut out at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Revocation {
+    /// Every token of this subject that was issued before the moment (Unix milliseconds).
+    Subject {
+        /// The subject.
+        subject: String,
+        /// Tokens with an earlier `iat` are refused.
+        before_ms: u64,
+    },
+    /// The token with this `jti`.
+    Token {
+        /// The token's id.
+        jti: String,
+    },
+}
+
+/// A bundle as it travels.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignedBundle {
+    /// The JSON of a [`Bundle`], as text; these exact bytes are signed.
+    pub payload: String,
+    /// Ed25519 over [`SignedBundle::payload`], base64.
+    pub signature: String,
+}
+
+/// Why a bundle is kept out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BundleError {
+    /// No key in the plugin configuration made the signature.
+    #[error("the bundle's signature was made by none of the keys in the plugin configuration (`bundleKeys`)")]
+    Signature,
+    /// Not a bundle.
+    #[error("the bundle cannot be read: {0}")]
+    Unreadable(String),
+    /// Written by a control service of another generation.
+    #[error("the bundle has format {0}, this filter reads format {FORMAT}: bring filter and control to one release")]
+    Format(u32),
+    /// A key that is not an Ed25519 public key.
+    #[error("`{0}` is not an Ed25519 public key in base64 (32 bytes)")]
+    Key(String),
+}
+
+impl SignedBundle {
+    /// Signs a bundle.
+    ///
+    /// # Errors
+    /// [`BundleError::Unreadable`] when it does not serialise (it always does).
+    pub fn sign(bundle: &Bundle, key: &SigningKey) -> Result<Self, BundleError> {
+        let payload = serde_json::to_string(bundle).map_err(|e| BundleError::Unreadable(e.to_string()))?;
+        let signature = BASE64.encode(key.sign(payload.as_bytes()).to_bytes());
+        Ok(Self { payload, signature })
+    }
+
+    /// Checks the signature against each of `keys`, then reads the bundle.
+    ///
+    /// # Errors
+    /// See [`BundleError`].
+    pub fn open(&self, keys: &[VerifyingKey]) -> Result<Bundle, BundleError> {
+        let signature = BASE64
+            .decode(&self.signature)
+            .ok()
+            .and_then(|bytes| Signature::from_slice(&bytes).ok())
+            .ok_or(BundleError::Signature)?;
+        if !keys.iter().any(|key| key.verify_strict(self.payload.as_bytes(), &signature).is_ok()) {
+            return Err(BundleError::Signature);
+        }
+        let bundle: Bundle =
+            serde_json::from_str(&self.payload).map_err(|e| BundleError::Unreadable(e.to_string()))?;
+        if bundle.format != FORMAT {
+            return Err(BundleError::Format(bundle.format));
+        }
+        Ok(bundle)
+    }
+}
+
+/// Reads an Ed25519 public key in base64.
+///
+/// # Errors
+/// [`BundleError::Key`].
+pub fn verifying_key(text: &str) -> Result<VerifyingKey, BundleError> {
+    let bytes = BASE64.decode(text.trim()).ok().and_then(|b| <[u8; 32]>::try_from(b).ok());
+    bytes
+        .and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok())
+        .ok_or_else(|| BundleError::Key(text.to_owned()))
+}

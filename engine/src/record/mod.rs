@@ -1,0 +1,158 @@
+//! Records, block digests, the chain.
+//!
+//! A record says what happened in one stage of an exchange. The bodies that it names are masked, cut into
+//! content-addressed blocks: a conversation that is resent every turn costs its growth.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::Effect;
+use crate::policy::document::{Action, Part};
+
+/// What happened in one stage of an exchange.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The exchange: 32 hexadecimal digits, drawn by the filter.
+    pub exchange: String,
+    /// Which stage this is about.
+    pub stage: Stage,
+    /// When, in Unix milliseconds, by the filter's clock.
+    pub at_ms: u64,
+    /// Which sidecar wrote it (Envoy's node id).
+    pub node: String,
+    /// The verified caller; absent when there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<Who>,
+    /// The session, where the client sends one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The subagent, where the client names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// The route's name (`messages.create`), or `unknown`.
+    pub route: String,
+    /// The model asked for, or that answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Whether the client asked for a stream.
+    #[serde(default)]
+    pub stream: bool,
+    /// The policy in force ([`crate::policy::bundle::Bundle::policy_version`]).
+    pub policy_version: String,
+    /// What was decided, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<Decision>,
+    /// How many findings of each kind were seen.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub findings: BTreeMap<String, u32>,
+    /// The masked body: of the request at [`Stage::Open`], of the reply (a whole message, also when it was
+    /// streamed) at [`Stage::Close`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Body>,
+    /// HTTP status that the client got.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Tokens used, from the reply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// The reply's stop reason as the client got it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<String>,
+    /// From the request's first byte to this stage, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+}
+
+/// A stage of an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Stage {
+    /// The request was judged; it went upstream unless the decisions say otherwise.
+    Open,
+    /// The exchange ended: the reply is complete, or was refused, or the client left.
+    Close,
+}
+
+/// Who called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Who {
+    /// The issuer's name in the policy.
+    pub issuer: String,
+    /// The subject.
+    pub subject: String,
+    /// Groups at that time.
+    pub groups: Vec<String>,
+}
+
+/// One decision within an exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// The rule's name, or one of the built-in reasons (`token`, `scope`, `model`, `tool`, ...).
+    pub rule: String,
+    /// What it decided.
+    pub action: Action,
+    /// About which part; absent: the request as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+    /// The tool concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// The effects that were read out of a command.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<Effect>,
+    /// The hold that came of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<String>,
+    /// The rule only observes: nothing was done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed: bool,
+}
+
+/// Tokens used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Usage {
+    /// Tokens of the prompt that were neither read from nor written to the cache.
+    pub input_tokens: u64,
+    /// Tokens written by the model.
+    pub output_tokens: u64,
+    /// Tokens read from the cache.
+    pub cache_read_input_tokens: u64,
+    /// Tokens written to the cache.
+    pub cache_creation_input_tokens: u64,
+}
+
+/// A masked body, as pieces that put together give its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Body {
+    /// In order.
+    pub pieces: Vec<Piece>,
+}
+
+/// A piece of a body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Piece {
+    /// Short text, as it is.
+    Text(String),
+    /// A block, by the hexadecimal SHA-256 of its content.
+    Block(String),
+}
+
+/// A block of text that records refer to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Block {
+    /// Hexadecimal SHA-256 of `text`.
+    pub digest: String,
+    /// The content: text, or (`list`) the JSON of a list of [`Piece`]s that stands for what they give.
+    pub text: String,
+    /// Whether `text` is a list of pieces.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub list: bool,
+}

@@ -1,0 +1,161 @@
+//! What filter and control say to each other: JSON over HTTP/1.1 or 2, each call with `authorization: Bearer`
+//! and the data-plane token of the plugin configuration.
+//!
+//! | call | what it does |
+//! |---|---|
+//! | `GET /v1/bundle?after=VERSION&wait=SECONDS` | 200 [`SignedBundle`](crate::policy::bundle::SignedBundle), or 304 when the wait ended without a new one |
+//! | `POST /v1/exchanges` [`Open`] | writes the record durably, opens or joins the hold; [`OpenReply`] |
+//! | `POST /v1/holds/{id}/wait?seconds=N` | [`HoldState`] once it is decided or the wait ends |
+//! | `POST /v1/records` [`Batch`] | writes records durably; [`BatchReply`] |
+//! | `POST /v1/issuers/refresh` [`Refresh`] | 202; the issuer's keys are fetched again (rate-limited) |
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::document::Part;
+use crate::record::{Block, Record, Who};
+
+/// Path of the bundle.
+pub const BUNDLE: &str = "/v1/bundle";
+/// Path on which an exchange is opened.
+pub const EXCHANGES: &str = "/v1/exchanges";
+/// Path of records in batches.
+pub const RECORDS: &str = "/v1/records";
+/// Path below which holds live.
+pub const HOLDS: &str = "/v1/holds";
+/// Path on which a fresh look at an issuer's keys is asked for.
+pub const REFRESH: &str = "/v1/issuers/refresh";
+
+/// Asks for a record to be written before its request is forwarded, and for a hold where a rule says so.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Open {
+    /// The record. Absent where policy does not record before forwarding and this is only about a hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Record>,
+    /// Blocks that the record names and that control has not acknowledged to this VM.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<Block>,
+    /// What must be approved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldAsk>,
+}
+
+/// Something that must be approved by a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldAsk {
+    /// Hexadecimal SHA-256 that a retry of the same thing comes up with again: principal, rule, and the digest of
+    /// the request (without `stream`, `max_tokens` and cache marks) or of the tool call. One decision belongs to it.
+    pub key: String,
+    /// Whether the held prompt already stands in an earlier turn of the conversation: an approval that was used
+    /// for `key` covers it, so that a conversation goes on after its approval.
+    #[serde(default)]
+    pub history: bool,
+    /// The exchange that asks.
+    pub exchange: String,
+    /// The rule that holds.
+    pub rule: String,
+    /// The rule's message.
+    pub message: String,
+    /// Who asks. Can never be the one who decides.
+    pub who: Who,
+    /// The session, where the client sends one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// What is held.
+    pub part: Part,
+    /// The model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The tool that would be called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// What a reviewer sees, masked: the prompt's text, or the tool's input as JSON.
+    pub preview: String,
+    /// What the command would do, one entry a statement (`destroy: DROP TABLE orders`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<String>,
+    /// Groups of which the approver must be a member.
+    pub approvers: Vec<String>,
+    /// Whether a reason must be given.
+    pub reason: bool,
+    /// After this many seconds without a decision it is denied.
+    pub expires_seconds: u64,
+    /// The policy in force.
+    pub policy_version: String,
+}
+
+/// Control's answer to [`Open`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenReply {
+    /// The hold's state. Absent when none was asked for: go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldState>,
+    /// Digests that the record names and that control does not have. Not empty: nothing was written or held; ask
+    /// again with these blocks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+}
+
+/// Where a hold stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldState {
+    /// The hold's id, short enough to be typed.
+    pub id: String,
+    /// What was decided.
+    pub decision: HoldDecision,
+    /// The reason that the reviewer gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Who decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+}
+
+/// What was decided on a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HoldDecision {
+    /// Nobody has decided.
+    Waiting,
+    /// Go on. The asker that is told so has used the approval up.
+    Approved,
+    /// Refused, by a person.
+    Denied,
+    /// Nobody decided in time: refused.
+    Expired,
+}
+
+/// Records in the order in which they happened in one VM.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Batch {
+    /// Identifies the batch, so that one sent twice is written once.
+    pub id: String,
+    /// The records.
+    pub records: Vec<Record>,
+    /// Blocks that they name and that control has not acknowledged to this VM.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blocks: Vec<Block>,
+}
+
+/// Control's answer to [`Batch`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchReply {
+    /// Digests that control does not have. Not empty: nothing was written; send again with these blocks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+}
+
+/// Asks control to look at an issuer's keys again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refresh {
+    /// The issuer's name in the policy.
+    pub issuer: String,
+    /// The key id that a token named and no bundle has.
+    pub kid: String,
+}
