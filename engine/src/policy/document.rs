@@ -28,6 +28,20 @@ pub struct Policy {
     pub recording: Recording,
     /// Settings of the enforcement point itself.
     pub limits: Limits,
+    /// Who may use control itself.
+    pub access: Access,
+}
+
+/// Which groups may use what in control. No right includes another; who may approve stands in each rule.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Access {
+    /// May read sessions and records, replay and export them.
+    pub auditors: Vec<String>,
+    /// May see the state of the service and its sidecars.
+    pub operators: Vec<String>,
+    /// May propose policy.
+    pub authors: Vec<String>,
 }
 
 /// An issuer of tokens: an OIDC provider, or control itself.
