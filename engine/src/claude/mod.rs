@@ -1,1 +1,4 @@
-//! claude
+//! The Messages API: its routes and its errors.
+
+pub mod error;
+pub mod routes;
