@@ -7,7 +7,7 @@ mod rules;
 
 use std::fmt;
 
-use super::document::{MaskStyle, Policy};
+use super::document::Policy;
 use super::glob::Glob;
 use super::pattern::Patterns;
 use nearest::nearest;
@@ -123,10 +123,6 @@ fn check_masking(policy: &Policy, found: &mut Found) {
             let plainer: String = pattern.name.to_ascii_lowercase().replace(['-', ' ', '.'], "_");
             let suggestion = plainer.bytes().all(plain).then_some(plainer.as_str());
             found.suggest(field, why, suggestion);
-        }
-        if policy.masking.kinds.get(&pattern.name) == Some(&MaskStyle::Off) {
-            let field = format!("masking.custom[{n}].name");
-            found.add(field, "the pattern is turned off again under `masking.kinds`; remove one of the two");
         }
     }
 }
