@@ -113,6 +113,13 @@ pub fn of_any<'d, 'a>(root: Value<'d, 'a>) -> Unit<'d, 'a> {
     unit
 }
 
+/// The strings of an object but for those below `key`.
+pub fn around<'d, 'a>(root: Value<'d, 'a>, key: &str) -> Unit<'d, 'a> {
+    let mut unit = Unit::default();
+    unit.fields_but(root, |own| own == key);
+    unit
+}
+
 /// The strings of one block or fragment of a block.
 pub fn of_block<'d, 'a>(block: Value<'d, 'a>) -> Unit<'d, 'a> {
     let mut unit = Unit { part: reply_part(block), ..Unit::default() };

@@ -8,8 +8,8 @@ use super::{Case, Settled, decision};
 use crate::claude::units::all_strings;
 use crate::command::{self, Effect};
 use crate::json::{self, Kind, Value};
-use crate::policy::compile::{CompiledRule, Facts};
-use crate::policy::document::{Action, Language, Part};
+use crate::policy::document::{Action, Approval, Language, Part};
+use crate::policy::rule::{CompiledRule, Facts};
 use crate::record::Decision;
 use crate::wire::HoldAsk;
 
@@ -64,7 +64,7 @@ impl Case {
             text: None,
             tool: Some(tool),
             input_strings: &strings,
-            findings: &findings,
+            findings: &findings.iter().map(String::as_str).collect::<Vec<_>>(),
             effects: &effects,
         });
         let noted = |rule: &str, action, observed| Decision {
@@ -83,7 +83,7 @@ impl Case {
             }
             Action::Deny => {
                 self.decisions.push(noted(&rule.name, Action::Deny, false));
-                Call::Deny(refusal_text(tool, &rule.name, &rule.words()))
+                Call::Deny(refusal_text(tool, &rule.name, &rule.message))
             }
             Action::Hold => {
                 let key = self.call_key(rule, tool, input);
@@ -123,7 +123,7 @@ impl Case {
             history: false,
             exchange: self.exchange.clone(),
             rule: rule.name.clone(),
-            message: rule.words(),
+            message: rule.message.clone(),
             who: self.who(),
             session: self.session.clone(),
             part,
@@ -134,14 +134,16 @@ impl Case {
             approvers: approval.map(|approval| approval.groups.clone()).unwrap_or_default(),
             reason: approval.is_none_or(|approval| approval.reason),
             expires_seconds: approval
-                .map_or(crate::policy::document::Approval::default_expires(), |approval| approval.expires)
+                .map_or(Approval::default_expires(), |approval| approval.expires)
                 .as_seconds(),
             policy_version: self.runtime.policy_version.clone(),
         }
     }
 
     fn recorded_input(&self, input: Value<'_, '_>) -> String {
-        let Ok(doc) = json::parse(input.raw().as_bytes(), self.runtime.limits.depth) else { return String::new() };
+        let Ok(doc) = json::parse(input.raw().as_bytes(), self.runtime.limits.depth) else {
+            return String::new();
+        };
         let mut splices = json::Splices::new();
         let unit = crate::claude::units::Unit { leaves: all_strings(doc.root()), ..Default::default() };
         self.mask_for_record(&unit, &mut splices);
@@ -153,14 +155,16 @@ impl Case {
         if !self.runtime.compiled.asks_for_findings() {
             return BTreeSet::new();
         }
-        texts.flat_map(|text| self.runtime.masker.find(text)).map(|finding| finding.kind.to_string()).collect()
+        texts
+            .flat_map(|text| self.runtime.masker.find(text))
+            .map(|finding| finding.kind.to_string())
+            .collect()
     }
 
     fn effects(&self, tool: &str, input: Value<'_, '_>) -> Effects {
         let mut effects = Effects::default();
-        for field in self.runtime.compiled.command_fields(tool) {
-            look_for_commands(input, &field.fields, field.language, NESTED_DEPTH, &mut effects);
-        }
+        let language = |field: &str| self.runtime.compiled.command_language(tool, field);
+        look_for_commands(input, &language, NESTED_DEPTH, &mut effects);
         effects
     }
 }
@@ -178,26 +182,25 @@ pub(super) fn tool_name(block: Value<'_, '_>) -> String {
 /// Finds fields that hold commands, at any depth, also in JSON inside strings.
 fn look_for_commands(
     value: Value<'_, '_>,
-    fields: &[String],
-    language: Language,
+    language: &impl Fn(&str) -> Option<Language>,
     nested: u32,
     effects: &mut Effects,
 ) {
     match value.kind() {
         Kind::Object => {
             for (key, value) in value.entries() {
-                if key.text().is_some_and(|key| fields.iter().any(|field| *field == key)) {
+                if let Some(language) = key.text().and_then(|key| language(&key)) {
                     read_command(value, language, effects);
                 }
-                look_for_commands(value, fields, language, nested, effects);
+                look_for_commands(value, language, nested, effects);
             }
         }
-        Kind::Array => value.items().for_each(|item| look_for_commands(item, fields, language, nested, effects)),
+        Kind::Array => value.items().for_each(|item| look_for_commands(item, language, nested, effects)),
         Kind::String if nested > 0 => {
             let text = value.text().unwrap_or_default();
             if text.trim_start().starts_with(['{', '[']) {
                 if let Ok(doc) = json::parse(text.as_bytes(), 32) {
-                    look_for_commands(doc.root(), fields, language, nested - 1, effects);
+                    look_for_commands(doc.root(), language, nested - 1, effects);
                 }
             }
         }
@@ -210,7 +213,8 @@ fn read_command(value: Value<'_, '_>, language: Language, effects: &mut Effects)
     let text = match value.kind() {
         Kind::String => value.text().unwrap_or_default().into_owned(),
         Kind::Array if language == Language::Shell => {
-            let words: Vec<_> = value.items().filter_map(|item| item.text()).map(|word| quoted(&word)).collect();
+            let words: Vec<_> =
+                value.items().filter_map(|item| item.text()).map(|word| quoted(&word)).collect();
             words.join(" ")
         }
         Kind::Null => return,
@@ -241,7 +245,9 @@ fn quoted(word: &str) -> String {
 
 /// What the model and the person read in the place of a call that was refused.
 fn refusal_text(tool: &str, rule: &str, words: &str) -> String {
-    format!("[Sluice] The call of tool `{tool}` was refused by rule `{rule}`: {words}. It was not run; do not try it another way.")
+    format!(
+        "[Sluice] The call of tool `{tool}` was refused by rule `{rule}`: {words}. It was not run; do not try it another way."
+    )
 }
 
 /// Cut at a character, with a mark that says so.

@@ -77,7 +77,9 @@ mod tests {
 
     #[test]
     fn order_spelling_cache_marks_and_stream_do_not_count() {
-        let one = digest(r#"{"model":"m","messages":[{"role":"user","content":"é"}],"stream":true,"max_tokens":9}"#);
+        let one = digest(
+            r#"{"model":"m","messages":[{"role":"user","content":"é"}],"stream":true,"max_tokens":9}"#,
+        );
         let two = digest(
             r#"{ "max_tokens": 1, "messages": [{"content":"\u00e9","cache_control":{"type":"ephemeral"},"role":"user"}], "model": "m" }"#,
         );

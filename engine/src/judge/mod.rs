@@ -15,6 +15,7 @@
 
 mod calls;
 mod digest;
+mod lines;
 mod marks;
 mod reply;
 mod request;
@@ -34,8 +35,8 @@ use crate::claude::error::ErrorKind;
 use crate::claude::routes::Route;
 use crate::identity::Principal;
 use crate::mask::{Memory, Profile};
-use crate::policy::compile::Rights;
 use crate::policy::document::Action;
+use crate::policy::rights::{Denied, Rights};
 use crate::record::{Decision, Record, Stage, Usage, Who};
 use crate::wire::{HoldDecision, HoldState};
 
@@ -54,6 +55,11 @@ impl Refusal {
     /// A refusal for a built-in reason.
     pub fn new(kind: ErrorKind, rule: &str, message: impl Into<String>) -> Self {
         Self { kind, rule: rule.to_owned(), message: message.into() }
+    }
+
+    /// A refusal because of the caller's roles.
+    fn denied(denied: &Denied) -> Self {
+        Self::new(ErrorKind::Permission, denied.rule(), denied.to_string())
     }
 }
 
@@ -101,18 +107,8 @@ impl Case {
     ) -> (Self, Result<(), Refusal>) {
         let rights = runtime.compiled.rights(&principal, now_ms);
         let profile = runtime.masker.profile(&rights.unmasked());
-        let allowed = match route.scope {
-            Some(scope) if !rights.scope(scope) => Err(Refusal::new(
-                ErrorKind::Permission,
-                "scope",
-                format!(
-                    "`{}` may not use `{}` (scope `{scope}`) with {}; ask for a role that has the scope, or a token \
-                     that is not narrowed to others",
-                    principal.subject,
-                    route.name,
-                    named_roles(&rights.roles())
-                ),
-            )),
+        let allowed = match route.scope.map(|scope| rights.check_scope(scope)) {
+            Some(Err(denied)) => Err(Refusal::denied(&denied)),
             _ => Ok(()),
         };
         let mut case = Self {
@@ -189,9 +185,11 @@ impl Case {
     /// The refusal that a hold came to, if it did.
     pub fn refused(&self, key: &str, rule: &str) -> Option<Refusal> {
         match self.settled.get(key) {
-            Some(Settled::Refused(words)) => {
-                Some(Refusal::new(ErrorKind::Permission, rule, format!("rule `{rule}` held this request and {words}")))
-            }
+            Some(Settled::Refused(words)) => Some(Refusal::new(
+                ErrorKind::Permission,
+                rule,
+                format!("rule `{rule}` held this request and {words}"),
+            )),
             _ => None,
         }
     }
@@ -216,7 +214,7 @@ impl Case {
             stream: self.stream,
             policy_version: self.runtime.policy_version.clone(),
             decisions: std::mem::take(&mut self.decisions),
-            findings: std::mem::take(self.memory.findings_mut()),
+            findings: self.memory.take_findings(),
             body: None,
             status: None,
             usage: self.usage,
@@ -235,7 +233,13 @@ impl Case {
 }
 
 /// The record of a request that never got a case: no bundle, no good token, no such route.
-pub fn refused_record(refusal: &Refusal, exchange: String, node: &str, policy_version: String, now_ms: u64) -> Record {
+pub fn refused_record(
+    refusal: &Refusal,
+    exchange: String,
+    node: &str,
+    policy_version: String,
+    now_ms: u64,
+) -> Record {
     Record {
         exchange,
         stage: Stage::Close,
@@ -267,13 +271,5 @@ fn decision(rule: &str, action: Action) -> Decision {
         effects: Vec::new(),
         hold: None,
         observed: false,
-    }
-}
-
-fn named_roles(roles: &[String]) -> String {
-    match roles {
-        [] => "no role".into(),
-        [role] => format!("role `{role}`"),
-        roles => format!("roles `{}`", roles.join("`, `")),
     }
 }

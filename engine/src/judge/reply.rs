@@ -8,7 +8,7 @@ use super::{Case, Refusal};
 use crate::claude::error::ErrorKind;
 use crate::claude::routes::Kind as BodyKind;
 use crate::claude::units::{self, Unit, is_call};
-use crate::json::{self, Doc, Kind, Splices, Value, quote};
+use crate::json::{self, Kind, Splices, Value, quote};
 use crate::mask::Direction;
 use crate::policy::document::{RecordMode, ToolInputMasking};
 use crate::wire::HoldAsk;
@@ -40,7 +40,9 @@ impl Case {
             Ok(doc) => doc,
             Err(_) if status >= 400 => return self.text_reply(body),
             Err(why) => {
-                let message = format!("the reply of the API cannot be read ({why}), so it was not passed on; try again");
+                let message = format!(
+                    "the reply of the API cannot be read ({why}), so it was not passed on; try again"
+                );
                 let refusal = Refusal::new(ErrorKind::Api, "reply", message);
                 self.note(&refusal);
                 return Replied::Refused(refusal);
@@ -48,10 +50,9 @@ impl Case {
         };
         let noted = self.decisions.len();
         let mut splices = Splices::new();
-        let message = doc.root().get("content").is_some_and(|content| content.kind() == Kind::Array);
-        if message && self.route.kind == BodyKind::Messages {
-            match self.message(&doc, &mut splices) {
-                Ok(refused) => self.mask_message(&doc, &refused, &mut splices),
+        if let Some(message) = self.message_in(doc.root()) {
+            match self.judge_message(message, &mut splices) {
+                Ok(refused) => self.mask_message(message, &refused, &mut splices),
                 Err(ask) => {
                     // The same calls are judged again once this one is settled.
                     self.decisions.truncate(noted);
@@ -59,7 +60,7 @@ impl Case {
                     return Replied::Hold(ask);
                 }
             }
-            self.read_reply(doc.root());
+            self.read_reply(message);
         } else {
             let mut unit = units::of_any(doc.root());
             self.mask(&mut unit, Direction::Response, &mut splices);
@@ -67,10 +68,10 @@ impl Case {
         if let (BodyKind::Batch | BodyKind::BatchCreate, Some(gateway)) = (self.route.kind, gateway) {
             relink(doc.root(), gateway, &mut splices);
         }
-        let body = if splices.is_empty() { None } else { Some(splices.apply(body)) };
-        let sent = body.as_deref().unwrap_or(doc.root().raw().as_bytes());
+        let changed = (!splices.is_empty()).then(|| splices.apply(body));
+        let sent = changed.as_deref().unwrap_or(body);
         let recorded = self.recorded_reply(sent);
-        Replied::Ready { body, recorded }
+        Replied::Ready { body: changed, recorded }
     }
 
     /// An error that is not JSON, from something between us and the API: masked as text.
@@ -88,10 +89,24 @@ impl Case {
         Replied::Ready { body, recorded: None }
     }
 
+    /// The message that a reply is, or that a line of a batch's results carries.
+    fn message_in<'d, 'a>(&self, root: Value<'d, 'a>) -> Option<Value<'d, 'a>> {
+        let message = match self.route.kind {
+            BodyKind::Messages => root,
+            BodyKind::BatchResults => root.get("result")?.get("message")?,
+            _ => return None,
+        };
+        message.get("content").filter(|content| content.kind() == Kind::Array).map(|_| message)
+    }
+
     /// Judges each call of a message. Calls that are refused are replaced by text, and so are the results of those
     /// that the provider ran. Gives the ids of refused calls.
-    fn message(&mut self, doc: &Doc<'_>, splices: &mut Splices) -> Result<Vec<String>, Box<HoldAsk>> {
-        let content = || doc.root().get("content").into_iter().flat_map(Value::items);
+    fn judge_message(
+        &mut self,
+        message: Value<'_, '_>,
+        splices: &mut Splices,
+    ) -> Result<Vec<String>, Box<HoldAsk>> {
+        let content = || message.get("content").into_iter().flat_map(Value::items);
         let mut refused = Vec::new();
         let mut passed = false;
         for block in content().filter(|block| block.str("type").is_some_and(|kind| is_call(&kind))) {
@@ -108,27 +123,22 @@ impl Case {
         for block in content().filter(|block| is_result_of(*block, &refused)) {
             splices.replace(block.span(), text_block(RESULT_LEFT_OUT));
         }
-        let stop = doc.root().get("stop_reason").filter(|stop| stop.is("tool_use"));
+        let stop = message.get("stop_reason").filter(|stop| stop.is("tool_use"));
         if let (Some(stop), false, false) = (stop, passed, refused.is_empty()) {
             splices.replace(stop.span(), "\"end_turn\"".into());
         }
         Ok(refused)
     }
 
-    fn mask_message(&mut self, doc: &Doc<'_>, refused: &[String], splices: &mut Splices) {
+    fn mask_message(&mut self, message: Value<'_, '_>, refused: &[String], splices: &mut Splices) {
         let gone = |block: Value<'_, '_>| {
-            is_result_of(block, refused) || block.str("id").is_some_and(|id| refused.iter().any(|own| *own == id))
+            is_result_of(block, refused)
+                || block.str("id").is_some_and(|id| refused.iter().any(|own| *own == id))
         };
-        for block in doc.root().get("content").into_iter().flat_map(Value::items).filter(|block| !gone(*block)) {
+        for block in message.get("content").into_iter().flat_map(Value::items).filter(|block| !gone(*block)) {
             self.mask_block(block, splices);
         }
-        let mut rest = Unit::default();
-        for (key, value) in doc.root().entries().filter(|(key, _)| !key.is("content")) {
-            if !key.is("id") && !key.is("model") && !key.is("type") && !key.is("role") && !key.is("stop_reason") {
-                rest.leaves.extend(units::of_any(value).leaves);
-            }
-        }
-        self.mask(&mut rest, Direction::Response, splices);
+        self.mask(&mut units::around(message, "content"), Direction::Response, splices);
     }
 
     /// Masks a block on its way to the client. A call's input is restored, so that tools work on real values,
@@ -202,7 +212,8 @@ fn relink(root: Value<'_, '_>, gateway: &str, splices: &mut Splices) {
     for url in batches.filter_map(|batch| batch.get("results_url")) {
         let Some(text) = url.text() else { continue };
         let authority = text.split_once("://").map_or(0, |(scheme, _)| scheme.len() + 3);
-        let path = text.get(authority..).and_then(|rest| rest.find('/')).map_or(text.len(), |at| authority + at);
+        let path =
+            text.get(authority..).and_then(|rest| rest.find('/')).map_or(text.len(), |at| authority + at);
         url.splice([(0..path, gateway)], splices);
     }
 }

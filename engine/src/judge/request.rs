@@ -11,8 +11,9 @@ use crate::claude::routes::Kind as BodyKind;
 use crate::claude::units::{self, Unit};
 use crate::json::{self, Doc, Kind, Splices, Value};
 use crate::mask::Direction;
-use crate::policy::compile::{CompiledRule, Facts};
-use crate::policy::document::{Action, MaskMode, MediaAction, Part, RecordMode};
+use crate::policy::document::{Action, MaskMode, MediaAction, RecordMode};
+use crate::policy::rights::undated;
+use crate::policy::rule::{CompiledRule, Facts};
 use crate::record::Decision;
 use crate::wire::HoldAsk;
 
@@ -58,7 +59,9 @@ impl Case {
         if self.route.kind == BodyKind::Upload {
             return self.media_only();
         }
-        if body.is_empty() && matches!(self.route.kind, BodyKind::Json | BodyKind::Batch) || is_bodiless(self.route.method) {
+        if body.is_empty() && matches!(self.route.kind, BodyKind::Json | BodyKind::Batch)
+            || is_bodiless(self.route.method)
+        {
             return Judged { refusal: None, holds: Vec::new(), body: None, recorded: None };
         }
         let doc = match json::parse(body, self.runtime.limits.depth) {
@@ -126,10 +129,11 @@ impl Case {
         self.model = root.str("model").map(Cow::into_owned);
         self.stream = root.get("stream").and_then(Value::as_bool).unwrap_or(false);
         if self.session.is_none() {
-            self.session = root.get("metadata").and_then(|metadata| metadata.str("user_id")).and_then(|user| {
-                let doc = json::parse(user.as_bytes(), 4).ok()?;
-                doc.root().str("session_id").map(Cow::into_owned)
-            });
+            self.session =
+                root.get("metadata").and_then(|metadata| metadata.str("user_id")).and_then(|user| {
+                    let doc = json::parse(user.as_bytes(), 4).ok()?;
+                    doc.root().str("session_id").map(Cow::into_owned)
+                });
         }
     }
 
@@ -150,9 +154,10 @@ impl Case {
     }
 
     fn check_betas(&self, betas: &[String]) -> Result<(), Refusal> {
-        let values = betas.iter().flat_map(|header| header.split(',')).map(str::trim).filter(|beta| !beta.is_empty());
+        let values =
+            betas.iter().flat_map(|header| header.split(',')).map(str::trim).filter(|beta| !beta.is_empty());
         for beta in values {
-            self.rights.beta(beta).map_err(|denied| denied_by_role("beta", &denied.to_string()))?;
+            self.rights.beta(beta).map_err(|denied| Refusal::denied(&denied))?;
         }
         Ok(())
     }
@@ -164,14 +169,16 @@ impl Case {
         {
             return Ok(());
         }
-        let model = root.str("model").ok_or_else(|| unreadable("`model` is missing; name the model to use"))?;
-        self.rights.model(&model).map_err(|denied| denied_by_role("model", &denied.to_string()))?;
+        let model =
+            root.str("model").ok_or_else(|| unreadable("`model` is missing; name the model to use"))?;
+        self.rights.model(&model).map_err(|denied| Refusal::denied(&denied))?;
         for tool in root.get("tools").into_iter().flat_map(Value::items) {
             self.check_tool(tool)?;
         }
         for server in root.get("mcp_servers").into_iter().flat_map(Value::items) {
-            let url = server.str("url").ok_or_else(|| unreadable("an entry of `mcp_servers` has no `url`"))?;
-            self.rights.mcp_server(&url).map_err(|denied| denied_by_role("mcp_server", &denied.to_string()))?;
+            let url =
+                server.str("url").ok_or_else(|| unreadable("an entry of `mcp_servers` has no `url`"))?;
+            self.rights.mcp_server(&url).map_err(|denied| Refusal::denied(&denied))?;
         }
         let budget = root.get("thinking").and_then(|thinking| thinking.get("budget_tokens"));
         within("max_tokens", "max_tokens", root.get("max_tokens"), self.rights.max_tokens())?;
@@ -180,15 +187,14 @@ impl Case {
 
     fn check_tool(&self, tool: Value<'_, '_>) -> Result<(), Refusal> {
         let kind = tool.str("type").unwrap_or(Cow::Borrowed("custom"));
-        let denied = |rule, denied: &dyn std::fmt::Display| denied_by_role(rule, &denied.to_string());
         match undated(&kind) {
             "custom" | "bash" | "text_editor" | "computer" | "memory" => {
                 let name = tool.str("name").ok_or_else(|| unreadable("a tool has no `name`"))?;
-                self.rights.tool(&name).map_err(|why| denied("tool", &why))
+                self.rights.tool(&name).map_err(|denied| Refusal::denied(&denied))
             }
             // Its server stands in `mcp_servers`, where its URL is checked.
             "mcp_toolset" => Ok(()),
-            server_tool => self.rights.server_tool(server_tool).map_err(|why| denied("server_tool", &why)),
+            _ => self.rights.server_tool(&kind).map_err(|denied| Refusal::denied(&denied)),
         }
     }
 
@@ -221,7 +227,7 @@ impl Case {
     ) -> Option<Refusal> {
         let part = unit.part?;
         let runtime = self.runtime.clone();
-        if !runtime.compiled.judges(part) {
+        if !runtime.compiled.watches(part) {
             return None;
         }
         let mut texts: Vec<String> =
@@ -237,7 +243,7 @@ impl Case {
             text: Some(&text),
             tool: unit.tool.as_deref(),
             input_strings: &[],
-            findings: &findings,
+            findings: &findings.iter().map(String::as_str).collect::<Vec<_>>(),
             effects: &[],
         });
         let noted = |rule: &CompiledRule, action, observed| Decision {
@@ -251,7 +257,7 @@ impl Case {
         match outcome.action {
             Action::Allow => self.decisions.push(noted(rule, Action::Allow, false)),
             Action::Deny => {
-                let message = format!("rule `{}` refused this request: {}", rule.name, rule.words());
+                let message = format!("rule `{}` refused this request: {}", rule.name, rule.message);
                 return Some(Refusal::new(ErrorKind::Permission, &rule.name, message));
             }
             Action::Hold => {
@@ -264,7 +270,8 @@ impl Case {
                         self.decisions.push(noted(rule, Action::Hold, false));
                         let mut ask = self.ask(rule, part, key, shortened(self.recorded_text(&text)));
                         ask.thread = self.thread_key(rule, root, unit);
-                        ask.history = last_reply.is_some_and(|reply| unit.message.is_none_or(|own| own < reply));
+                        ask.history =
+                            last_reply.is_some_and(|reply| unit.message.is_none_or(|own| own < reply));
                         ask.tool = unit.tool.as_deref().map(str::to_owned);
                         holds.push(ask);
                     }
@@ -307,27 +314,19 @@ impl Case {
 /// The index of the last message that the model wrote.
 fn last_reply(root: Value<'_, '_>) -> Option<usize> {
     let messages = root.get("messages").into_iter().flat_map(Value::items);
-    messages.enumerate().filter(|(_, message)| message.get("role").is_some_and(|role| role.is("assistant"))).map(|(n, _)| n).last()
+    messages
+        .enumerate()
+        .filter(|(_, message)| message.get("role").is_some_and(|role| role.is("assistant")))
+        .map(|(n, _)| n)
+        .last()
 }
 
 fn is_bodiless(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "DELETE")
 }
 
-/// `web_search_20250305` is `web_search`.
-fn undated(kind: &str) -> &str {
-    match kind.rsplit_once('_') {
-        Some((name, date)) if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => kind,
-    }
-}
-
 fn unreadable(why: &str) -> Refusal {
     Refusal::new(ErrorKind::InvalidRequest, "body", why)
-}
-
-fn denied_by_role(rule: &str, why: &str) -> Refusal {
-    Refusal::new(ErrorKind::Permission, rule, why)
 }
 
 /// Compares a number in the body with what the roles allow. Where there is a limit, only plain integers will do:
@@ -336,9 +335,12 @@ fn within(rule: &str, field: &str, value: Option<Value<'_, '_>>, limit: Option<u
     let (Some(value), Some(limit)) = (value, limit) else { return Ok(()) };
     match value.as_u64() {
         Some(number) if number <= limit => Ok(()),
-        Some(number) => Err(denied_by_role(
+        Some(number) => Err(Refusal::new(
+            ErrorKind::Permission,
             rule,
-            &format!("`{field}` is {number}, your roles allow {limit}; lower it, or ask for a role that allows more"),
+            format!(
+                "`{field}` is {number}, your roles allow {limit}; lower it, or ask for a role that allows more"
+            ),
         )),
         None => Err(unreadable(&format!("`{field}` must be a plain integer"))),
     }

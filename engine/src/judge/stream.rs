@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::Case;
 use super::calls::{Call, tool_name};
+use super::lines::Lines;
 use super::reply::{RESULT_LEFT_OUT, is_result_of};
 use super::transcript::Transcript;
 use crate::claude::error::{ErrorKind, envelope};
@@ -38,6 +39,8 @@ pub enum Flow {
 /// One streamed reply.
 #[derive(Default)]
 pub struct ReplyStream {
+    /// JSON lines, when the reply is made of them and not of events.
+    lines: Option<Lines>,
     decoder: Decoder,
     blocks: BTreeMap<u64, Block>,
     /// The block whose call waits.
@@ -74,10 +77,23 @@ struct Lane {
 struct Unreadable(&'static str);
 
 impl ReplyStream {
+    /// Server-sent events.
+    pub fn events() -> Self {
+        Self::default()
+    }
+
+    /// JSON lines.
+    pub fn lines() -> Self {
+        Self { lines: Some(Lines::default()), ..Self::default() }
+    }
+
     /// Takes bytes from upstream, appends to `out` what may leave.
     pub fn push(&mut self, case: &mut Case, bytes: &[u8], out: &mut Vec<u8>) -> Flow {
         if self.broken {
             return Flow::Broken;
+        }
+        if self.lines.is_some() {
+            return self.push_lines(case, bytes, out);
         }
         if self.decoder.push(bytes).is_err() {
             return self.fail(case, "an event is too large", out);
@@ -88,7 +104,18 @@ impl ReplyStream {
     /// Says that upstream has ended; to be called once, after the last [`push`](Self::push).
     pub fn end(&mut self, case: &mut Case, out: &mut Vec<u8>) -> Flow {
         self.ended = true;
-        if self.broken { Flow::Broken } else { self.advance(case, out) }
+        match (self.broken, &self.lines) {
+            (true, _) => Flow::Broken,
+            (false, Some(_)) => self.push_lines(case, &[], out),
+            (false, None) => self.advance(case, out),
+        }
+    }
+
+    fn push_lines(&mut self, case: &mut Case, bytes: &[u8], out: &mut Vec<u8>) -> Flow {
+        let pushed = self.lines.as_mut().map(|lines| lines.push(case, bytes, self.ended, out));
+        // A line that cannot be read cannot be replaced by an error either: what follows is left out.
+        self.broken = matches!(pushed, Some(Err(_)));
+        if self.broken { Flow::Broken } else { Flow::Open }
     }
 
     /// Goes on after the call that waits was settled.
@@ -139,19 +166,27 @@ impl ReplyStream {
 
     fn fail(&mut self, case: &mut Case, why: &str, out: &mut Vec<u8>) -> Flow {
         self.broken = true;
-        let message = format!("Sluice: the reply of the API cannot be read ({why}), so the rest was not passed on; try again");
+        let message = format!(
+            "Sluice: the reply of the API cannot be read ({why}), so the rest was not passed on; try again"
+        );
         case.note(&super::Refusal::new(ErrorKind::Api, "reply", message.as_str()));
         write("error", &envelope(ErrorKind::Api, &message, None), out);
         Flow::Broken
     }
 
-    fn event(&mut self, case: &mut Case, event: Event, out: &mut Vec<u8>) -> Result<Option<Box<HoldAsk>>, Unreadable> {
+    fn event(
+        &mut self,
+        case: &mut Case,
+        event: Event,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Box<HoldAsk>>, Unreadable> {
         if event.data.is_empty() {
             out.extend_from_slice(&event.raw);
             return Ok(None);
         }
         let data = event.data.clone();
-        let doc = json::parse(&data, case.runtime.limits.depth).map_err(|_| Unreadable("an event is not JSON"))?;
+        let doc =
+            json::parse(&data, case.runtime.limits.depth).map_err(|_| Unreadable("an event is not JSON"))?;
         let root = doc.root();
         let kind = root.str("type").unwrap_or_default();
         // Clients go by one or the other; were they to differ, we and they could read different events.
@@ -174,7 +209,11 @@ impl ReplyStream {
             ("message_start", _) => {
                 let mut splices = Splices::new();
                 if let Some(message) = root.get("message") {
-                    message.get("content").into_iter().flat_map(Value::items).for_each(|block| case.mask_block(block, &mut splices));
+                    message
+                        .get("content")
+                        .into_iter()
+                        .flat_map(Value::items)
+                        .for_each(|block| case.mask_block(block, &mut splices));
                 }
                 self.send(&event, splices, out);
             }
@@ -224,7 +263,14 @@ impl ReplyStream {
                     if let Some(said) = text.text().filter(|said| !said.is_empty()) {
                         let mut lane = Lane { last: Some(text_delta(index)), ..Lane::default() };
                         let mut free = String::new();
-                        if !lane.masker.push(&case.runtime.masker, Direction::Response, &case.profile, &mut case.memory, &said, &mut free) {
+                        if !lane.masker.push(
+                            &case.runtime.masker,
+                            Direction::Response,
+                            &case.profile,
+                            &mut case.memory,
+                            &said,
+                            &mut free,
+                        ) {
                             text.splice([(0..said.len(), free.as_str())], &mut splices);
                         }
                         lanes.insert("text".to_owned(), lane);
@@ -258,7 +304,9 @@ impl ReplyStream {
         let mut block = self.blocks.remove(&index).ok_or(Unreadable("a delta has no block"))?;
         match &mut block {
             Block::Call { events, json } => {
-                let more = delta.str("partial_json").ok_or(Unreadable("a call has a delta that is not its input"))?;
+                let more = delta
+                    .str("partial_json")
+                    .ok_or(Unreadable("a call has a delta that is not its input"))?;
                 json.push_str(&more);
                 events.push(event);
                 if events.len().is_multiple_of(PING_EVERY) {
@@ -267,7 +315,9 @@ impl ReplyStream {
             }
             Block::LeftOut => {}
             Block::Sealed => self.pass(&event, out),
-            Block::Flowing(_) if matches!(kind.as_ref(), "signature_delta" | "thinking_delta" | "compaction_delta") => {
+            Block::Flowing(_)
+                if matches!(kind.as_ref(), "signature_delta" | "thinking_delta" | "compaction_delta") =>
+            {
                 self.pass(&event, out);
             }
             Block::Flowing(lanes) => self.flow(case, lanes, &event, delta, out),
@@ -354,12 +404,18 @@ impl ReplyStream {
     }
 
     /// Judges the call of a block that is whole.
-    fn release_call(&mut self, case: &mut Case, index: u64, out: &mut Vec<u8>) -> Result<Option<Box<HoldAsk>>, Unreadable> {
+    fn release_call(
+        &mut self,
+        case: &mut Case,
+        index: u64,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Box<HoldAsk>>, Unreadable> {
         let Some(Block::Call { events, json }) = self.blocks.remove(&index) else {
             return Err(Unreadable("a call is gone"));
         };
         let start = events.first().map(|event| event.data.clone()).unwrap_or_default();
-        let start = json::parse(&start, case.runtime.limits.depth).map_err(|_| Unreadable("a call is not JSON"))?;
+        let start =
+            json::parse(&start, case.runtime.limits.depth).map_err(|_| Unreadable("a call is not JSON"))?;
         let block = start.root().get("content_block").unwrap_or(start.root());
         // Without deltas, the input is the one that the block started with.
         let at_start = block.get("input").map_or("{}", Value::raw);
@@ -367,7 +423,9 @@ impl ReplyStream {
         let Ok(doc) = json::parse(input.as_bytes(), case.runtime.limits.depth) else {
             // Cut off by `max_tokens`, or with a key that stands twice: nobody can tell what it would do.
             let tool = tool_name(block);
-            let words = format!("[Sluice] A call of tool `{tool}` was left out: its input is not complete or not readable JSON.");
+            let words = format!(
+                "[Sluice] A call of tool `{tool}` was left out: its input is not complete or not readable JSON."
+            );
             case.note(&super::Refusal::new(ErrorKind::Permission, "unreadable_call", words.as_str()));
             self.refuse_call(index, &events, &words, out);
             return Ok(None);
@@ -395,7 +453,14 @@ impl ReplyStream {
     }
 
     /// A call whose input was changed: its start, the input in one delta, its stop.
-    fn changed_call(&mut self, index: u64, events: &[Event], block: Value<'_, '_>, input: &str, out: &mut Vec<u8>) {
+    fn changed_call(
+        &mut self,
+        index: u64,
+        events: &[Event],
+        block: Value<'_, '_>,
+        input: &str,
+        out: &mut Vec<u8>,
+    ) {
         if let Some(first) = events.first() {
             let mut splices = Splices::new();
             if let Some(own) = block.get("input") {
@@ -412,11 +477,14 @@ impl ReplyStream {
 
     /// Puts a text block in the place of a call.
     fn refuse_call(&mut self, index: u64, events: &[Event], words: &str, out: &mut Vec<u8>) {
-        let start = events.first().and_then(|event| serde_json::from_slice::<serde_json::Value>(&event.data).ok());
+        let start =
+            events.first().and_then(|event| serde_json::from_slice::<serde_json::Value>(&event.data).ok());
         let id = start.as_ref().and_then(|start| start.get("content_block")?.get("id")?.as_str());
         self.refused.push(id.unwrap_or_default().to_owned());
-        let start = json!({"type":"content_block_start","index":index,"content_block":{"type":"text","text":""}});
-        let delta = json!({"type":"content_block_delta","index":index,"delta":{"type":"text_delta","text":words}});
+        let start =
+            json!({"type":"content_block_start","index":index,"content_block":{"type":"text","text":""}});
+        let delta =
+            json!({"type":"content_block_delta","index":index,"delta":{"type":"text_delta","text":words}});
         let stop = json!({"type":"content_block_stop","index":index});
         self.made("content_block_start", &start.to_string(), out);
         self.made("content_block_delta", &delta.to_string(), out);
@@ -464,10 +532,21 @@ fn text_delta(index: u64) -> Event {
 }
 
 /// What lanes still hold back is judged as it stands, and leaves in a delta like the last one.
-fn flush_lanes(case: &mut Case, lanes: BTreeMap<String, Lane>, transcript: &mut Transcript, out: &mut Vec<u8>) {
+fn flush_lanes(
+    case: &mut Case,
+    lanes: BTreeMap<String, Lane>,
+    transcript: &mut Transcript,
+    out: &mut Vec<u8>,
+) {
     for (field, mut lane) in lanes {
         let mut rest = String::new();
-        lane.masker.finish(&case.runtime.masker, Direction::Response, &case.profile, &mut case.memory, &mut rest);
+        lane.masker.finish(
+            &case.runtime.masker,
+            Direction::Response,
+            &case.profile,
+            &mut case.memory,
+            &mut rest,
+        );
         let (false, Some(last)) = (rest.is_empty(), lane.last) else { continue };
         let Ok(mut data) = serde_json::from_slice::<serde_json::Value>(&last.data) else { continue };
         if let Some(delta) = data.get_mut("delta").and_then(serde_json::Value::as_object_mut) {

@@ -125,6 +125,11 @@ impl Compiled {
         self.rules.iter().any(|rule| rule.parts.contains(&part))
     }
 
+    /// Whether any rule asks for the kinds of findings.
+    pub fn asks_for_findings(&self) -> bool {
+        self.rules.iter().any(CompiledRule::asks_for_findings)
+    }
+
     /// What the rules say about a part of an exchange: deny before hold before allow, and the first in order among
     /// equals names itself. A text is read once, whatever the number of rules.
     pub fn decide(&self, facts: &Facts<'_>) -> Outcome<'_> {

@@ -283,7 +283,7 @@ impl Rights {
 }
 
 /// A tool's type without the date at its end.
-fn undated(tool: &str) -> &str {
+pub(crate) fn undated(tool: &str) -> &str {
     match tool.rsplit_once('_') {
         Some((name, date)) if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => tool,

@@ -99,6 +99,10 @@ impl CompiledRule {
         })
     }
 
+    pub(super) fn asks_for_findings(&self) -> bool {
+        !self.findings.is_empty()
+    }
+
     /// Whether every condition holds. `text` and `input` say which patterns were found in the part.
     pub(super) fn matches(&self, facts: &Facts<'_>, text: &Found, input: &Found) -> bool {
         let any = |globs: &[Glob], name: Option<&str>| {

@@ -2,7 +2,7 @@
 
 use sluice_engine::claude::error::ErrorKind;
 use sluice_engine::claude::routes::{Kind, route};
-use sluice_engine::identity::{Principal, TokenError, credential, token_hash};
+use sluice_engine::identity::{Cache, Principal, TokenError, credential};
 use sluice_engine::judge::{Case, Judged, Refusal, Runtime};
 use sluice_engine::policy::document::RecordMode;
 use sluice_engine::record::{Stage, cut};
@@ -102,11 +102,11 @@ impl Exchange {
         let refuse = |rule: &str, message: String| (Refusal::new(ErrorKind::Authentication, rule, message), None);
         let token = credential(&head.all("authorization"), &head.all("x-api-key"))
             .map_err(|why| refuse("token", why.to_string()))?;
-        let hash = token_hash(token);
+        let hash = Cache::digest(token);
         if let Some(principal) = self.shared.tokens.borrow_mut().get(&hash, now_ms) {
             return Ok(principal);
         }
-        match runtime.compiled.verify(token, now_ms) {
+        match runtime.compiled.verifier().verify(token, now_ms) {
             Ok(principal) => {
                 self.shared.tokens.borrow_mut().put(hash, principal.clone());
                 Ok(principal)

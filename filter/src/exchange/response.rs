@@ -88,10 +88,12 @@ impl Exchange {
         };
         let mut out = std::mem::take(&mut stream.pending);
         let mut flow = stream.reply.push(&mut case, &bytes, &mut out);
-        if end && !matches!(flow, Flow::Held(_)) {
-            flow = stream.reply.end(&mut case, &mut out);
-        } else if end {
-            stream.reply.ends();
+        if end {
+            // A call that already waits keeps waiting; the end comes after it.
+            flow = match (flow, stream.reply.end(&mut case, &mut out)) {
+                (Flow::Held(ask), _) => Flow::Held(ask),
+                (_, ended) => ended,
+            };
         }
         if asked.is_some() {
             // Still waiting: what came is kept by the stream, what Envoy buffers is nothing.
