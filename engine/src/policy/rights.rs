@@ -270,9 +270,8 @@ impl Rights {
                 return Err(Denied::By { what, name: cut(name), role, entry });
             }
         }
-        let allows = |role: &Arc<CompiledRole>| {
-            lists(role).allow.as_ref().is_none_or(|allow| allow.iter().any(|glob| fits(glob)))
-        };
+        let allows =
+            |role: &Arc<CompiledRole>| lists(role).allow.as_ref().is_none_or(|allow| allow.iter().any(&fits));
         if self.roles.iter().any(allows) { Ok(()) } else { Err(self.nowhere(what, name)) }
     }
 

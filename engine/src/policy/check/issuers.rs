@@ -50,7 +50,7 @@ fn check_one(place: &str, issuer: &Issuer, found: &mut Found) {
         found.add(format!("{place}.{field}"), why);
     }
     if let KeySource::Jwks(set) = &issuer.keys
-        && !set.get("keys").is_some_and(|keys| keys.as_array().is_some_and(|keys| !keys.is_empty()))
+        && set.get("keys").and_then(|keys| keys.as_array()).is_none_or(Vec::is_empty)
     {
         found.add(
             format!("{place}.keys.jwks"),
