@@ -2,10 +2,22 @@
 //!
 //! A record says what happened in one stage of an exchange. The bodies that it names are masked, cut into
 //! content-addressed blocks: a conversation that is resent every turn costs its growth.
+//!
+//! * [`cut`](mod@cut): a body becomes pieces and blocks, and [`assemble`](mod@assemble)d its exact bytes again.
+//! * [`chain`]: what makes the log tamper-evident, and [`checkpoint`]: its signed head.
+
+pub mod assemble;
+pub mod chain;
+pub mod checkpoint;
+pub mod cut;
+
+pub use assemble::{AssembleError, assemble};
+pub use cut::{cut, cut_unless};
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::command::Effect;
 use crate::policy::document::{Action, Part};
@@ -155,4 +167,32 @@ pub struct Block {
     /// Whether `text` is a list of pieces.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub list: bool,
+}
+
+impl Block {
+    /// A block of `text`, with its digest.
+    pub fn new(text: String, list: bool) -> Self {
+        Self { digest: digest(&text), text, list }
+    }
+
+    /// Whether [`Block::digest`] is the digest of the text. A block from elsewhere is checked before it is kept.
+    pub fn is_sound(&self) -> bool {
+        digest(&self.text) == self.digest
+    }
+
+    /// The pieces of a `list` block; `None` when its text is not a list of pieces. A block of plain text has none.
+    pub fn pieces(&self) -> Option<Vec<Piece>> {
+        if self.list { serde_json::from_str(&self.text).ok() } else { Some(Vec::new()) }
+    }
+}
+
+/// Lower-case hexadecimal SHA-256 of a text: what blocks are named by.
+pub fn digest(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'a' - 10 + n });
+    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
 }
