@@ -57,7 +57,9 @@ pub enum ConfigError {
     #[error("`bundleKeys` in the plugin configuration: {0}")]
     Key(#[from] BundleError),
     /// No key: no bundle could ever be trusted.
-    #[error("`bundleKeys` in the plugin configuration is empty; put in the key that `sluice keys show` prints")]
+    #[error(
+        "`bundleKeys` in the plugin configuration is empty; put in the key that `sluice keys show` prints"
+    )]
     NoKey,
 }
 

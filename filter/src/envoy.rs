@@ -18,10 +18,28 @@ use crate::host::{Call, Host, HostError, Metric, Side};
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
-    fn proxy_replace_header_map_value(map: u32, key: *const u8, key_size: usize, value: *const u8, value_size: usize) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
     fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
-    fn proxy_get_buffer_bytes(buffer: u32, start: usize, max: usize, data: *mut *mut u8, size: *mut usize) -> u32;
-    fn proxy_set_buffer_bytes(buffer: u32, start: usize, size: usize, data: *const u8, data_size: usize) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        max: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_set_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        size: usize,
+        data: *const u8,
+        data_size: usize,
+    ) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -130,7 +148,9 @@ pub struct Control {
 impl Envoy {
     /// Defines the counters.
     pub fn new(control: Control) -> Self {
-        let define = |metric: Metric| Some((metric, hostcalls::define_metric(MetricType::Counter, metric.name()).ok()?));
+        let define = |metric: Metric| {
+            Some((metric, hostcalls::define_metric(MetricType::Counter, metric.name()).ok()?))
+        };
         Self { control, metrics: Metric::ALL.into_iter().filter_map(define).collect() }
     }
 }
@@ -145,7 +165,7 @@ impl Host for Envoy {
     fn random_id(&self) -> String {
         let mut bytes = [0; 16];
         // Envoy implements WASI's `random_get`. Were it to fail, ids would only be less unique.
-        if getrandom::getrandom(&mut bytes).is_err() {
+        if getrandom::fill(&mut bytes).is_err() {
             bytes = u128::from(self.now_ms()).to_be_bytes();
         }
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -156,13 +176,20 @@ impl Host for Envoy {
         // SAFETY: both pointers are to live variables.
         let status = unsafe { proxy_get_header_map_pairs(map_of(side), &mut data, &mut size) };
         checked("proxy_get_header_map_pairs", status)?;
-        deserialized(&taken(data, size)).ok_or(HostError { call: "proxy_get_header_map_pairs", status: u32::MAX })
+        deserialized(&taken(data, size))
+            .ok_or(HostError { call: "proxy_get_header_map_pairs", status: u32::MAX })
     }
 
     fn set_header(&self, side: Side, name: &str, value: &str) -> Result<(), HostError> {
         // SAFETY: the slices live until the call returns.
         let status = unsafe {
-            proxy_replace_header_map_value(map_of(side), name.as_ptr(), name.len(), value.as_ptr(), value.len())
+            proxy_replace_header_map_value(
+                map_of(side),
+                name.as_ptr(),
+                name.len(),
+                value.as_ptr(),
+                value.len(),
+            )
         };
         checked("proxy_replace_header_map_value", status)
     }
@@ -176,7 +203,8 @@ impl Host for Envoy {
     fn body(&self, side: Side) -> Result<Vec<u8>, HostError> {
         let (mut data, mut size) = (std::ptr::null_mut(), 0);
         // SAFETY: both pointers are to live variables.
-        let status = unsafe { proxy_get_buffer_bytes(buffer_of(side), 0, usize::MAX >> 1, &mut data, &mut size) };
+        let status =
+            unsafe { proxy_get_buffer_bytes(buffer_of(side), 0, usize::MAX >> 1, &mut data, &mut size) };
         if status == NOT_FOUND {
             return Ok(Vec::new());
         }
@@ -186,9 +214,8 @@ impl Host for Envoy {
 
     fn set_body(&self, side: Side, body: &[u8]) -> Result<(), HostError> {
         // SAFETY: the slice lives until the call returns.
-        let status = unsafe {
-            proxy_set_buffer_bytes(buffer_of(side), 0, usize::MAX >> 1, body.as_ptr(), body.len())
-        };
+        let status =
+            unsafe { proxy_set_buffer_bytes(buffer_of(side), 0, usize::MAX >> 1, body.as_ptr(), body.len()) };
         checked("proxy_set_buffer_bytes", status)
     }
 
@@ -237,8 +264,10 @@ impl Host for Envoy {
     }
 
     fn enter(&self, context: u32) -> Result<(), HostError> {
-        hostcalls::set_effective_context(context)
-            .map_err(|status: Status| HostError { call: "proxy_set_effective_context", status: status as u32 })
+        hostcalls::set_effective_context(context).map_err(|status: Status| HostError {
+            call: "proxy_set_effective_context",
+            status: status as u32,
+        })
     }
 
     fn shared(&self, key: &str) -> Option<(Vec<u8>, Option<u32>)> {

@@ -212,7 +212,13 @@ impl Exchange {
     }
 
     /// Refuses a request of which there is a case: both ends are recorded, and the client reads why.
-    fn refuse(&mut self, mut case: Case, refusal: &Refusal, recorded: Option<String>, host: &dyn Host) -> Step {
+    fn refuse(
+        &mut self,
+        mut case: Case,
+        refusal: &Refusal,
+        recorded: Option<String>,
+        host: &dyn Host,
+    ) -> Step {
         if case.runtime().recording != RecordMode::Off {
             let mut record = case.record(Stage::Open, host.now_ms(), &self.shared.node);
             let (body, blocks) = recorded.map(|body| cut(&body)).unzip();

@@ -86,11 +86,11 @@ impl Root {
         self.send_records(host, now_ms);
         self.refresh(host, now_ms);
         for (context, exchange) in self.shared.due(now_ms) {
-            if host.enter(context).is_ok() {
-                if let Some(token) = exchange.borrow_mut().retry(host) {
-                    let entry = (context, Rc::downgrade(&exchange));
-                    self.shared.proxied.borrow_mut().insert(token, entry);
-                }
+            if host.enter(context).is_ok()
+                && let Some(token) = exchange.borrow_mut().retry(host)
+            {
+                let entry = (context, Rc::downgrade(&exchange));
+                self.shared.proxied.borrow_mut().insert(token, entry);
             }
         }
         // The host takes whatever comes next in this callback for ours again.
@@ -101,10 +101,10 @@ impl Root {
     pub fn answered(&mut self, token: u32, headers: usize, host: &dyn Host) {
         let proxied = self.shared.proxied.borrow_mut().remove(&token);
         if let Some((context, exchange)) = proxied {
-            if let Some(exchange) = exchange.upgrade() {
-                if host.enter(context).is_ok() {
-                    exchange.borrow_mut().answered(token, headers, host);
-                }
+            if let Some(exchange) = exchange.upgrade()
+                && host.enter(context).is_ok()
+            {
+                exchange.borrow_mut().answered(token, headers, host);
             }
             let _ = host.enter(self.context);
             return;
@@ -174,7 +174,9 @@ impl Root {
         }
         let runtime = self.shared.runtime.borrow().clone();
         // Asked for by what is in force and when it was signed: a renewed signature is news, too.
-        let after = runtime.map(|own| format!("after={}&issued={}&", own.version, own.issued_at_ms)).unwrap_or_default();
+        let after = runtime
+            .map(|own| format!("after={}&issued={}&", own.version, own.issued_at_ms))
+            .unwrap_or_default();
         let call = Call {
             method: "GET",
             path: format!("{}?{after}wait={POLL_SECONDS}", wire::BUNDLE),
@@ -188,7 +190,10 @@ impl Root {
             }
             Err(why) => {
                 host.count(Metric::ControlFailed, 1);
-                log::error!("sluice: control cannot be asked for the bundle (cluster `{}`): {why}", self.shared.settings.config.control_cluster);
+                log::error!(
+                    "sluice: control cannot be asked for the bundle (cluster `{}`): {why}",
+                    self.shared.settings.config.control_cluster
+                );
                 self.poll_at_ms = now_ms + POLL_PAUSE_MS;
             }
         }
@@ -237,7 +242,8 @@ impl Root {
         for (issuer, kid) in refreshes {
             self.refresh_at_ms = now_ms + REFRESH_PAUSE_MS;
             let Ok(body) = serde_json::to_vec(&Refresh { issuer, kid }) else { continue };
-            let call = Call { method: "POST", path: wire::REFRESH.into(), body, timeout_ms: RECORDS_TIMEOUT_MS };
+            let call =
+                Call { method: "POST", path: wire::REFRESH.into(), body, timeout_ms: RECORDS_TIMEOUT_MS };
             if let Ok(token) = host.call(&call) {
                 self.calls.insert(token, Asked::Refresh);
             }

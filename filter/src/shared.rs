@@ -32,8 +32,11 @@ pub struct Shared {
     /// Exchanges whose question to control failed and is asked again at the moment given.
     pub retries: RefCell<Vec<Retry>>,
     /// Calls made by the root context in the name of an exchange, by token.
-    pub proxied: RefCell<HashMap<u32, (u32, Weak<RefCell<Exchange>>)>>,
+    pub proxied: RefCell<HashMap<u32, Proxied>>,
 }
+
+/// The context and the exchange in whose name a call was made.
+pub type Proxied = (u32, Weak<RefCell<Exchange>>);
 
 /// An exchange that waits to ask control again.
 pub struct Retry {
@@ -49,7 +52,8 @@ impl Shared {
     /// Takes a bundle into force if it is good and newer than the one before. Says whether it did.
     pub fn load(&self, signed: &SignedBundle, host: &dyn Host) -> bool {
         let loaded = signed.open(&self.settings.keys).map_err(|why| why.to_string()).and_then(|bundle| {
-            let newer = self.runtime.borrow().as_ref().is_none_or(|own| bundle.issued_at_ms >= own.issued_at_ms);
+            let newer =
+                self.runtime.borrow().as_ref().is_none_or(|own| bundle.issued_at_ms >= own.issued_at_ms);
             if !newer {
                 return Err("the bundle is older than the one in force".to_owned());
             }

@@ -198,10 +198,10 @@ fn look_for_commands(
         Kind::Array => value.items().for_each(|item| look_for_commands(item, language, nested, effects)),
         Kind::String if nested > 0 => {
             let text = value.text().unwrap_or_default();
-            if text.trim_start().starts_with(['{', '[']) {
-                if let Ok(doc) = json::parse(text.as_bytes(), 32) {
-                    look_for_commands(doc.root(), language, nested - 1, effects);
-                }
+            if text.trim_start().starts_with(['{', '['])
+                && let Ok(doc) = json::parse(text.as_bytes(), 32)
+            {
+                look_for_commands(doc.root(), language, nested - 1, effects);
             }
         }
         _ => {}

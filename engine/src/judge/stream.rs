@@ -130,10 +130,10 @@ impl ReplyStream {
 
     /// Gives up on the call that waits: it is refused with these words, and the stream goes on.
     pub fn refuse(&mut self, case: &mut Case, words: &str, out: &mut Vec<u8>) -> Flow {
-        if let Some(index) = self.held.take() {
-            if let Some(Block::Call { events, .. }) = self.blocks.remove(&index) {
-                self.refuse_call(index, &events, words, out);
-            }
+        if let Some(index) = self.held.take()
+            && let Some(Block::Call { events, .. }) = self.blocks.remove(&index)
+        {
+            self.refuse_call(index, &events, words, out);
         }
         self.advance(case, out)
     }

@@ -94,10 +94,10 @@ impl Block {
         if let Some(Value::String(json)) = delta.get("partial_json") {
             self.input.push_str(json);
         }
-        if let Some(citation) = delta.get("citation") {
-            if let Value::Array(citations) = self.start.entry("citations").or_insert_with(|| json!([])) {
-                citations.push(citation.clone());
-            }
+        if let Some(citation) = delta.get("citation")
+            && let Value::Array(citations) = self.start.entry("citations").or_insert_with(|| json!([]))
+        {
+            citations.push(citation.clone());
         }
         for (field, value) in delta {
             if let (false, Value::String(more)) = (matches!(field.as_str(), "type" | "partial_json"), value) {

@@ -141,7 +141,9 @@ impl Exchange {
     fn settle(&mut self, state: &HoldState) {
         let (case, question) = match &mut self.state {
             State::Asking(case, question, _) => (case, Some(question)),
-            State::Collecting(case, question) | State::Streaming(case, _, question) => (case, question.as_mut()),
+            State::Collecting(case, question) | State::Streaming(case, _, question) => {
+                (case, question.as_mut())
+            }
             _ => return,
         };
         if let Some(ask) = question.and_then(|question| question.ask.as_ref()) {
@@ -155,7 +157,9 @@ impl Exchange {
             return;
         }
         match std::mem::replace(&mut self.state, State::Done) {
-            State::Asking(case, question, forward) => self.conclude_request(case, question, forward, heard, host),
+            State::Asking(case, question, forward) => {
+                self.conclude_request(case, question, forward, heard, host)
+            }
             State::Collecting(case, Some(question)) => {
                 if matches!(heard, Heard::Settled) {
                     self.state = State::Collecting(case, None);
@@ -229,7 +233,9 @@ impl Exchange {
     /// How long the client can still be kept waiting.
     fn seconds_left(&self, host: &dyn Host) -> u64 {
         let started_ms = match &self.state {
-            State::Asking(case, ..) | State::Collecting(case, _) | State::Streaming(case, ..) => case.started_ms(),
+            State::Asking(case, ..) | State::Collecting(case, _) | State::Streaming(case, ..) => {
+                case.started_ms()
+            }
             _ => return 0,
         };
         let end_ms = started_ms + self.shared.settings.config.hold_seconds * 1000;
@@ -257,8 +263,9 @@ fn not_decided(heard: &Heard, question: &Question) -> Refusal {
             );
             unavailable("hold", &message)
         }
-        (_, None) => {
-            unavailable("record", "this request must be recorded before it is forwarded, and the control service is away; try again later")
-        }
+        (_, None) => unavailable(
+            "record",
+            "this request must be recorded before it is forwarded, and the control service is away; try again later",
+        ),
     }
 }

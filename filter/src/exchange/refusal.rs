@@ -14,7 +14,12 @@ impl Exchange {
     }
 
     /// The same, with `retry-after` in seconds (and the client told to come again) or without.
-    pub(super) fn answer_as(&mut self, refusal: &Refusal, retry_after: Option<&str>, host: &dyn Host) -> Step {
+    pub(super) fn answer_as(
+        &mut self,
+        refusal: &Refusal,
+        retry_after: Option<&str>,
+        host: &dyn Host,
+    ) -> Step {
         self.state = State::Done;
         self.status = Some(refusal.kind.status());
         let metric = match refusal.kind {
@@ -41,7 +46,11 @@ impl Exchange {
     /// A fault of our own or of the host: 500, and nothing goes on.
     pub(super) fn fault(&mut self, what: &str, host: &dyn Host) -> Step {
         log::error!("sluice: {what}");
-        let refusal = Refusal::new(ErrorKind::Api, "fault", "the gateway failed to handle this request; try again, and tell its operator");
+        let refusal = Refusal::new(
+            ErrorKind::Api,
+            "fault",
+            "the gateway failed to handle this request; try again, and tell its operator",
+        );
         self.turn_away(&refusal, host)
     }
 }

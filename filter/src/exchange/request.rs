@@ -51,7 +51,8 @@ impl Exchange {
             };
         }
         let now_ms = host.now_ms();
-        let runtime = match self.shared.runtime.borrow().clone() {
+        let runtime = self.shared.runtime.borrow().clone();
+        let runtime = match runtime {
             Some(runtime) if !runtime.is_stale(now_ms) => runtime,
             Some(_) => {
                 let message = "the gateway's policy is older than it allows, since its control service is away; try again later";
@@ -99,7 +100,8 @@ impl Exchange {
         runtime: &Runtime,
         now_ms: u64,
     ) -> Result<Principal, (Refusal, Option<&'static str>)> {
-        let refuse = |rule: &str, message: String| (Refusal::new(ErrorKind::Authentication, rule, message), None);
+        let refuse =
+            |rule: &str, message: String| (Refusal::new(ErrorKind::Authentication, rule, message), None);
         let token = credential(&head.all("authorization"), &head.all("x-api-key"))
             .map_err(|why| refuse("token", why.to_string()))?;
         let hash = Cache::digest(token);
@@ -128,7 +130,13 @@ impl Exchange {
         let runtime = self.shared.runtime.borrow().clone();
         if let Some(runtime) = runtime.filter(|own| own.recording != RecordMode::Off) {
             let version = runtime.policy_version.clone();
-            let record = sluice_engine::judge::refused_record(refusal, host.random_id(), &self.shared.node, version, host.now_ms());
+            let record = sluice_engine::judge::refused_record(
+                refusal,
+                host.random_id(),
+                &self.shared.node,
+                version,
+                host.now_ms(),
+            );
             self.shared.queue.borrow_mut().push(record, Vec::new());
         }
     }
@@ -205,10 +213,10 @@ impl Exchange {
 
     /// Lets the request go upstream.
     pub(super) fn forward(&mut self, case: Case, forward: Forward, host: &dyn Host) -> Step {
-        if let Some(body) = &forward.body {
-            if let Err(why) = host.set_body(Side::Request, body) {
-                return self.fault(&format!("request body: {why}"), host);
-            }
+        if let Some(body) = &forward.body
+            && let Err(why) = host.set_body(Side::Request, body)
+        {
+            return self.fault(&format!("request body: {why}"), host);
         }
         host.count(Metric::Forwarded, 1);
         self.state = State::Forwarded(case);
@@ -220,7 +228,8 @@ impl Exchange {
 fn readable(head: &Head, runtime: &Runtime) -> Result<(), Refusal> {
     let identity = |value: &&str| value.is_empty() || value.eq_ignore_ascii_case("identity");
     if !head.all("content-encoding").iter().all(identity) {
-        let message = "the body is encoded, and what cannot be read is not forwarded; send it without content-encoding";
+        let message =
+            "the body is encoded, and what cannot be read is not forwarded; send it without content-encoding";
         return Err(Refusal::new(ErrorKind::Encoding, "encoding", message));
     }
     let limit = runtime.limits.body_bytes;
@@ -232,6 +241,8 @@ fn readable(head: &Head, runtime: &Runtime) -> Result<(), Refusal> {
 }
 
 fn too_large(limit: u64) -> Refusal {
-    let message = format!("the body is larger than the {limit} bytes that policy allows; send less, or ask for a higher `limits.bodyBytes`");
+    let message = format!(
+        "the body is larger than the {limit} bytes that policy allows; send less, or ask for a higher `limits.bodyBytes`"
+    );
     Refusal::new(ErrorKind::TooLarge, "size", message)
 }

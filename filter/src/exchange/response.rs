@@ -21,7 +21,8 @@ impl Exchange {
         let status = first(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
         self.status = Some(status);
         let download = case.route().kind == Kind::Download && status < 400;
-        let encoded = first("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
+        let encoded =
+            first("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
         if end || download {
             self.state = State::Passing(case);
             return Step::Go;
@@ -32,7 +33,8 @@ impl Exchange {
             case.note(&refusal);
             return self.refuse_opened(case, &refusal, host);
         }
-        let events = first("content-type").is_some_and(|kind| kind.trim_start().starts_with("text/event-stream"));
+        let events =
+            first("content-type").is_some_and(|kind| kind.trim_start().starts_with("text/event-stream"));
         let lines = case.route().kind == Kind::BatchResults && status < 400;
         if events || lines {
             // What leaves may be longer or shorter than what came.
@@ -78,7 +80,8 @@ impl Exchange {
 
     /// A part of a stream.
     pub(super) fn flow(&mut self, end: bool, host: &dyn Host) -> Step {
-        let State::Streaming(mut case, mut stream, asked) = std::mem::replace(&mut self.state, State::Done) else {
+        let State::Streaming(mut case, mut stream, asked) = std::mem::replace(&mut self.state, State::Done)
+        else {
             return self.fault("a stream that was not begun", host);
         };
         let Ok(bytes) = host.body(Side::Response) else {
@@ -106,7 +109,14 @@ impl Exchange {
     }
 
     /// Hands out what may leave, or asks about what may not.
-    pub(super) fn after_flow(&mut self, case: Case, mut stream: Stream, out: Vec<u8>, flow: Flow, host: &dyn Host) -> Step {
+    pub(super) fn after_flow(
+        &mut self,
+        case: Case,
+        mut stream: Stream,
+        out: Vec<u8>,
+        flow: Flow,
+        host: &dyn Host,
+    ) -> Step {
         if let Flow::Held(ask) = flow {
             stream.pending = out;
             let _ = host.set_body(Side::Response, &[]);
