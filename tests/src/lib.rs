@@ -1,1 +1,12 @@
-//! tests
+//! End to end, on real parts.
+//!
+//! * [`stack`]: control, Envoy and the stand-in as processes, for `make run`, the demo, the bench and the tests.
+//! * [`stand_in`]: a local stand-in for the model.
+//! * [`host`]: the built filter on wasmtime, with a host that behaves as Envoy does.
+//! * [`client`], [`reply`]: an HTTP client that hides nothing, and what a reply says.
+
+pub mod client;
+pub mod host;
+pub mod reply;
+pub mod stack;
+pub mod stand_in;
