@@ -6,6 +6,7 @@
 //! * [`client`], [`reply`]: an HTTP client that hides nothing, and what a reply says.
 
 pub mod client;
+#[cfg(feature = "host")]
 pub mod host;
 pub mod reply;
 pub mod stack;

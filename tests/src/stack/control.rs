@@ -83,6 +83,10 @@ impl Control {
         &self.process
     }
 
+    pub(super) fn process_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
     /// Writes another policy over the one that it watches.
     ///
     /// # Errors

@@ -158,9 +158,9 @@ pub struct Stack {
     /// Envoy.
     pub envoy: Process,
     control: Option<Control>,
-    /// Held so that it ends with the stack.
-    _stand_in: Option<Process>,
+    stand_in: Option<Process>,
     stand_in_url: Option<String>,
+    /// Held so that it goes with the stack; last, since the others write into it.
     _temporary: Option<TempDir>,
 }
 
@@ -242,7 +242,7 @@ impl Stack {
             envoy: Process::start("envoy", &logs, &place::envoy()?, &arguments)?,
             control,
             stand_in_url: stand_in.as_ref().map(|_| upstream.url()),
-            _stand_in: stand_in,
+            stand_in,
             _temporary: temporary,
         };
         stack.wait().await?;
@@ -256,6 +256,20 @@ impl Stack {
         if self.control.is_some() {
             let models = format!("{}/v1/models", self.url);
             wait_for(&mut self.envoy, &models, |reply| reply.status != 503).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether all of it still runs.
+    ///
+    /// # Errors
+    /// [`StackError::Process`] about the process that ended.
+    pub fn check(&mut self) -> Result<(), StackError> {
+        let control = self.control.as_mut().map(Control::process_mut);
+        for process in control.into_iter().chain(self.stand_in.as_mut()).chain([&mut self.envoy]) {
+            if !process.runs() {
+                return Err(process.failed("it ended by itself"));
+            }
         }
         Ok(())
     }
