@@ -23,6 +23,7 @@ pub fn link(linker: &mut Linker<World>) -> wasmtime::Result<()> {
     link_buffers(linker)?;
     link_shared(linker)?;
     link_metrics(linker)?;
+    link_grpc(linker)?;
     link_streams(linker)
 }
 
@@ -271,6 +272,31 @@ fn link_metrics(linker: &mut Linker<World>) -> wasmtime::Result<()> {
             Ok(())
         })
     })?;
+    Ok(())
+}
+
+/// gRPC is offered by Envoy and not used by the filter: every call fails.
+fn link_grpc(linker: &mut Linker<World>) -> wasmtime::Result<()> {
+    const FAILS: u32 = Status::InternalFailure as u32;
+    linker.func_wrap(ENV, "proxy_get_status", |c: C<'_>, code: u32, v: u32, vl: u32| {
+        run(c, |guest| {
+            guest.word(code, 0)?;
+            guest.give(&[], v, vl)
+        })
+    })?;
+    linker.func_wrap(
+        ENV,
+        "proxy_grpc_call",
+        |_: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| FAILS,
+    )?;
+    linker.func_wrap(
+        ENV,
+        "proxy_grpc_stream",
+        |_: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| FAILS,
+    )?;
+    linker.func_wrap(ENV, "proxy_grpc_send", |_: u32, _: u32, _: u32, _: u32| FAILS)?;
+    linker.func_wrap(ENV, "proxy_grpc_cancel", |_: u32| FAILS)?;
+    linker.func_wrap(ENV, "proxy_grpc_close", |_: u32| FAILS)?;
     Ok(())
 }
 
