@@ -54,7 +54,7 @@ async fn run() -> Result<(), StackError> {
         started = Stack::start(settings) => started?,
         () = &mut ended => return Ok(()),
     };
-    print(&mut stack, upstream.as_ref())?;
+    print(&stack, upstream.as_ref())?;
     let watch = tokio::time::interval(std::time::Duration::from_millis(500));
     tokio::pin!(watch);
     loop {
@@ -110,7 +110,7 @@ fn port(name: &'static str, default: u16) -> Result<u16, StackError> {
     })
 }
 
-fn print(stack: &mut Stack, upstream: Option<&Upstream>) -> Result<(), StackError> {
+fn print(stack: &Stack, upstream: Option<&Upstream>) -> Result<(), StackError> {
     let user = variable("USER").unwrap_or_else(|| "me".to_owned());
     let mut tokens = Vec::new();
     for _ in 0..3 {

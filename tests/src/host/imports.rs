@@ -287,7 +287,9 @@ fn link_grpc(linker: &mut Linker<World>) -> wasmtime::Result<()> {
     linker.func_wrap(
         ENV,
         "proxy_grpc_call",
-        |_: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| FAILS,
+        |_: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| {
+            FAILS
+        },
     )?;
     linker.func_wrap(
         ENV,

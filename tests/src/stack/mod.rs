@@ -278,18 +278,23 @@ impl Stack {
     ///
     /// # Errors
     /// [`StackError::Missing`] in a stack without the filter.
-    pub fn control(&mut self) -> Result<&mut Control, StackError> {
-        self.control.as_mut().ok_or_else(|| StackError::Missing {
-            what: "control".to_owned(),
-            remedy: "start the stack with the filter".to_owned(),
-        })
+    pub fn control(&self) -> Result<&Control, StackError> {
+        self.control.as_ref().ok_or_else(no_control)
+    }
+
+    /// Control, to end it or to start it again.
+    ///
+    /// # Errors
+    /// [`StackError::Missing`] in a stack without the filter.
+    pub fn control_mut(&mut self) -> Result<&mut Control, StackError> {
+        self.control.as_mut().ok_or_else(no_control)
     }
 
     /// A fresh token for `subject` in `groups`, good for an hour.
     ///
     /// # Errors
     /// [`StackError::Command`].
-    pub fn token(&mut self, subject: &str, groups: &[&str]) -> Result<String, StackError> {
+    pub fn token(&self, subject: &str, groups: &[&str]) -> Result<String, StackError> {
         self.control()?.mint(subject, groups, "1h")
     }
 
@@ -323,6 +328,10 @@ impl Stack {
         write_secret(&next, &model_key(key)?)?;
         fs::rename(&next, &file).map_err(StackError::file(&file))
     }
+}
+
+fn no_control() -> StackError {
+    StackError::Missing { what: "control".to_owned(), remedy: "start the stack with the filter".to_owned() }
 }
 
 /// Starts a stand-in on a free port.
