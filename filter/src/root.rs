@@ -46,6 +46,8 @@ pub struct Root {
     context: u32,
     vm: String,
     calls: std::collections::HashMap<u32, Asked>,
+    /// Whether control's last answer was a good one.
+    reached: bool,
     polling: bool,
     poll_at_ms: u64,
     refresh_at_ms: u64,
@@ -64,6 +66,7 @@ impl Root {
             context,
             vm,
             calls: Default::default(),
+            reached: true,
             polling: false,
             poll_at_ms: 0,
             refresh_at_ms: 0,
@@ -112,10 +115,7 @@ impl Root {
         let Some(asked) = self.calls.remove(&token) else { return };
         let now_ms = host.now_ms();
         let (status, body) = read_answer(headers, host);
-        if !matches!(status, 200 | 202 | 304) {
-            host.count(Metric::ControlFailed, 1);
-            log::warn!("sluice: control answered {status} to {}", asked.name());
-        }
+        self.note_status(status, &asked, host);
         match asked {
             Asked::Bundle => {
                 self.polling = false;
@@ -140,6 +140,23 @@ impl Root {
             }
             Asked::Refresh => {}
         }
+    }
+
+    /// Counts each failure, logs the first of a row and the end of it.
+    fn note_status(&mut self, status: u16, asked: &Asked, host: &dyn Host) {
+        let good = matches!(status, 200 | 202 | 304);
+        if !good {
+            host.count(Metric::ControlFailed, 1);
+        }
+        match (self.reached, good) {
+            (true, false) => log::warn!(
+                "sluice: control answered {status} to {}; enforcement goes on with the last bundle",
+                asked.name()
+            ),
+            (false, true) => log::info!("sluice: control answers"),
+            _ => {}
+        }
+        self.reached = good;
     }
 
     /// Puts a bundle before all VMs, once this one has found it good.

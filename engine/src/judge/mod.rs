@@ -273,3 +273,6 @@ fn decision(rule: &str, action: Action) -> Decision {
         observed: false,
     }
 }
+
+#[cfg(test)]
+mod tests;
