@@ -162,13 +162,23 @@ impl Exchange {
             if status != 200 {
                 host.count(crate::host::Metric::ControlFailed, 1);
             }
-            self.hear(status, &body, host);
+            self.later(host, |own| own.hear(status, &body, host));
+        }
+    }
+
+    /// Runs a step outside of the stream's own callbacks: what it lets go is resumed by call.
+    fn later(&mut self, host: &dyn Host, step: impl FnOnce(&mut Self) -> Step) {
+        let side = if matches!(self.state, State::Asking(..)) { Side::Request } else { Side::Response };
+        if step(self) == Step::Go
+            && let Err(why) = host.resume(side)
+        {
+            log::error!("sluice: a paused stream does not go on: {why}");
         }
     }
 
     /// Asks control again after a failure; gives the token of the call.
     pub fn retry(&mut self, host: &dyn Host) -> Option<u32> {
-        self.ask_again(host);
+        self.later(host, |own| own.ask_again(host));
         self.question().and_then(|question| question.token)
     }
 
@@ -231,18 +241,18 @@ impl Exchange {
     /// The same, once the beginning is recorded.
     fn refuse_opened(&mut self, mut case: Case, refusal: &Refusal, host: &dyn Host) -> Step {
         self.close(&mut case, Some(refusal.kind.status()), None, host);
-        self.answer(refusal, host)
+        self.answer(refusal, refusal::comes_again(refusal), host)
     }
 
-    /// Refuses a request of which there is no case.
-    fn turn_away(&mut self, refusal: &Refusal, host: &dyn Host) -> Step {
+    /// Refuses a request of which there is no case, with `retry-after` where coming again helps.
+    fn turn_away(&mut self, refusal: &Refusal, retry_after: Option<&str>, host: &dyn Host) -> Step {
         let runtime = self.shared.runtime.borrow().clone();
         if let Some(runtime) = runtime.filter(|own| own.recording != RecordMode::Off && !self.is_full()) {
             let version = runtime.policy_version.clone();
             let record = refused_record(refusal, host.random_id(), &self.shared.node, version, host.now_ms());
             self.shared.queue.borrow_mut().push(record, Vec::new());
         }
-        self.answer(refusal, host)
+        self.answer(refusal, retry_after, host)
     }
 
     fn is_full(&self) -> bool {

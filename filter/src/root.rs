@@ -96,6 +96,7 @@ impl Root {
                 self.shared.proxied.borrow_mut().insert(token, entry);
             }
         }
+        self.shared.proxied.borrow_mut().retain(|_, (_, exchange)| exchange.strong_count() > 0);
         // The host takes whatever comes next in this callback for ours again.
         let _ = host.enter(self.context);
     }

@@ -120,6 +120,9 @@ impl ReplyStream {
 
     /// Goes on after the call that waits was settled.
     pub fn resume(&mut self, case: &mut Case, out: &mut Vec<u8>) -> Flow {
+        if self.broken {
+            return Flow::Broken;
+        }
         let Some(index) = self.held.take() else { return self.advance(case, out) };
         match self.release_call(case, index, out) {
             Ok(Some(ask)) => Flow::Held(ask),
@@ -130,6 +133,9 @@ impl ReplyStream {
 
     /// Gives up on the call that waits: it is refused with these words, and the stream goes on.
     pub fn refuse(&mut self, case: &mut Case, words: &str, out: &mut Vec<u8>) -> Flow {
+        if self.broken {
+            return Flow::Broken;
+        }
         if let Some(index) = self.held.take()
             && let Some(Block::Call { events, .. }) = self.blocks.remove(&index)
         {

@@ -1,12 +1,12 @@
 //! Questions to control: the record before the request goes on, and holds.
 
 use sluice_engine::claude::error::ErrorKind;
-use sluice_engine::judge::{Flow, Refusal};
+use sluice_engine::judge::Refusal;
 use sluice_engine::wire::{self, HoldDecision, HoldState, OpenReply};
 
 use super::refusal::unavailable;
 use super::{Exchange, Question, State, Step};
-use crate::host::{Call, Host, Metric, Side};
+use crate::host::{Call, Host, Metric};
 
 /// Longest wait of one poll on a hold, in seconds.
 const POLL_SECONDS: u64 = 25;
@@ -16,7 +16,9 @@ const RETRY_PAUSE_MS: u64 = 400;
 
 /// What control's answer means for the exchange.
 enum Heard {
-    /// Asked again; wait.
+    /// Not decided; ask again at once, control makes us wait.
+    Waiting,
+    /// Control will be asked again in a moment.
     Again,
     /// Go on: written, and the hold, if any, was settled.
     Settled,
@@ -32,15 +34,13 @@ impl Exchange {
         if self.question().is_some_and(|question| question.ask.is_some()) {
             host.count(Metric::Held, 1);
         }
-        self.ask_again(host);
-        // A call that could not even be made was answered by `ask_again`, and the state says so.
-        Step::Wait
+        self.ask_again(host)
     }
 
     /// Sends what is to be asked now: the question, or a poll on its hold.
-    pub(super) fn ask_again(&mut self, host: &dyn Host) {
+    pub(super) fn ask_again(&mut self, host: &dyn Host) -> Step {
         let left = self.seconds_left(host);
-        let Some(question) = self.question() else { return };
+        let Some(question) = self.question() else { return Step::Wait };
         let call = match &question.hold {
             None => serde_json::to_vec(&question.open).ok().map(|body| Call {
                 method: "POST",
@@ -60,19 +60,24 @@ impl Exchange {
             }
         };
         match call.map(|call| host.call(&call)) {
-            Some(Ok(token)) => self.set_token(Some(token)),
+            Some(Ok(token)) => {
+                self.set_token(Some(token));
+                Step::Wait
+            }
             _ => {
                 host.count(Metric::ControlFailed, 1);
-                self.conclude(Heard::Away, host);
+                self.conclude(Heard::Away, host)
             }
         }
     }
 
     /// Control has answered the question, or failed to.
-    pub(super) fn hear(&mut self, status: u16, body: &[u8], host: &dyn Host) {
+    pub(super) fn hear(&mut self, status: u16, body: &[u8], host: &dyn Host) -> Step {
         self.set_token(None);
-        let heard = self.read(status, body, host);
-        self.conclude(heard, host);
+        match self.read(status, body, host) {
+            Heard::Waiting => self.ask_again(host),
+            heard => self.conclude(heard, host),
+        }
     }
 
     fn read(&mut self, status: u16, body: &[u8], host: &dyn Host) -> Heard {
@@ -114,8 +119,7 @@ impl Exchange {
         if self.seconds_left(host) == 0 {
             return Heard::Undecided;
         }
-        self.ask_again(host);
-        Heard::Again
+        Heard::Waiting
     }
 
     /// Control lacks blocks that it once had: the question goes again with all of them.
@@ -152,9 +156,9 @@ impl Exchange {
     }
 
     /// Goes on with the exchange.
-    fn conclude(&mut self, heard: Heard, host: &dyn Host) {
-        if matches!(heard, Heard::Again) {
-            return;
+    fn conclude(&mut self, heard: Heard, host: &dyn Host) -> Step {
+        if matches!(heard, Heard::Again | Heard::Waiting) {
+            return Step::Wait;
         }
         match std::mem::replace(&mut self.state, State::Done) {
             State::Asking(case, question, forward) => {
@@ -163,13 +167,9 @@ impl Exchange {
             State::Collecting(case, Some(question)) => {
                 if matches!(heard, Heard::Settled) {
                     self.state = State::Collecting(case, None);
-                    if self.collect(true, host) == Step::Go {
-                        let _ = host.resume(Side::Response);
-                    }
-                } else {
-                    let refusal = not_decided(&heard, &question);
-                    self.refuse_opened(case, &refusal, host);
+                    return self.collect(true, host);
                 }
+                self.refuse_opened(case, &not_decided(&heard, &question), host)
             }
             State::Streaming(mut case, mut stream, Some(question)) => {
                 let mut out = std::mem::take(&mut stream.pending);
@@ -180,13 +180,12 @@ impl Exchange {
                         stream.reply.refuse(&mut case, &words, &mut out)
                     }
                 };
-                let held = matches!(flow, Flow::Held(_));
-                self.after_flow(case, stream, out, flow, host);
-                if !held && !self.is_waiting() {
-                    let _ = host.resume(Side::Response);
-                }
+                self.after_flow(case, stream, out, flow, host)
             }
-            other => self.state = other,
+            other => {
+                self.state = other;
+                Step::Wait
+            }
         }
     }
 
@@ -197,22 +196,20 @@ impl Exchange {
         mut forward: super::Forward,
         heard: Heard,
         host: &dyn Host,
-    ) {
+    ) -> Step {
         if !matches!(heard, Heard::Settled) {
-            let refusal = not_decided(&heard, &question);
-            self.refuse_opened(case, &refusal, host);
-            return;
+            return self.refuse_opened(case, &not_decided(&heard, &question), host);
         }
         let refused = question.ask.as_ref().and_then(|ask| case.refused(&ask.key, &ask.rule));
         if let Some(refusal) = refused {
-            self.refuse_opened(case, &refusal, host);
+            self.refuse_opened(case, &refusal, host)
         } else if let Some(ask) = forward.holds.pop_front() {
             let open = wire::Open { record: None, blocks: Vec::new(), hold: Some(ask.clone()) };
             let next = Question { ask: Some(ask), hold: None, open, blocks: Vec::new(), token: None };
             self.state = State::Asking(case, next, forward);
-            self.send_question(host);
-        } else if self.forward(case, forward, host) == Step::Go {
-            let _ = host.resume(Side::Request);
+            self.send_question(host)
+        } else {
+            self.forward(case, forward, host)
         }
     }
 

@@ -7,19 +7,9 @@ use super::{Exchange, State, Step};
 use crate::host::{Host, Metric};
 
 impl Exchange {
-    /// Answers in the API's error envelope. Nothing of the exchange goes on after this.
-    pub(super) fn answer(&mut self, refusal: &Refusal, host: &dyn Host) -> Step {
-        let retry = refusal.kind.should_retry();
-        self.answer_as(refusal, if retry { Some("1") } else { None }, host)
-    }
-
-    /// The same, with `retry-after` in seconds (and the client told to come again) or without.
-    pub(super) fn answer_as(
-        &mut self,
-        refusal: &Refusal,
-        retry_after: Option<&str>,
-        host: &dyn Host,
-    ) -> Step {
+    /// Answers in the API's error envelope; with `retry-after` in seconds, the client is told to come again.
+    /// Nothing of the exchange goes on after this.
+    pub(super) fn answer(&mut self, refusal: &Refusal, retry_after: Option<&str>, host: &dyn Host) -> Step {
         self.state = State::Done;
         self.status = Some(refusal.kind.status());
         let metric = match refusal.kind {
@@ -51,8 +41,13 @@ impl Exchange {
             "fault",
             "the gateway failed to handle this request; try again, and tell its operator",
         );
-        self.turn_away(&refusal, host)
+        self.turn_away(&refusal, None, host)
     }
+}
+
+/// The `retry-after` of refusals that pass by themselves.
+pub(super) fn comes_again(refusal: &Refusal) -> Option<&'static str> {
+    refusal.kind.should_retry().then_some("1")
 }
 
 /// 503: come again.

@@ -41,7 +41,9 @@ impl Exchange {
         let path = path.split_once('?').map_or(path, |(path, _)| path);
         let route = match route(method, path) {
             Ok(route) => route,
-            Err(why) => return self.turn_away(&Refusal::new(why.kind(), "route", why.to_string()), host),
+            Err(why) => {
+                return self.turn_away(&Refusal::new(why.kind(), "route", why.to_string()), None, host);
+            }
         };
         if route.kind == Kind::Hello {
             self.state = State::Done;
@@ -56,23 +58,20 @@ impl Exchange {
             Some(runtime) if !runtime.is_stale(now_ms) => runtime,
             Some(_) => {
                 let message = "the gateway's policy is older than it allows, since its control service is away; try again later";
-                return self.turn_away(&unavailable("bundle", message), host);
+                return self.turn_away(&unavailable("bundle", message), Some("1"), host);
             }
             None => {
                 let message = "the gateway has no policy yet; try again in a moment";
-                return self.turn_away(&unavailable("bundle", message), host);
+                return self.turn_away(&unavailable("bundle", message), Some("1"), host);
             }
         };
         if runtime.recording != RecordMode::Off && self.is_full() {
             let message = "the gateway cannot record any more, since its control service is away or slow; try again later";
-            return self.turn_away(&unavailable("record", message), host);
+            return self.turn_away(&unavailable("record", message), Some("1"), host);
         }
         let principal = match self.principal(&head, &runtime, now_ms) {
             Ok(principal) => principal,
-            Err((refusal, retry_after)) => {
-                self.record_stranger(&refusal, host);
-                return self.answer_as(&refusal, retry_after, host);
-            }
+            Err((refusal, retry_after)) => return self.turn_away(&refusal, retry_after, host),
         };
         self.gateway = head.first(":authority").map(|authority| {
             let scheme = head.first("x-forwarded-proto").or(head.first(":scheme")).unwrap_or("http");
@@ -122,22 +121,6 @@ impl Exchange {
                 }
                 Err((refusal, None))
             }
-        }
-    }
-
-    /// Records somebody who is not known, unless records are short of room.
-    fn record_stranger(&self, refusal: &Refusal, host: &dyn Host) {
-        let runtime = self.shared.runtime.borrow().clone();
-        if let Some(runtime) = runtime.filter(|own| own.recording != RecordMode::Off) {
-            let version = runtime.policy_version.clone();
-            let record = sluice_engine::judge::refused_record(
-                refusal,
-                host.random_id(),
-                &self.shared.node,
-                version,
-                host.now_ms(),
-            );
-            self.shared.queue.borrow_mut().push(record, Vec::new());
         }
     }
 

@@ -138,11 +138,6 @@ impl Exchange {
             }
         }
     }
-
-    /// Whether the stream waits for an answer.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.question().is_some()
-    }
 }
 
 fn question(ask: HoldAsk) -> Question {
