@@ -127,8 +127,8 @@ pub enum Problem {
         /// The last of them.
         to: u64,
     },
-    /// There are entries and no signed head.
-    #[error("the signed head is gone")]
+    /// There are entries and no signed head that is genuine.
+    #[error("the signed head is gone, or its signature is not the writer's")]
     NoHead,
 }
 

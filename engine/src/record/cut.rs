@@ -55,14 +55,14 @@ struct Blocks<K> {
 
 impl<K: Fn(&str) -> bool> Blocks<K> {
     fn leaf(&mut self, text: &str) -> Piece {
-        let digest = super::digest(text);
+        let digest = super::digest(text, false);
         self.keep(digest, || text.to_owned(), false)
     }
 
     fn list(&mut self, pieces: &[Piece]) -> Piece {
         // Pieces are plain strings in plain enums: they always serialise.
         let text = serde_json::to_string(pieces).unwrap_or_default();
-        let digest = super::digest(&text);
+        let digest = super::digest(&text, true);
         self.keep(digest, || text, true)
     }
 

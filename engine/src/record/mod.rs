@@ -160,7 +160,8 @@ pub enum Piece {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Block {
-    /// Hexadecimal SHA-256 of `text`.
+    /// Hexadecimal SHA-256 of `text`; of a list, with the byte 0xFF before it. No text has that byte, so that no
+    /// text can take the place of a list.
     pub digest: String,
     /// The content: text, or (`list`) the JSON of a list of [`Piece`]s that stands for what they give.
     pub text: String,
@@ -172,12 +173,12 @@ pub struct Block {
 impl Block {
     /// A block of `text`, with its digest.
     pub fn new(text: String, list: bool) -> Self {
-        Self { digest: digest(&text), text, list }
+        Self { digest: digest(&text, list), text, list }
     }
 
     /// Whether [`Block::digest`] is the digest of the text. A block from elsewhere is checked before it is kept.
     pub fn is_sound(&self) -> bool {
-        digest(&self.text) == self.digest
+        digest(&self.text, self.list) == self.digest
     }
 
     /// The pieces of a `list` block; `None` when its text is not a list of pieces. A block of plain text has none.
@@ -186,9 +187,14 @@ impl Block {
     }
 }
 
-/// Lower-case hexadecimal SHA-256 of a text: what blocks are named by.
-pub fn digest(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
+/// What a block is named by ([`Block::digest`]).
+pub fn digest(text: &str, list: bool) -> String {
+    let mut sha = Sha256::new();
+    if list {
+        sha.update([0xff]);
+    }
+    sha.update(text.as_bytes());
+    hex(&sha.finalize())
 }
 
 /// Lower-case hexadecimal.

@@ -1,0 +1,127 @@
+//! What happens when an exchange asks for a key's hold: one pure function, used by every store.
+
+use sluice_engine::wire::HoldDecision;
+
+use super::Hold;
+
+/// What to do for an exchange that asks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Course<'a> {
+    /// There is nothing to join: a new hold waits.
+    Open,
+    /// This hold's state is the answer.
+    Tell(&'a Hold),
+    /// This hold is approved and unused: the asker uses it, and goes on.
+    Use(&'a Hold),
+}
+
+/// Decides from the holds of the key, the newest first and as they stand now ([`Hold::at`]).
+///
+/// `history`: the held prompt stands in an earlier turn of the conversation, so that an approval that was used for
+/// it covers this turn too, unless a person has refused the same thing since.
+pub fn course<'a>(holds: &'a [Hold], exchange: &str, history: bool, now_ms: u64) -> Course<'a> {
+    let used_by_asker = |hold: &&Hold| hold.used.as_ref().is_some_and(|used| used.exchange == exchange);
+    if let Some(hold) = holds.iter().find(used_by_asker) {
+        return Course::Tell(hold);
+    }
+    let Some(newest) = holds.first() else { return Course::Open };
+    if newest.state == HoldDecision::Denied && newest.is_remembered(now_ms) {
+        return Course::Tell(newest);
+    }
+    if history && let Some(hold) = holds.iter().find(|hold| hold.used.is_some()) {
+        return Course::Tell(hold);
+    }
+    match newest.state {
+        HoldDecision::Waiting => Course::Tell(newest),
+        HoldDecision::Approved if newest.used.is_none() && newest.is_remembered(now_ms) => Course::Use(newest),
+        HoldDecision::Expired if newest.is_remembered(now_ms) => Course::Tell(newest),
+        HoldDecision::Approved | HoldDecision::Denied | HoldDecision::Expired => Course::Open,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{DecidedBy, REMEMBERED_MS, Used, tests::ask};
+    use super::*;
+
+    const END: u64 = 60_000;
+
+    fn hold(state: HoldDecision, used: Option<&str>) -> Hold {
+        let decided = matches!(state, HoldDecision::Approved | HoldDecision::Denied);
+        Hold {
+            id: format!("{state:?}"),
+            state,
+            created_ms: 0,
+            expires_ms: END,
+            ask: ask("k", "first"),
+            decided: decided.then(|| DecidedBy {
+                issuer: "corp".into(),
+                subject: "ben".into(),
+                at_ms: 1,
+                reason: None,
+            }),
+            used: used.map(|exchange| Used { exchange: exchange.into(), at_ms: 2 }),
+        }
+    }
+
+    #[derive(Debug, PartialEq)]
+    enum Got {
+        Open,
+        Tell(usize),
+        Use(usize),
+    }
+
+    fn go(holds: &[Hold], exchange: &str, history: bool, now_ms: u64) -> Got {
+        let at = |found: &Hold| holds.iter().position(|h| std::ptr::eq(h, found)).unwrap();
+        match course(holds, exchange, history, now_ms) {
+            Course::Open => Got::Open,
+            Course::Tell(hold) => Got::Tell(at(hold)),
+            Course::Use(hold) => Got::Use(at(hold)),
+        }
+    }
+
+    #[test]
+    fn each_state_has_its_course() {
+        use HoldDecision::{Approved, Denied, Expired, Waiting};
+        let soon = END + REMEMBERED_MS - 1;
+        let late = END + REMEMBERED_MS;
+        let cases: &[(&str, Vec<Hold>, bool, u64, Got)] = &[
+            ("nothing there", vec![], false, 0, Got::Open),
+            ("one waits", vec![hold(Waiting, None)], false, 0, Got::Tell(0)),
+            ("approved", vec![hold(Approved, None)], false, soon, Got::Use(0)),
+            ("approved long ago, never used", vec![hold(Approved, None)], false, late, Got::Open),
+            ("used by another", vec![hold(Approved, Some("other"))], false, 0, Got::Open),
+            ("used by this one", vec![hold(Approved, Some("me"))], false, late, Got::Tell(0)),
+            ("used by another, in history", vec![hold(Approved, Some("other"))], true, late, Got::Tell(0)),
+            ("denied", vec![hold(Denied, None)], false, soon, Got::Tell(0)),
+            ("denied long ago", vec![hold(Denied, None)], false, late, Got::Open),
+            ("expired", vec![hold(Expired, None)], false, soon, Got::Tell(0)),
+            ("expired long ago", vec![hold(Expired, None)], false, late, Got::Open),
+            (
+                "asked again while the first one's use stands",
+                vec![hold(Waiting, None), hold(Approved, Some("other"))],
+                false,
+                0,
+                Got::Tell(0),
+            ),
+            (
+                "in history, while a new one waits",
+                vec![hold(Waiting, None), hold(Approved, Some("other"))],
+                true,
+                0,
+                Got::Tell(1),
+            ),
+            (
+                "in history, refused since",
+                vec![hold(Denied, None), hold(Approved, Some("other"))],
+                true,
+                0,
+                Got::Tell(0),
+            ),
+            ("in history, never approved", vec![hold(Waiting, None)], true, 0, Got::Tell(0)),
+        ];
+        for (what, holds, history, now_ms, expected) in cases {
+            assert_eq!(&go(holds, "me", *history, *now_ms), expected, "{what}");
+        }
+    }
+}
