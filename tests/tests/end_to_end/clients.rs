@@ -185,8 +185,8 @@ async fn claude_code_runs_a_held_command_once_it_is_approved() {
     let writer = stack.token("wanda", &["writers"]).unwrap();
     let approver = stack.token("abe", &["approvers"]).unwrap();
     let home = TempDir::new().unwrap();
-    let prompt = r#"call: Bash {"command":"touch held_by_sluice"}"#;
-    let running = run(CLAUDE_CODE, home.path(), stack, &writer, &[prompt]);
+    let arguments = [r#"call: Bash {"command":"touch held_by_sluice"}"#];
+    let running = run(CLAUDE_CODE, home.path(), stack, &writer, &arguments);
     let file = home.path().join("held_by_sluice");
     let approve = async {
         let hold = control.wait_for_hold("held_by_sluice").await.unwrap();

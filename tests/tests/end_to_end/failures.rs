@@ -99,7 +99,11 @@ async fn what_cannot_be_read_is_refused_with_its_reason() {
         ("nothing", String::new(), 400),
         ("a list", format!("[{{{messages}}}]"), 400),
         ("a key twice", format!(r#"{{"model":"claude-x","model":"gpt","max_tokens":9,{messages}}}"#), 400),
-        ("an escaped key twice", format!(r#"{{"model":"claude-x","mod\u0065l":"gpt","max_tokens":9,{messages}}}"#), 400),
+        (
+            "an escaped key twice",
+            format!(r#"{{"model":"claude-x","mod\u0065l":"gpt","max_tokens":9,{messages}}}"#),
+            400,
+        ),
         ("too deep", format!(r#"{{"model":"claude-x","max_tokens":9,{messages},"x":{deep}}}"#), 400),
     ];
     for (what, body, status) in cases {
@@ -162,7 +166,8 @@ async fn many_requests_at_once_are_each_judged_on_their_own() {
             let mut connection = Connection::open(&url).await.unwrap();
             let mut statuses = Vec::new();
             for turn in 0..5 {
-                let prompt = Prompt::new(&format!("race-{n}-{turn} jane.doe@example.com")).stream(turn % 2 == 0);
+                let prompt =
+                    Prompt::new(&format!("race-{n}-{turn} jane.doe@example.com")).stream(turn % 2 == 0);
                 statuses.push(connection.send(prompt.ask(&url, &token)).await.unwrap().status);
             }
             (n, statuses)

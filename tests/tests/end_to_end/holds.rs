@@ -41,7 +41,10 @@ async fn an_approved_write_reaches_the_agent_streamed_or_not() {
         assert!(!waiting.is_finished(), "it went on before it was approved");
         control.decide("approve", &hold.id, "looks right", &approver).unwrap();
         let calls = calls(&waiting.await.unwrap());
-        assert_eq!(calls, [("query_db".to_owned(), json!({ "sql": format!("INSERT INTO {mark} VALUES (1)") }))]);
+        assert_eq!(
+            calls,
+            [("query_db".to_owned(), json!({ "sql": format!("INSERT INTO {mark} VALUES (1)") }))]
+        );
         assert!(control.holds().unwrap().iter().all(|other| other.id != hold.id));
     }
 }

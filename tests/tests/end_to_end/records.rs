@@ -23,7 +23,12 @@ async fn recorded() -> Stack {
     }
     // The close of an exchange is sent in batches.
     for _ in 0..100 {
-        if stack.control().unwrap().sluice(&["replay", SESSION]).is_ok_and(|text| text.contains("no-destruction")) {
+        if stack
+            .control()
+            .unwrap()
+            .sluice(&["replay", SESSION])
+            .is_ok_and(|text| text.contains("no-destruction"))
+        {
             return stack;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
@@ -54,7 +59,8 @@ async fn a_session_is_listed_and_replays_with_who_what_and_which_rule() {
     for said in ["ann", "<email:", "The customer is Jane Doe", "no-destruction"] {
         assert!(replay.contains(said), "`{said}` is not in the replay:\n{replay}");
     }
-    let json: Value = serde_json::from_str(&control.sluice(&["replay", SESSION, "--output", "json"]).unwrap()).unwrap();
+    let json: Value =
+        serde_json::from_str(&control.sluice(&["replay", SESSION, "--output", "json"]).unwrap()).unwrap();
     assert!(!json.is_null());
 }
 
