@@ -3,8 +3,8 @@
 //! | variable | default | what |
 //! |---|---|---|
 //! | `PORT` | 8080 | where clients connect |
-//! | `CONTROL_PORT` | 8081 | where control listens |
-//! | `ADMIN_PORT` | 9901 | Envoy's admin page |
+//! | `CONTROL_PORT` | 9901 | where control listens |
+//! | `ADMIN_PORT` | 9902 | Envoy's admin page |
 //! | `STATE` | `var` | keys, records, logs |
 //! | `POLICY` | `STATE/policy`, made from `envoy/policy` | a file or a directory |
 //! | `UPSTREAM` | see below | base URL of a Messages API |
@@ -89,8 +89,8 @@ fn settings() -> Result<Settings, StackError> {
             None => Policy::First(DEFAULT_POLICY.to_owned()),
         },
         port: port("PORT", 8080)?,
-        control_port: port("CONTROL_PORT", 8081)?,
-        admin_port: port("ADMIN_PORT", 9901)?,
+        control_port: port("CONTROL_PORT", 9901)?,
+        admin_port: port("ADMIN_PORT", 9902)?,
         upstream,
         key,
         ..Settings::default()
@@ -133,15 +133,16 @@ fn print(stack: &Stack, upstream: Option<&Upstream>) -> Result<(), StackError> {
     let sluice = place::sluice()?.display().to_string();
     let state = stack.state.display().to_string();
     let policy = stack.policy.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-    println!("The record     {state}");
-    println!("  read it      {sluice} sessions ls --state {state}");
-    println!("  replay it    {sluice} replay SESSION --state {state}");
-    println!("The policy     {policy} (a change is live within 2 s)");
-    println!("What waits     {sluice} holds ls --state {state}");
-    println!("  approve it   {sluice} holds approve HOLD --reason 'looks right' --state {state} \\");
+    println!("The record     {state}/sluice.db; to look at it and at what waits, in another terminal:");
+    println!("               export SLUICE_URL={} SLUICE_STATE={state}", stack.control()?.url);
     println!(
-        "                 --token $({sluice} token mint --subject reviewer --group approvers --ttl 1h --state {state})"
+        "               export SLUICE_TOKEN=$({sluice} token mint --subject reviewer --group approvers --group auditors)"
     );
+    println!("  sessions     {sluice} sessions ls");
+    println!("  replay one   {sluice} replay SESSION");
+    println!("  what waits   {sluice} holds ls");
+    println!("  approve it   {sluice} holds approve HOLD --reason 'looks right'");
+    println!("The policy     {policy} (a change is live within 2 s)");
     println!("Logs           {state}/logs");
     println!("\nCtrl-C ends all of it.");
     Ok(())

@@ -95,14 +95,22 @@ impl Control {
         policy::rewrite(&self.policy, text, self.port)
     }
 
-    /// Runs a command of `sluice` on this control's state and returns what it wrote to its standard output.
+    /// Runs a command of `sluice` as an auditor and returns what it wrote to its standard output.
     ///
     /// # Errors
     /// [`StackError::Command`] with what it wrote, when it fails.
     pub fn sluice(&self, arguments: &[&str]) -> Result<String, StackError> {
+        let auditor = self.mint("an auditor", &["auditors"], "15m")?;
+        self.run(arguments, &auditor)
+    }
+
+    /// Runs a command of `sluice` as the holder of `token`; an empty one for those that need none.
+    fn run(&self, arguments: &[&str], token: &str) -> Result<String, StackError> {
         let output = Command::new(&self.program)
             .args(arguments)
-            .args(["--state".as_ref(), self.state.as_os_str()])
+            .env("SLUICE_URL", &self.url)
+            .env("SLUICE_STATE", &self.state)
+            .env("SLUICE_TOKEN", token)
             .env("NO_COLOR", "1")
             .output()
             .map_err(|error| StackError::Start { name: "sluice", reason: error.to_string() })?;
@@ -114,16 +122,6 @@ impl Control {
         Err(StackError::Command { command: arguments.join(" "), output: format!("{stdout}{stderr}") })
     }
 
-    fn sluice_json(&self, arguments: &[&str]) -> Result<Value, StackError> {
-        let mut all = arguments.to_vec();
-        all.extend(["--output", "json"]);
-        let output = self.sluice(&all)?;
-        serde_json::from_str(&output).map_err(|error| StackError::Command {
-            command: all.join(" "),
-            output: format!("not JSON ({error}): {output}"),
-        })
-    }
-
     /// A fresh token of control's own issuer.
     ///
     /// # Errors
@@ -133,21 +131,22 @@ impl Control {
         for group in groups {
             arguments.extend(["--group", group]);
         }
-        Ok(self.sluice(&arguments)?.trim().to_owned())
+        Ok(self.run(&arguments, "")?.trim().to_owned())
     }
 
     /// The plugin configuration with this control's key and token.
     pub(super) fn plugin_configuration(&self) -> Result<String, StackError> {
-        let keys = self.sluice_json(&["keys", "show"])?;
-        let text = |name: &str| {
-            keys.get(name).and_then(Value::as_str).ok_or_else(|| StackError::Command {
-                command: "keys show".to_owned(),
-                output: format!("it does not say `{name}`"),
-            })
+        let keys = json("keys show", &self.run(&["keys", "show", "--output", "json"], "")?)?;
+        let missing = |name: &str| StackError::Command {
+            command: "keys show".to_owned(),
+            output: format!("it does not say `{name}`"),
         };
-        let file = self.state.join(text("dataTokenFile")?);
+        let file =
+            keys.get("dataTokenFile").and_then(Value::as_str).ok_or_else(|| missing("dataTokenFile"))?;
+        let bundle_keys = keys.get("bundleKeys").ok_or_else(|| missing("bundleKeys"))?;
+        let file = self.state.join(file);
         let token = std::fs::read_to_string(&file).map_err(StackError::file(&file))?;
-        Ok(plugin_configuration(token.trim(), text("bundleKey")?))
+        Ok(plugin_configuration(token.trim(), bundle_keys))
     }
 
     /// The holds that wait.
@@ -155,15 +154,15 @@ impl Control {
     /// # Errors
     /// [`StackError::Command`].
     pub fn holds(&self) -> Result<Vec<Hold>, StackError> {
-        let holds = self.sluice_json(&["holds", "ls"])?;
+        let holds = json("holds ls", &self.sluice(&["holds", "ls", "--output", "json"])?)?;
         let text = |hold: &Value, path: &str| {
             hold.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned()
         };
-        let holds = holds.as_array().into_iter().flatten().map(|hold| Hold {
+        let holds = holds.get("holds").and_then(Value::as_array).into_iter().flatten().map(|hold| Hold {
             id: text(hold, "/id"),
-            rule: text(hold, "/rule"),
-            subject: text(hold, "/who/subject"),
-            preview: text(hold, "/preview"),
+            rule: text(hold, "/ask/rule"),
+            subject: text(hold, "/ask/who/subject"),
+            preview: text(hold, "/ask/preview"),
         });
         Ok(holds.collect())
     }
@@ -197,8 +196,15 @@ impl Control {
         reason: &str,
         token: &str,
     ) -> Result<String, StackError> {
-        self.sluice(&["holds", decision, hold, "--reason", reason, "--token", token])
+        self.run(&["holds", decision, hold, "--reason", reason], token)
     }
+}
+
+fn json(command: &str, output: &str) -> Result<Value, StackError> {
+    serde_json::from_str(output).map_err(|error| StackError::Command {
+        command: command.to_owned(),
+        output: format!("not JSON ({error}): {output}"),
+    })
 }
 
 fn serve(program: &Path, state: &Path, policy: &Path, port: u16, logs: &Path) -> Result<Process, StackError> {

@@ -18,11 +18,11 @@ mod upstream;
 use std::fs;
 use std::io;
 use std::net::TcpListener;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub use self::bootstrap::{Bootstrap, Sluice, model_key};
@@ -391,8 +391,9 @@ fn state_directory(wanted: Option<&Path>) -> Result<(PathBuf, Option<TempDir>), 
     }
 }
 
+/// Makes a directory that nobody else may look into.
 fn made(path: &Path) -> Result<PathBuf, StackError> {
-    fs::create_dir_all(path).map_err(StackError::file(path))?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(StackError::file(path))?;
     Ok(path.to_owned())
 }
 
@@ -404,12 +405,12 @@ fn write_secret(path: &Path, text: &str) -> Result<(), StackError> {
 }
 
 /// The plugin configuration of a filter that takes its bundle from control.
-fn plugin_configuration(token: &str, bundle_key: &str) -> String {
+fn plugin_configuration(token: &str, bundle_keys: &Value) -> String {
     json!({
         "controlCluster": "sluice-control",
         "controlAuthority": "sluice-control",
         "controlToken": token,
-        "bundleKeys": [bundle_key],
+        "bundleKeys": bundle_keys,
     })
     .to_string()
 }

@@ -9,7 +9,7 @@ use super::{StackError, made};
 pub const DEFAULT_POLICY: &str = include_str!("../../../envoy/policy/policy.yaml");
 
 /// What stands in a policy's text for control's own address.
-const CONTROL: &str = "http://127.0.0.1:8081";
+const CONTROL: &str = "http://127.0.0.1:9901";
 
 /// A policy.
 #[derive(Debug, Clone)]

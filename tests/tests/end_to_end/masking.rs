@@ -1,5 +1,4 @@
 //! Personal data and secrets never reach the model, and never leave it unmasked.
-#![allow(clippy::unwrap_used)]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -7,14 +6,8 @@ use serde_json::{Value, json};
 use sluice_tests::client::Ask;
 use sluice_tests::prompt::Prompt;
 use sluice_tests::reply::Said;
-use sluice_tests::stack::{Settings, Stack};
-use tokio::sync::OnceCell;
 
-static STACK: OnceCell<Stack> = OnceCell::const_new();
-
-async fn stack() -> &'static Stack {
-    STACK.get_or_init(|| async { Stack::start(Settings::default()).await.unwrap() }).await
-}
+use super::stack;
 
 const EMAIL: &str = "jane.doe@example.com";
 const CARD: &str = "4111 1111 1111 1111";

@@ -1,17 +1,10 @@
 //! What rules deny: tool calls before they take effect, tool results before the model reads them.
-#![allow(clippy::unwrap_used)]
 
 use serde_json::json;
 use sluice_tests::prompt::Prompt;
 use sluice_tests::reply::Said;
-use sluice_tests::stack::{Settings, Stack};
-use tokio::sync::OnceCell;
 
-static STACK: OnceCell<Stack> = OnceCell::const_new();
-
-async fn stack() -> &'static Stack {
-    STACK.get_or_init(|| async { Stack::start(Settings::default()).await.unwrap() }).await
-}
+use super::stack;
 
 const DESTROYING: [(&str, &str, &str); 6] = [
     ("query_db", "sql", "DROP DATABASE shop"),
@@ -57,15 +50,27 @@ async fn the_other_calls_of_the_reply_go_on() {
 }
 
 #[tokio::test]
-async fn a_tool_that_was_not_offered_by_the_role_is_not_called() {
+async fn a_tool_that_the_role_does_not_give_is_not_called_even_when_nobody_offered_it() {
     let stack = stack().await;
     let token = stack.token("ann", &["readers"]).unwrap();
     let prompt = Prompt::new(
-        "block: {\"type\":\"tool_use\",\"id\":\"toolu_9\",\"name\":\"DeleteEverything\",\"input\":{}}",
+        "block: {\"type\":\"tool_use\",\"id\":\"toolu_9\",\"name\":\"mcp__production__deploy\",\"input\":{}}",
     );
     for stream in [false, true] {
         let reply = prompt.clone().stream(stream).ask(&stack.url, &token).send().await.unwrap();
         assert_eq!(Said::read(&reply).unwrap().calls(), [], "stream {stream}: {}", reply.text());
+    }
+}
+
+#[tokio::test]
+async fn a_rule_for_one_group_leaves_the_others_alone() {
+    let stack = stack().await;
+    let input = json!({ "path": "notes.txt", "content": "hello" });
+    let prompt = Prompt::new(&format!("call: Write {input}")).tool("Write");
+    for (group, calls) in [("readers", 0), ("writers", 1)] {
+        let token = stack.token("ann", &[group]).unwrap();
+        let said = Said::read(&prompt.ask(&stack.url, &token).send().await.unwrap()).unwrap();
+        assert_eq!(said.calls().len(), calls, "{group}: {}", said.text());
     }
 }
 

@@ -1,5 +1,4 @@
 //! Who is calling: which tokens are taken, and what becomes of them.
-#![allow(clippy::unwrap_used)]
 
 use serde_json::{Value, json};
 use sluice_tests::client::Reply;

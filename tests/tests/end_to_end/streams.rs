@@ -1,19 +1,12 @@
 //! A stream flows: prose at once, a tool call when it is whole, errors and cuts as they are.
-#![allow(clippy::unwrap_used)]
 
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use sluice_tests::prompt::Prompt;
 use sluice_tests::reply::Said;
-use sluice_tests::stack::{Settings, Stack};
-use tokio::sync::OnceCell;
 
-static STACK: OnceCell<Stack> = OnceCell::const_new();
-
-async fn stack() -> &'static Stack {
-    STACK.get_or_init(|| async { Stack::start(Settings::default()).await.unwrap() }).await
-}
+use super::stack;
 
 #[tokio::test]
 async fn prose_reaches_the_client_while_the_model_still_writes() {
