@@ -56,12 +56,16 @@ impl People {
             return Err("the token was not signed by its issuer; get a new one".into());
         }
         let seconds = |name: &str| claims.get(name).and_then(Value::as_u64);
-        let expires_ms = seconds("exp").ok_or("the token never expires; tokens need `exp`")?.saturating_mul(1000);
+        let expires_ms =
+            seconds("exp").ok_or("the token never expires; tokens need `exp`")?.saturating_mul(1000);
         if expires_ms.saturating_add(30_000) <= now_ms {
             return Err("the token has expired; get a new one".into());
         }
         if expires_ms > now_ms.saturating_add(issuer.max_lifetime.as_millis()).saturating_add(30_000) {
-            return Err(format!("the token lives longer than the policy's maxLifetime ({})", issuer.max_lifetime));
+            return Err(format!(
+                "the token lives longer than the policy's maxLifetime ({})",
+                issuer.max_lifetime
+            ));
         }
         if seconds("nbf").is_some_and(|nbf| nbf.saturating_mul(1000) > now_ms.saturating_add(30_000)) {
             return Err("the token is not valid yet; check the clocks".into());
@@ -74,13 +78,17 @@ impl People {
             _ => None,
         };
         if !list("aud").is_some_and(|aud| aud.iter().any(|a| issuer.audiences.contains(a))) {
-            return Err(format!("the token is not for this service: its `aud` has none of {:?}", issuer.audiences));
+            return Err(format!(
+                "the token is not for this service: its `aud` has none of {:?}",
+                issuer.audiences
+            ));
         }
         Ok(Principal {
             issuer: issuer.name.clone(),
             subject: text(&claims, "sub").ok_or("the token names no subject (`sub`)")?,
             groups: list("groups").unwrap_or_default(),
-            scopes: list("scope").map(|list| list.iter().flat_map(|s| s.split(' ')).map(str::to_owned).collect()),
+            scopes: list("scope")
+                .map(|list| list.iter().flat_map(|s| s.split(' ')).map(str::to_owned).collect()),
             expires_ms,
         })
     }

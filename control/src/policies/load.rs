@@ -70,7 +70,8 @@ impl Files {
     /// # Errors
     /// When something cannot be read, or there is nothing.
     pub fn read(path: &Path) -> Result<Self, Fault> {
-        let fault = |at: &Path, why: String| Fault { file: at.display().to_string(), line: None, field: None, why };
+        let fault =
+            |at: &Path, why: String| Fault { file: at.display().to_string(), line: None, field: None, why };
         let unreadable = |at: &Path, e: &io::Error| fault(at, format!("cannot be read: {e}"));
         let mut names = Vec::new();
         if fs::metadata(path).map_err(|e| unreadable(path, &e))?.is_dir() {
@@ -180,7 +181,9 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Part, Fault> {
         Err(error) => {
             let at = error.location().map(|l| (l.line() as usize, l.column() as usize));
             let field = at.and_then(|(line, column)| places.field(line, column)).map(str::to_owned);
-            let why = error.without_snippet().render();
+            // The line stands in front already.
+            let said = error.without_snippet().render();
+            let why = said.split(" at line ").next().unwrap_or_default().to_owned();
             Err(Fault { file, line: at.map(|(line, _)| line), field, why })
         }
     }
@@ -266,25 +269,43 @@ mod tests {
     #[test]
     fn what_is_wrong_has_a_file_a_line_a_field_and_a_reason() {
         let cases: &[(&[(&str, &str)], &str, Option<usize>, Option<&str>, &str)] = &[
-            (&[("a.yaml", "roles:\n  - name: r\n    scope: [x]\n")], "a.yaml", Some(3), Some("roles[0].scope"), "scope"),
+            (
+                &[("a.yaml", "roles:\n  - name: r\n    scope: [x]\n")],
+                "a.yaml",
+                Some(3),
+                Some("roles[0].scope"),
+                "scope",
+            ),
             (
                 &[("a.yaml", "roles:\n  - name: r\n    maxTokens: many\n")],
                 "a.yaml",
                 Some(3),
                 Some("roles[0].maxTokens"),
-                "many",
+                "invalid u64",
             ),
             (&[("a.yaml", "roles: [\n")], "a.yaml", Some(2), None, ""),
-            (&[("a.yaml", "limits:\n  bundleAge: soon\n")], "a.yaml", Some(2), Some("limits.bundleAge"), "90s, 15m"),
             (
-                &[("a.yaml", ROLES), ("b.yaml", "roles:\n  - name: w\nrules:\n  - name: x\n    action: hold\n")],
+                &[("a.yaml", "limits:\n  bundleAge: soon\n")],
+                "a.yaml",
+                Some(2),
+                Some("limits.bundleAge"),
+                "90s, 15m",
+            ),
+            (
+                &[
+                    ("a.yaml", ROLES),
+                    ("b.yaml", "roles:\n  - name: w\nrules:\n  - name: x\n    action: hold\n"),
+                ],
                 "b.yaml",
                 Some(4),
                 Some("rules[0].approval"),
                 "approve",
             ),
             (
-                &[("a.yaml", "bindings:\n  - name: a\n"), ("b.yaml", "bindings:\n  - name: b\n    roles: [none]\n")],
+                &[
+                    ("a.yaml", "bindings:\n  - name: a\n"),
+                    ("b.yaml", "bindings:\n  - name: b\n    roles: [none]\n"),
+                ],
                 "b.yaml",
                 Some(3),
                 Some("bindings[0].roles[0]"),

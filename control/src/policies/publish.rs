@@ -100,9 +100,8 @@ impl Sources {
             revocations: Vec::new(),
         };
         // With neither version nor time in it: the digest of what decides.
-        let decides = Zeroizing::new(
-            serde_json::to_vec(&bundle).map_err(|e| BundleError::Unreadable(e.to_string()))?,
-        );
+        let decides =
+            Zeroizing::new(serde_json::to_vec(&bundle).map_err(|e| BundleError::Unreadable(e.to_string()))?);
         bundle.version = format!("{:x}", Sha256::digest(&*decides));
         bundle.issued_at_ms = (self.clock)().max(after_ms.saturating_add(1));
         let signed = SignedBundle::sign(&bundle, &self.key)?;

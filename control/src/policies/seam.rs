@@ -29,7 +29,9 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, String> {
         let names = names.chain(policy.bindings.iter().map(|b| ("binding", &b.name)));
         for (what, name) in names.chain(policy.rules.iter().map(|r| ("rule", &r.name))) {
             if let Some(first) = seen.insert((what, name.clone()), file.clone()) {
-                return Err(format!("{what} `{name}` stands in {first} and again in {file}: rename or remove one"));
+                return Err(format!(
+                    "{what} `{name}` stands in {first} and again in {file}: rename or remove one"
+                ));
             }
         }
     }
@@ -54,7 +56,9 @@ fn setting<T: PartialEq>(field: &str, file: &str, merged: &mut T, new: T, plain:
         return Ok(());
     }
     if *merged != *plain {
-        return Err(format!("`{field}` is set in {file} and differently in another file: set it in one file"));
+        return Err(format!(
+            "`{field}` is set in {file} and differently in another file: set it in one file"
+        ));
     }
     *merged = new;
     Ok(())
