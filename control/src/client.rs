@@ -17,7 +17,9 @@ pub enum CallError {
     #[error("`{0}` is not an http or https URL")]
     Url(String),
     /// No trusted certificates on this machine.
-    #[error("this machine has no CA certificates to check https with ({0}); install them, or set SSL_CERT_FILE")]
+    #[error(
+        "this machine has no CA certificates to check https with ({0}); install them, or set SSL_CERT_FILE"
+    )]
     Roots(String),
     /// No connection, or it broke.
     #[error("{url} cannot be reached: {why}")]

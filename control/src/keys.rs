@@ -36,7 +36,9 @@ pub enum KeyError {
         why: String,
     },
     /// Not a key.
-    #[error("{path} does not hold a key: expected {expected}. Restore it from a backup; removing it makes a new key")]
+    #[error(
+        "{path} does not hold a key: expected {expected}. Restore it from a backup; removing it makes a new key"
+    )]
     Content {
         /// The file.
         path: String,

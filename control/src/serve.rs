@@ -60,7 +60,10 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let data_token = data_token(&options.state, options.data_token.as_deref()).map_err(|e| text(&e))?;
     let loaded = load(&options.policy).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        format!("the policy is not in order, and there is no earlier one to go on with:\n{}", lines.join("\n"))
+        format!(
+            "the policy is not in order, and there is no earlier one to go on with:\n{}",
+            lines.join("\n")
+        )
     })?;
     let listener = TcpListener::bind(options.listen)
         .await
@@ -72,7 +75,8 @@ pub async fn serve(options: Options) -> Result<(), String> {
     std::fs::write(&issuer_file, &url).map_err(|e| format!("{}: {e}", issuer_file.display()))?;
     warn_of_other_issuer(&loaded, &url);
 
-    let store = Sqlite::open(&options.state.join(DATABASE), keys.record.clone()).await.map_err(|e| text(&e))?;
+    let store =
+        Sqlite::open(&options.state.join(DATABASE), keys.record.clone()).await.map_err(|e| text(&e))?;
     let store: Arc<dyn Store> = Arc::new(store);
     let clock: Arc<dyn Fn() -> u64 + Send + Sync> = Arc::new(now_ms);
     let status = Arc::new(Mutex::new(Status {
@@ -125,7 +129,8 @@ pub async fn serve(options: Options) -> Result<(), String> {
             let _closed = closing.wait_for(|closing| *closing).await;
         }
     };
-    let server = tokio::spawn(axum::serve(listener, app(control)).with_graceful_shutdown(ended).into_future());
+    let server =
+        tokio::spawn(axum::serve(listener, app(control)).with_graceful_shutdown(ended).into_future());
     wait_for_signal().await?;
     tracing::info!("ending: those who wait are let go, answers on their way are finished");
     close.send_replace(true);
@@ -145,7 +150,9 @@ fn warn_of_other_issuer(loaded: &Loaded, url: &str) {
     for issuer in &loaded.policy.issuers {
         if issuer.keys == KeySource::Control && issuer.issuer != url {
             tracing::warn!(
-                issuer = issuer.name, in_policy = issuer.issuer, public_url = url,
+                issuer = issuer.name,
+                in_policy = issuer.issuer,
+                public_url = url,
                 "tokens of `sluice token mint` will not be accepted: the policy's issuer with `keys: control` has \
                  another URL than this service; give it with --public-url, or change the policy"
             );

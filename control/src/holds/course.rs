@@ -27,7 +27,9 @@ pub fn course<'a>(holds: &'a [Hold], exchange: &str, now_ms: u64) -> Course<'a> 
     }
     match newest.state {
         HoldDecision::Waiting => Course::Tell(newest),
-        HoldDecision::Approved if newest.used.is_none() && newest.is_remembered(now_ms) => Course::Use(newest),
+        HoldDecision::Approved if newest.used.is_none() && newest.is_remembered(now_ms) => {
+            Course::Use(newest)
+        }
         HoldDecision::Expired if newest.is_remembered(now_ms) => Course::Tell(newest),
         HoldDecision::Approved | HoldDecision::Denied | HoldDecision::Expired => Course::Open,
     }

@@ -140,7 +140,11 @@ pub(crate) mod tests {
             exchange: exchange.into(),
             rule: "writes".into(),
             message: "writes need approval".into(),
-            who: Who { issuer: "corp".into(), subject: "ana@example.com".into(), groups: vec!["writers".into()] },
+            who: Who {
+                issuer: "corp".into(),
+                subject: "ana@example.com".into(),
+                groups: vec!["writers".into()],
+            },
             session: Some("s1".into()),
             part: Part::ToolCall,
             model: None,

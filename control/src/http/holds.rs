@@ -60,9 +60,7 @@ pub async fn wait(
         if hold.state == HoldDecision::Approved {
             hold = control.store.claim(&id, exchange, now).await?.ok_or_else(unknown)?;
         }
-        if hold.state != HoldDecision::Waiting
-            || *closing.borrow()
-            || tokio::time::Instant::now() >= deadline
+        if hold.state != HoldDecision::Waiting || *closing.borrow() || tokio::time::Instant::now() >= deadline
         {
             return Ok(Json(hold.state()));
         }
@@ -124,9 +122,8 @@ pub async fn decide(
     body: Bytes,
 ) -> Result<Json<Hold>, Problem> {
     person.needs("holds.decide")?;
-    let ruling: Ruling = serde_json::from_slice(&body).map_err(|e| {
-        Problem::unreadable("a decision (`{\"approve\": true, \"reason\": \"...\"}`)", &e)
-    })?;
+    let ruling: Ruling = serde_json::from_slice(&body)
+        .map_err(|e| Problem::unreadable("a decision (`{\"approve\": true, \"reason\": \"...\"}`)", &e))?;
     let hold = seen(&control, &person, &id).await?;
     match hold.bars(&person.who()) {
         Some(Bar::Requester) => {
@@ -134,7 +131,9 @@ pub async fn decide(
         }
         Some(Bar::Group) => {
             let groups = hold.ask.approvers.join(", ");
-            return Err(Problem::forbidden(format!("this is for members of {groups} to decide; ask one of them")));
+            return Err(Problem::forbidden(format!(
+                "this is for members of {groups} to decide; ask one of them"
+            )));
         }
         None => {}
     }
@@ -157,7 +156,8 @@ pub async fn decide(
                 Some(by) => format!("was {} by {}", word(hold.state), by.subject),
                 None => "has expired".to_owned(),
             };
-            let detail = format!("the hold {how}; a decision stands. If it is asked for again, a new hold opens");
+            let detail =
+                format!("the hold {how}; a decision stands. If it is asked for again, a new hold opens");
             Err(Problem::new(StatusCode::CONFLICT, detail))
         }
         Decided::Unknown => Err(unknown()),

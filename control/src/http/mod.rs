@@ -108,7 +108,8 @@ pub fn app(control: Arc<Control>) -> Router {
 /// A number among what follows `?`.
 fn number(query: &Query, name: &str) -> Result<Option<u64>, Problem> {
     let parse = |text: &String| {
-        text.parse().map_err(|_| Problem::bad_request(format!("`{name}` takes a whole number, as in `{name}=30`")))
+        text.parse()
+            .map_err(|_| Problem::bad_request(format!("`{name}` takes a whole number, as in `{name}=30`")))
     };
     query.get(name).map(parse).transpose()
 }

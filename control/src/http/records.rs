@@ -196,7 +196,8 @@ impl Export {
             self.over = true;
             // The head covers everything before it only where everything was exported.
             for head in heads.into_iter().filter(|_| self.which.session.is_none() && self.left > 0) {
-                let key = self.control.writers.iter().find(|key| crate::records::writer_name(key) == head.writer);
+                let key =
+                    self.control.writers.iter().find(|key| crate::records::writer_name(key) == head.writer);
                 let signature = <[u8; 64]>::try_from(head.signature.as_slice()).ok();
                 if let Some((key, signature)) = key.zip(signature) {
                     let at = Checkpoint { writer: head.writer, seq: head.seq, hash: head.hash };

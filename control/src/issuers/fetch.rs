@@ -57,12 +57,15 @@ pub fn inline(set: &Value) -> Vec<Value> {
     let keys = set.get("keys").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let public = |key: &&Value| {
         let text = |name: &str| key.get(name).and_then(Value::as_str);
-        matches!(text("kty"), Some("RSA" | "EC" | "OKP")) && text("use").is_none_or(|for_what| for_what == "sig")
+        matches!(text("kty"), Some("RSA" | "EC" | "OKP"))
+            && text("use").is_none_or(|for_what| for_what == "sig")
     };
     let strip = |key: &Value| {
         let mut key = key.clone();
         if let Some(members) = key.as_object_mut() {
-            members.retain(|name, _| !matches!(name.as_str(), "d" | "p" | "q" | "dp" | "dq" | "qi" | "oth" | "k"));
+            members.retain(|name, _| {
+                !matches!(name.as_str(), "d" | "p" | "q" | "dp" | "dq" | "qi" | "oth" | "k")
+            });
         }
         key
     };
@@ -75,7 +78,8 @@ async fn get(client: &Client, url: &str) -> Result<(HeaderMap, Value), String> {
     if !answer.status.is_success() {
         return Err(format!("{url} answered {}", answer.status));
     }
-    let value = serde_json::from_slice(&answer.body).map_err(|_| format!("{url} did not answer with JSON"))?;
+    let value =
+        serde_json::from_slice(&answer.body).map_err(|_| format!("{url} did not answer with JSON"))?;
     Ok((answer.headers, value))
 }
 

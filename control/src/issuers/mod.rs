@@ -116,7 +116,10 @@ impl Keyring {
                 Known { issuer: issuer.clone(), keys, due, last: None, failures: 0, busy: false }
             });
         }
-        self.statuses.lock().unwrap_or_else(PoisonError::into_inner).retain(|n, _| self.known.contains_key(n));
+        self.statuses
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|n, _| self.known.contains_key(n));
         self.tell();
     }
 
@@ -160,7 +163,11 @@ impl Keyring {
                 status.error = None;
             }
             Err(why) => {
-                tracing::warn!(issuer = issuer.name, why, "the issuer's keys were not fetched; the old ones stay");
+                tracing::warn!(
+                    issuer = issuer.name,
+                    why,
+                    "the issuer's keys were not fetched; the old ones stay"
+                );
                 let wait = RETRY.0.saturating_mul(2_u32.saturating_pow(known.failures)).min(RETRY.1);
                 known.failures = known.failures.saturating_add(1);
                 known.due = Some(Instant::now() + wait);
@@ -178,7 +185,8 @@ impl Keyring {
         }
         drop(statuses);
         let all = self.known.iter();
-        let all: Vec<_> = all.map(|(name, k)| IssuerKeys { issuer: name.clone(), keys: k.keys.clone() }).collect();
+        let all: Vec<_> =
+            all.map(|(name, k)| IssuerKeys { issuer: name.clone(), keys: k.keys.clone() }).collect();
         self.keys.send_if_modified(|current| {
             let changed = *current != all;
             *current = all;

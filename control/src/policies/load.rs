@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use sluice_engine::mask::Masker;
+use sluice_engine::policy::check::{Problem, check};
 use sluice_engine::policy::document::Policy;
+use sluice_engine::policy::merge::merge;
 
 use super::places::Places;
-use super::seam;
 
 /// The most that all files together may hold: a ConfigMap stops at 1 MiB, a policy of that size is a mistake.
 const MOST_BYTES: usize = 4 << 20;
@@ -70,7 +72,8 @@ impl Files {
     /// # Errors
     /// When something cannot be read, or there is nothing.
     pub fn read(path: &Path) -> Result<Self, Fault> {
-        let fault = |at: &Path, why: String| Fault { file: at.display().to_string(), line: None, field: None, why };
+        let fault =
+            |at: &Path, why: String| Fault { file: at.display().to_string(), line: None, field: None, why };
         let unreadable = |at: &Path, e: &io::Error| fault(at, format!("cannot be read: {e}"));
         let mut names = Vec::new();
         if fs::metadata(path).map_err(|e| unreadable(path, &e))?.is_dir() {
@@ -132,11 +135,18 @@ impl Files {
             return Err(faults);
         }
         let named = parts.iter().map(|part| (part.file.clone(), part.policy.clone())).collect();
-        let policy = seam::merge(named).map_err(|why| {
+        let policy = merge(named).map_err(|why| {
             let file = self.files.first().and_then(|(path, _)| path.parent()).unwrap_or(Path::new("."));
             vec![Fault { file: file.display().to_string(), line: None, field: None, why: why.to_string() }]
         })?;
-        let faults: Vec<Fault> = seam::check(&policy).into_iter().map(|p| place(p, &parts)).collect();
+        let mut problems = check(&policy);
+        // The patterns of `masking.custom` are checked by compiling them; the key does not matter for that.
+        problems.extend(Masker::new(&policy.masking, &[0; 32]).err().map(|error| Problem {
+            field: "masking".into(),
+            why: error.to_string(),
+            suggestion: None,
+        }));
+        let faults: Vec<Fault> = problems.into_iter().map(|p| place(p, &parts)).collect();
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -180,14 +190,16 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Part, Fault> {
         Err(error) => {
             let at = error.location().map(|l| (l.line() as usize, l.column() as usize));
             let field = at.and_then(|(line, column)| places.field(line, column)).map(str::to_owned);
-            let why = error.without_snippet().render();
+            // The line stands in front already.
+            let said = error.without_snippet().render();
+            let why = said.split(" at line ").next().unwrap_or_default().to_owned();
             Err(Fault { file, line: at.map(|(line, _)| line), field, why })
         }
     }
 }
 
 /// A problem of the merged policy, traced back to its file. Lists are put together in the order of the files.
-fn place(problem: seam::Problem, parts: &[Part]) -> Fault {
+fn place(problem: Problem, parts: &[Part]) -> Fault {
     let why = match &problem.suggestion {
         Some(suggestion) => format!("{}; perhaps `{suggestion}`?", problem.why),
         None => problem.why,
@@ -266,25 +278,43 @@ mod tests {
     #[test]
     fn what_is_wrong_has_a_file_a_line_a_field_and_a_reason() {
         let cases: &[(&[(&str, &str)], &str, Option<usize>, Option<&str>, &str)] = &[
-            (&[("a.yaml", "roles:\n  - name: r\n    scope: [x]\n")], "a.yaml", Some(3), Some("roles[0].scope"), "scope"),
+            (
+                &[("a.yaml", "roles:\n  - name: r\n    scope: [x]\n")],
+                "a.yaml",
+                Some(3),
+                Some("roles[0].scope"),
+                "scope",
+            ),
             (
                 &[("a.yaml", "roles:\n  - name: r\n    maxTokens: many\n")],
                 "a.yaml",
                 Some(3),
                 Some("roles[0].maxTokens"),
-                "many",
+                "invalid u64",
             ),
             (&[("a.yaml", "roles: [\n")], "a.yaml", Some(2), None, ""),
-            (&[("a.yaml", "limits:\n  bundleAge: soon\n")], "a.yaml", Some(2), Some("limits.bundleAge"), "90s, 15m"),
             (
-                &[("a.yaml", ROLES), ("b.yaml", "roles:\n  - name: w\nrules:\n  - name: x\n    action: hold\n")],
+                &[("a.yaml", "limits:\n  bundleAge: soon\n")],
+                "a.yaml",
+                Some(2),
+                Some("limits.bundleAge"),
+                "90s, 15m",
+            ),
+            (
+                &[
+                    ("a.yaml", ROLES),
+                    ("b.yaml", "roles:\n  - name: w\nrules:\n  - name: x\n    action: hold\n"),
+                ],
                 "b.yaml",
                 Some(4),
                 Some("rules[0].approval"),
                 "approve",
             ),
             (
-                &[("a.yaml", "bindings:\n  - name: a\n"), ("b.yaml", "bindings:\n  - name: b\n    roles: [none]\n")],
+                &[
+                    ("a.yaml", "bindings:\n  - name: a\n"),
+                    ("b.yaml", "bindings:\n  - name: b\n    roles: [none]\n"),
+                ],
                 "b.yaml",
                 Some(3),
                 Some("bindings[0].roles[0]"),

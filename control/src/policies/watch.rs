@@ -72,7 +72,10 @@ pub async fn watch(
             Err(faults) => {
                 for fault in &faults {
                     tracing::error!(
-                        file = fault.file, line = fault.line, field = fault.field, reason = fault.why,
+                        file = fault.file,
+                        line = fault.line,
+                        field = fault.field,
+                        reason = fault.why,
                         "the policy files are wrong; the last good policy stays in force"
                     );
                 }

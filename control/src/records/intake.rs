@@ -11,7 +11,9 @@ use crate::store::{Store, StoreError};
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
     /// A block is not what its digest says.
-    #[error("block {0} does not have that SHA-256; nothing was written. Send each block with the digest of its text")]
+    #[error(
+        "block {0} does not have that SHA-256; nothing was written. Send each block with the digest of its text"
+    )]
     Digest(String),
     /// A list that is none.
     #[error("block {0} is marked as a list of pieces and its text is not one; nothing was written")]
@@ -59,7 +61,8 @@ pub async fn missing(
         name(block.pieces().ok_or_else(|| IntakeError::List(block.digest.clone()))?)?;
         sent.insert(block.digest.as_str(), block.list);
     }
-    let wanted: Vec<String> = named.into_iter().filter(|digest| !sent.contains_key(digest.as_str())).collect();
+    let wanted: Vec<String> =
+        named.into_iter().filter(|digest| !sent.contains_key(digest.as_str())).collect();
     if wanted.is_empty() { Ok(wanted) } else { Ok(store.missing(wanted).await?) }
 }
 

@@ -176,6 +176,8 @@ fn want(entry: &str, writer: &str, seq: u64, wanted: &mut Vec<(String, String)>)
     if let Ok(Entry::Exchange(record)) = serde_json::from_str(entry)
         && let Some(body) = &record.body
     {
-        wanted.extend(digests(&body.pieces).into_iter().map(|d| (d.to_owned(), format!("entry {writer}/{seq}"))));
+        wanted.extend(
+            digests(&body.pieces).into_iter().map(|d| (d.to_owned(), format!("entry {writer}/{seq}"))),
+        );
     }
 }

@@ -28,12 +28,10 @@ pub async fn ask(
     {
         return Ok(hold);
     }
-    let sql = format!("SELECT {COLUMNS} FROM holds WHERE key = ? ORDER BY created_ms DESC, rowid DESC LIMIT ?");
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(&ask.key)
-        .bind(LOOKED_AT)
-        .fetch_all(&mut *connection)
-        .await?;
+    let sql =
+        format!("SELECT {COLUMNS} FROM holds WHERE key = ? ORDER BY created_ms DESC, rowid DESC LIMIT ?");
+    let rows =
+        sqlx::query(AssertSqlSafe(sql)).bind(&ask.key).bind(LOOKED_AT).fetch_all(&mut *connection).await?;
     let mut holds = Vec::with_capacity(rows.len());
     for row in &rows {
         holds.push(read(row)?.at(now_ms));
@@ -254,7 +252,8 @@ fn read(row: &SqliteRow) -> Result<Hold, StoreError> {
         "expired" => HoldDecision::Expired,
         other => return Err(unreadable(format!("unknown state `{other}`"))),
     };
-    let ask = serde_json::from_str(&row.try_get::<String, _>("ask")?).map_err(|e| unreadable(e.to_string()))?;
+    let ask =
+        serde_json::from_str(&row.try_get::<String, _>("ask")?).map_err(|e| unreadable(e.to_string()))?;
     let decided = match row.try_get::<Option<i64>, _>("decided_ms")? {
         None => None,
         Some(at) => Some(DecidedBy {
@@ -266,9 +265,10 @@ fn read(row: &SqliteRow) -> Result<Hold, StoreError> {
     };
     let used = match row.try_get::<Option<String>, _>("used_by")? {
         None => None,
-        Some(exchange) => {
-            Some(Used { exchange, at_ms: unsigned(row.try_get::<Option<i64>, _>("used_ms")?.unwrap_or_default()) })
-        }
+        Some(exchange) => Some(Used {
+            exchange,
+            at_ms: unsigned(row.try_get::<Option<i64>, _>("used_ms")?.unwrap_or_default()),
+        }),
     };
     Ok(Hold {
         state,

@@ -19,7 +19,9 @@ use ed25519_dalek::SigningKey;
 use sluice_engine::record::Block;
 use sluice_engine::wire::HoldDecision;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions, SqlSafeStr};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -48,26 +50,25 @@ impl Sqlite {
     /// [`StoreError::Open`] when it cannot be opened.
     pub async fn open(path: &Path, key: SigningKey) -> Result<Self, StoreError> {
         let failed = |why: String| StoreError::Open { path: path.display().to_string(), why };
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(std::time::Duration::from_secs(10))
-            .pragma("temp_store", "MEMORY")
-            .disable_statement_logging();
+        let options = options(path);
         let mut connection = options.connect().await.map_err(|e| failed(e.to_string()))?;
         migrator().run(&mut connection).await.map_err(|e| failed(e.to_string()))?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(4)
-            .connect_with(options.read_only(true).create_if_missing(false))
-            .await
-            .map_err(|e| failed(e.to_string()))?;
+        let readers = readers(options).await.map_err(|e| failed(e.to_string()))?;
         let trouble = Arc::new(Mutex::new(None));
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writer = writer::Writer::new(connection, key, Arc::clone(&trouble)).await?;
         let task = tokio::spawn(writer.run(queue));
         Ok(Self { readers, jobs: Mutex::new(Some(jobs)), task: Mutex::new(Some(task)), trouble })
+    }
+
+    /// Opens a file that is there already, for reading alone. A service may be writing it.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when it cannot be opened.
+    pub async fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let failed = |why: String| StoreError::Open { path: path.display().to_string(), why };
+        let readers = readers(options(path)).await.map_err(|e| failed(e.to_string()))?;
+        Ok(Self { readers, jobs: Mutex::new(None), task: Mutex::new(None), trouble: Arc::default() })
     }
 
     async fn write(&self, write: Write) -> Result<Written, StoreError> {
@@ -77,6 +78,22 @@ impl Sqlite {
         jobs.ok_or(StoreError::Closed)?.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(std::time::Duration::from_secs(10))
+        .pragma("temp_store", "MEMORY")
+        .disable_statement_logging()
+}
+
+async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let options = options.read_only(true).create_if_missing(false);
+    SqlitePoolOptions::new().max_connections(4).connect_with(options).await
 }
 
 fn migrator() -> Migrator {

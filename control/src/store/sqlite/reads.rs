@@ -43,7 +43,11 @@ pub async fn blocks(pool: &SqlitePool, digests: Vec<String>) -> Result<Vec<Block
     Ok(blocks)
 }
 
-async fn by_digest(pool: &SqlitePool, select: &str, digests: &[String]) -> Result<Vec<SqliteRow>, StoreError> {
+async fn by_digest(
+    pool: &SqlitePool,
+    select: &str,
+    digests: &[String],
+) -> Result<Vec<SqliteRow>, StoreError> {
     let sql = format!("{select} ({})", vec!["?"; digests.len()].join(", "));
     let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(digests.len() == 1);
     for digest in digests {

@@ -19,8 +19,8 @@ impl Tally {
         let (Entry::Exchange(record), Some(id)) = (entry, entry.session()) else { return };
         let (issuer, subject) =
             record.principal.as_ref().map_or(("", ""), |who| (who.issuer.as_str(), who.subject.as_str()));
-        let session = self.0.entry((id.to_owned(), issuer.to_owned(), subject.to_owned())).or_insert_with(|| {
-            Session {
+        let session =
+            self.0.entry((id.to_owned(), issuer.to_owned(), subject.to_owned())).or_insert_with(|| Session {
                 session: id.to_owned(),
                 named: record.session.is_some(),
                 issuer: issuer.to_owned(),
@@ -33,18 +33,20 @@ impl Tally {
                 findings: 0,
                 input_tokens: 0,
                 output_tokens: 0,
-            }
-        });
+            });
         session.first_ms = session.first_ms.min(record.at_ms);
         session.last_ms = session.last_ms.max(record.at_ms);
         session.exchanges += u64::from(record.stage == Stage::Open);
-        let acted = |action| record.decisions.iter().filter(|d| d.action == action && !d.observed).count() as u64;
+        let acted =
+            |action| record.decisions.iter().filter(|d| d.action == action && !d.observed).count() as u64;
         session.denied += acted(Action::Deny);
         session.held += acted(Action::Hold);
         session.findings += record.findings.values().map(|n| u64::from(*n)).sum::<u64>();
         if let Some(usage) = record.usage {
             // What a provider writes into a reply is no reason to overflow.
-            for tokens in [usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens] {
+            for tokens in
+                [usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens]
+            {
                 session.input_tokens = session.input_tokens.saturating_add(tokens);
             }
             session.output_tokens = session.output_tokens.saturating_add(usage.output_tokens);

@@ -37,6 +37,9 @@ pub enum Write {
     Claim(String, String, u64),
     Decide(Decision, u64),
     Expire(u64),
+    /// Lets the file grow no more, as a full disk would; or again.
+    #[cfg(test)]
+    Fill(bool),
 }
 
 /// What came of it.
@@ -131,7 +134,8 @@ impl Writer {
                 for (write, reply) in writes.into_iter().zip(replies) {
                     let outcome = self.transaction(std::slice::from_ref(&write)).await;
                     self.note_trouble(outcome.as_ref().err());
-                    let _gone = reply.send(outcome.and_then(|w| w.into_iter().next().ok_or(StoreError::Closed)));
+                    let _gone =
+                        reply.send(outcome.and_then(|w| w.into_iter().next().ok_or(StoreError::Closed)));
                 }
             }
             Err(error) => {
@@ -171,9 +175,7 @@ impl Writer {
         let mut written = Vec::with_capacity(writes.len());
         for write in writes {
             written.push(match write {
-                Write::Add(addition, now) => {
-                    Written::Hold(self.add(addition, *now, &mut pending).await?)
-                }
+                Write::Add(addition, now) => Written::Hold(self.add(addition, *now, &mut pending).await?),
                 Write::Claim(id, exchange, now) => {
                     let connection = &mut self.connection;
                     Written::Hold(holds::claim(connection, id, exchange, *now, &mut pending.entries).await?)
@@ -181,6 +183,13 @@ impl Writer {
                 Write::Decide(decision, now) => {
                     let connection = &mut self.connection;
                     Written::Decided(holds::decide(connection, decision, *now, &mut pending.entries).await?)
+                }
+                #[cfg(test)]
+                Write::Fill(full) => {
+                    let pages = if *full { 1 } else { 1_000_000_000 };
+                    let sql = format!("PRAGMA max_page_count = {pages}");
+                    sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await?;
+                    Written::Hold(None)
                 }
                 Write::Expire(now) => {
                     Written::Expired(holds::expire(&mut self.connection, *now, &mut pending.entries).await?)
