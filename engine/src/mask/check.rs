@@ -115,8 +115,16 @@ impl Mix {
 /// Whether bytes that stand where a key would stand look drawn at random rather than written as an example: at
 /// least six different characters among the first 64, and none of the words that stand for a value.
 pub(super) fn plausible(body: &[u8]) -> bool {
-    const WORDS: [&[u8]; 8] =
-        [b"xxxx", b"your", b"placeholder", b"redacted", b"example", b"....", b"1234567890abcdef1234567890", b"insert"];
+    const WORDS: [&[u8]; 8] = [
+        b"xxxx",
+        b"your",
+        b"placeholder",
+        b"redacted",
+        b"example",
+        b"....",
+        b"1234567890abcdef1234567890",
+        b"insert",
+    ];
     let sample = body.get(..64).unwrap_or(body).to_ascii_lowercase();
     let mut seen = [false; 256];
     let mut distinct = 0;

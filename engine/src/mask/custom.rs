@@ -162,7 +162,8 @@ impl Search<'_> {
             Some(Validator::Entropy) => entropy(value) >= 3.0,
         };
         let behind = Text::new(self.bytes).behind(hit.start, CONTEXT).to_ascii_lowercase();
-        let named = check.context.is_empty() || check.context.iter().any(|w| contains_word(&behind, w.as_bytes()));
+        let named =
+            check.context.is_empty() || check.context.iter().any(|w| contains_word(&behind, w.as_bytes()));
         valid && named && hit.end > hit.start
     }
 }
@@ -187,7 +188,9 @@ fn refuse(pattern: &CustomPattern) -> Result<(), MaskError> {
     let parsed = syntax::parse_with(source, &config).map_err(|error| refused(error.to_string()))?;
     let properties = parsed.properties();
     if properties.minimum_len().is_none_or(|least| least == 0) {
-        return Err(refused("it matches nothing at all, or the empty text; make a part of it required".into()));
+        return Err(refused(
+            "it matches nothing at all, or the empty text; make a part of it required".into(),
+        ));
     }
     match properties.maximum_len() {
         Some(most) if most <= MAX_MATCH => {}
@@ -200,39 +203,47 @@ fn refuse(pattern: &CustomPattern) -> Result<(), MaskError> {
             )));
         }
     }
-    let one = builder(MAX_ONE)
-        .build(source)
-        .map_err(|_| refused(format!("its automaton is larger than {} kB; use smaller repetitions", MAX_ONE / 1024)))?;
-    if thrashes(&one, source) {
-        return Err(refused("it could be slow: text like its own fills its automaton; use smaller repetitions".into()));
+    builder(MAX_ONE).build(source).map_err(|_| {
+        refused(format!("its automaton is larger than {} kB; use smaller repetitions", MAX_ONE / 1024))
+    })?;
+    let probe = builder(MAX_ONE)
+        .dfa(dfa::Config::new().cache_capacity(MAX_ONE).skip_cache_capacity_check(true))
+        .build(source);
+    if probe.is_ok_and(|regex| thrashes(&regex, source)) {
+        return Err(refused(
+            "it could be slow: text like its own fills its automaton; use smaller repetitions".into(),
+        ));
     }
     Ok(())
 }
 
 /// Whether text made of the pattern's own characters makes the automaton throw its states away.
 fn thrashes(regex: &Regex, source: &str) -> bool {
-    const PROBE: usize = 16 * 1024;
-    let alphabet: Vec<u8> = source.bytes().chain(*b"a0 ").filter(|b| b.is_ascii_alphanumeric() || *b == b' ').collect();
+    const PROBE: usize = 32 * 1024;
+    let mut alphabet: Vec<u8> =
+        source.bytes().chain(*b"a0 ").filter(|b| b.is_ascii_alphanumeric() || *b == b' ').collect();
+    alphabet.sort_unstable();
+    alphabet.dedup();
     let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
-    let probe: Vec<u8> = (0..PROBE)
-        .filter_map(|_| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            let place = usize::try_from(seed % 1_000_003).ok()? % alphabet.len();
-            alphabet.get(place).copied()
-        })
-        .collect();
+    let mut draw = move |limit: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed >> 33).unwrap_or(0) % limit.max(1)
+    };
+    // Long stretches of two characters each: what classes repeat over.
+    let mut probe = Vec::with_capacity(PROBE);
+    while probe.len() < PROBE {
+        let pair = [draw(alphabet.len()), draw(alphabet.len())];
+        probe.extend((0..512).filter_map(|_| alphabet.get(pair[draw(2) & 1]).copied()));
+    }
     let mut cache = regex.create_cache();
     let mut at = 0;
     while at < probe.len() {
         let input = Input::new(&probe).range(at..probe.len());
         match regex.try_search(&mut cache, &input) {
-            Ok(Some(found)) => at = found.start() + 1,
+            Ok(Some(found)) => at = found.end(),
             _ => break,
-        }
-        if at > PROBE / 4 {
-            break;
         }
     }
     let (forward, reverse) = cache.as_parts();

@@ -47,7 +47,9 @@ pub enum MaskError {
         most: usize,
     },
     /// The custom patterns are too large together.
-    #[error("masking.custom: together the patterns need an automaton of more than {bytes} bytes; use fewer or smaller ones")]
+    #[error(
+        "masking.custom: together the patterns need an automaton of more than {bytes} bytes; use fewer or smaller ones"
+    )]
     PatternsTooLarge {
         /// The limit.
         bytes: usize,

@@ -55,11 +55,15 @@ pub(super) fn chosen(masking: &Masking) -> Result<Kinds, MaskError> {
             return Err(MaskError::UnknownPack { name: name.clone(), known });
         }
     }
-    let mut seen: BTreeSet<&str> = default_kinds().into_iter().chain(packs.iter().map(|(_, kind)| *kind)).collect();
+    let mut seen: BTreeSet<&str> =
+        default_kinds().into_iter().chain(packs.iter().map(|(_, kind)| *kind)).collect();
     for pattern in &masking.custom {
         name(&pattern.name)?;
         if !seen.insert(&pattern.name) {
-            return Err(MaskError::Name { name: pattern.name.clone(), why: "there is a kind of this name already" });
+            return Err(MaskError::Name {
+                name: pattern.name.clone(),
+                why: "there is a kind of this name already",
+            });
         }
     }
     for key in masking.kinds.keys() {
@@ -67,7 +71,8 @@ pub(super) fn chosen(masking: &Masking) -> Result<Kinds, MaskError> {
             return Err(MaskError::UnknownKind { name: key.clone(), hint: hint(key, &seen) });
         }
     }
-    let by_pack = |kind: &str| packs.iter().any(|(pack, k)| *k == kind && masking.packs.iter().any(|p| p == pack));
+    let by_pack =
+        |kind: &str| packs.iter().any(|(pack, k)| *k == kind && masking.packs.iter().any(|p| p == pack));
     let in_pack = |kind: &str| packs.iter().any(|(_, k)| *k == kind);
     let style = |kind: &str| {
         masking

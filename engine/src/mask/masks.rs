@@ -107,7 +107,8 @@ impl Minter {
             mac.update(purpose.as_bytes());
             Some(mac.finalize().into_bytes().into())
         };
-        let pseudonyms = <Hmac<Sha256> as hmac::Mac>::new_from_slice(&derive("sluice mask pseudonym 1")?).ok()?;
+        let pseudonyms =
+            <Hmac<Sha256> as hmac::Mac>::new_from_slice(&derive("sluice mask pseudonym 1")?).ok()?;
         Some(Self { pseudonyms, seal: derive("sluice mask seal 1")? })
     }
 
@@ -147,7 +148,8 @@ impl Minter {
 /// The form in which values of a kind are compared, so that two spellings of one value are one: addresses in lower
 /// case, numbers without separators.
 fn canonical(kind: &str, value: &str) -> String {
-    let alphanumeric = |value: &str| -> String { value.chars().filter(char::is_ascii_alphanumeric).collect() };
+    let alphanumeric =
+        |value: &str| -> String { value.chars().filter(char::is_ascii_alphanumeric).collect() };
     match kind {
         "email" => value.to_lowercase(),
         "payment_card" | "us_ssn" | "phone" => {
@@ -224,7 +226,8 @@ mod tests {
             assert_eq!(minter().open(&sealed.replace("<email", "<phone")), None);
             assert_eq!(Minter::new(b"another tenant").unwrap().open(&sealed), None);
             let last = sealed.len() - 2;
-            let changed = format!("{}{}>", &sealed[..last], if &sealed[last..=last] == "0" { "1" } else { "0" });
+            let changed =
+                format!("{}{}>", &sealed[..last], if &sealed[last..=last] == "0" { "1" } else { "0" });
             assert_eq!(minter().open(&changed), None);
         }
     }
@@ -234,7 +237,14 @@ mod tests {
         let end = |text: &str| read(&Text::new(text.as_bytes()), 0);
         assert_eq!(end("<email:k3v9q2m8x0ta> x"), Some(20));
         assert_eq!(end("[redacted:email]"), Some(16));
-        for other in ["<email:john@example.com>", "<email:k3v9>", "<Email:k3v9q2m8x0ta>", "<div>", "[redacted:]", "<email:~00>"] {
+        for other in [
+            "<email:john@example.com>",
+            "<email:k3v9>",
+            "<Email:k3v9q2m8x0ta>",
+            "<div>",
+            "[redacted:]",
+            "<email:~00>",
+        ] {
             assert_eq!(end(other), None, "{other}");
         }
     }

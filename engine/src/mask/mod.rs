@@ -149,7 +149,12 @@ impl Masker {
             for (list, examples, expected) in lists {
                 if let Some(number) = examples.iter().position(|text| found(text) != expected) {
                     let got = if expected { "no finding" } else { "a finding" };
-                    return Err(MaskError::Example { name: pattern.name.clone(), list, number: number + 1, got });
+                    return Err(MaskError::Example {
+                        name: pattern.name.clone(),
+                        list,
+                        number: number + 1,
+                        got,
+                    });
                 }
             }
         }
@@ -178,7 +183,13 @@ impl Masker {
 
     /// What to put where in decoded text: in order, disjoint. Counts what it finds in `memory`, also in observe
     /// mode, in which it returns no edits.
-    pub fn edits(&self, text: &str, direction: Direction, profile: &Profile, memory: &mut Memory) -> Vec<Edit> {
+    pub fn edits(
+        &self,
+        text: &str,
+        direction: Direction,
+        profile: &Profile,
+        memory: &mut Memory,
+    ) -> Vec<Edit> {
         if self.is_off() {
             return Vec::new();
         }
@@ -236,7 +247,9 @@ impl Masker {
                 let mask = view.slice(region.start, region.end);
                 return match direction {
                     Direction::Request => self.minter.open(&mask).and_then(replace),
-                    Direction::Response if self.restore => memory.original(&mask).map(str::to_owned).and_then(replace),
+                    Direction::Response if self.restore => {
+                        memory.original(&mask).map(str::to_owned).and_then(replace)
+                    }
                     Direction::Response | Direction::ToolInput => None,
                 };
             }
@@ -279,7 +292,14 @@ impl Masker {
 
     /// Adds what the custom patterns match outside masks: of two findings that overlap, the one that starts first
     /// counts, and what is left of the other keeps its kind.
-    fn with_custom(&self, scanned: Scanned, custom: &Custom, bytes: &[u8], from: usize, complete: bool) -> Scanned {
+    fn with_custom(
+        &self,
+        scanned: Scanned,
+        custom: &Custom,
+        bytes: &[u8],
+        from: usize,
+        complete: bool,
+    ) -> Scanned {
         let mut search = custom.search(bytes);
         let undecided = if complete { None } else { search.undecided(from) };
         let limit = undecided.unwrap_or(usize::MAX);
@@ -294,7 +314,12 @@ impl Masker {
                 match kind {
                     // A mask stays whole, and what policy turned off is no finding.
                     Some(kind) if region.what != What::Mask || end <= region.start => {
-                        merged.push(Region { start: start.max(at), end, what: What::Value(kind) });
+                        merged.push(Region {
+                            trigger: start.max(at),
+                            start: start.max(at),
+                            end,
+                            what: What::Value(kind),
+                        });
                         at = end;
                     }
                     _ => at = found.start + 1,
@@ -315,7 +340,12 @@ impl Masker {
             match self.custom_kinds.get(found.pattern).copied().flatten() {
                 Some(kind) => {
                     let (start, end) = boundaries(bytes, found.start, found.end);
-                    merged.push(Region { start: start.max(at), end, what: What::Value(kind) });
+                    merged.push(Region {
+                        trigger: start.max(at),
+                        start: start.max(at),
+                        end,
+                        what: What::Value(kind),
+                    });
                     at = end;
                 }
                 None => at = found.start + 1,

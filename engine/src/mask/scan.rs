@@ -20,6 +20,8 @@ pub(super) const LIMIT: usize = 4096;
 /// A stretch of the view that is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Region {
+    /// Where its trigger stands, in front of `start` or at it: a scan that goes on from behind it would miss it.
+    pub(super) trigger: usize,
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) what: What,
@@ -163,8 +165,7 @@ impl Scanner {
         for (kind, find) in others {
             words.extend(kinds.index(kind).map(|index| (index, find)));
         }
-        let mut scanner =
-            Self { keys: Keys::new(&on), pairs: vec![0; 1024], numbers, words, tests, kinds };
+        let mut scanner = Self { keys: Keys::new(&on), pairs: vec![0; 1024], numbers, words, tests, kinds };
         scanner.mark_pairs();
         scanner
     }
@@ -233,7 +234,12 @@ impl Scanner {
                     && is_long(&found)
                 {
                     let what = What::Open(index, found.tail);
-                    scanned.regions.push(Region { start: found.start, end: text.len(), what });
+                    scanned.regions.push(Region {
+                        trigger: place.min(found.start),
+                        start: found.start,
+                        end: text.len(),
+                        what,
+                    });
                     scanned.settled = text.len();
                     return scanned;
                 }
@@ -246,7 +252,12 @@ impl Scanner {
                     continue;
                 }
                 Seen::Value(found) => match self.kinds.index(found.kind) {
-                    Some(index) => Region { start: found.start, end: found.end, what: What::Value(index) },
+                    Some(index) => Region {
+                        trigger: place.min(found.start),
+                        start: found.start,
+                        end: found.end,
+                        what: What::Value(index),
+                    },
                     None => {
                         at = place + 1;
                         continue;
@@ -278,7 +289,14 @@ impl Scanner {
     fn settle(mut scanned: Scanned, text: &Text<'_>, floor: usize) -> Scanned {
         let end = text.len();
         let bytes = text.get(0, end);
-        let local = email::local_start(bytes, floor);
+        // What is undecided may be a part of the front of an address, whose `@` is there or yet to come.
+        let tail = bytes.get(scanned.settled.min(end)..).unwrap_or_default();
+        let sign =
+            tail.iter().position(|b| !email::is_local(*b) && b.is_ascii()).map(|step| scanned.settled + step);
+        let local = match sign {
+            Some(at) if bytes.get(at) != Some(&b'@') => end,
+            _ => email::local_start(text.get(0, sign.unwrap_or(end)), floor),
+        };
         let signs = bytes.iter().rev().take(2).take_while(|b| matches!(b, b'+' | b'(')).count();
         let dashes = bytes.iter().rev().take(5).take_while(|b| **b == b'-').count();
         scanned.settled = scanned.settled.min(local).min(end - signs.max(dashes)).max(floor);
@@ -314,7 +332,8 @@ impl Scanner {
         let secret = self.kinds.index(keys::AWS_SECRET)?;
         let at = text.run(region.end, 8, |b| b" \t\r\n,;:|\"'/".contains(&b));
         let found = keys::aws_secret(text, at).filter(|_| at > region.end)?;
-        Some(Region { start: found.start, end: found.end, what: What::Value(secret) })
+        // Seen from the id only.
+        Some(Region { trigger: region.start, start: found.start, end: found.end, what: What::Value(secret) })
     }
 
     fn assigned(&self, text: &Text<'_>, at: usize) -> Seen {
@@ -344,7 +363,7 @@ impl Scanner {
         match url::find(text, at + 3) {
             url::Authority::Password(found) => Seen::Value(found),
             url::Authority::Placeholder(end) => {
-                Seen::Region(Region { start: at + 3, end, what: What::Nothing })
+                Seen::Region(Region { trigger: at, start: at + 3, end, what: What::Nothing })
             }
             url::Authority::None => Seen::Nothing,
         }
@@ -409,7 +428,7 @@ impl Scanner {
 
 impl Seen {
     fn mask(at: usize) -> impl Fn(usize) -> Self {
-        move |end| Self::Region(Region { start: at, end, what: What::Mask })
+        move |end| Self::Region(Region { trigger: at, start: at, end, what: What::Mask })
     }
 }
 
@@ -434,8 +453,8 @@ impl Scanned {
     pub(super) fn clipped(self, merged: Vec<Region>) -> Self {
         let Self { mut regions, mut settled } = self;
         let spans = |at: usize| {
-            let around = |r: &&Region| r.start < at && at < r.end;
-            regions.iter().rev().find(around).or_else(|| merged.iter().rev().find(around)).map(|r| r.start)
+            let around = |r: &&Region| r.trigger < at && at < r.end;
+            regions.iter().rev().find(around).or_else(|| merged.iter().rev().find(around)).map(|r| r.trigger)
         };
         while let Some(start) = spans(settled) {
             settled = start;

@@ -123,7 +123,14 @@ impl StreamMasker {
 
     /// Lets out, or drops, a long value up to a place in the view; what stands in front of `done` has left. Whether
     /// anything was dropped.
-    fn leave_long(&mut self, view: &View<'_>, to: usize, done: usize, passes: bool, out: &mut String) -> bool {
+    fn leave_long(
+        &mut self,
+        view: &View<'_>,
+        to: usize,
+        done: usize,
+        passes: bool,
+        out: &mut String,
+    ) -> bool {
         let settled = view.end(to).max(view.end(view.context()));
         if passes {
             out.push_str(self.pending.get(done..settled).unwrap_or_default());

@@ -50,9 +50,13 @@ impl<'t> View<'t> {
     pub(super) fn of(text: &'t str) -> Self {
         let bytes = text.as_bytes();
         match next_special(bytes, 0, true, 0) {
-            None => {
-                Self { bytes: Cow::Borrowed(bytes), pieces: Vec::new(), context: 0, len: bytes.len(), cut: None }
-            }
+            None => Self {
+                bytes: Cow::Borrowed(bytes),
+                pieces: Vec::new(),
+                context: 0,
+                len: bytes.len(),
+                cut: None,
+            },
             Some(_) => Self::build(&[], text, true, 0),
         }
     }
@@ -367,7 +371,9 @@ fn fold(char: char) -> Fold {
     match code {
         0..=0x9F => Fold::Same,
         0xA0 | 0x2000..=0x200A | 0x202F | 0x205F | 0x3000 => Fold::To(b' '),
-        0xAD | 0x34F | 0x180E | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x2064 | 0x2066..=0x206F => Fold::Drop,
+        0xAD | 0x34F | 0x180E | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x2064 | 0x2066..=0x206F => {
+            Fold::Drop
+        }
         0xFE00..=0xFE0F | 0xFEFF | 0xE0001..=0xE01EF => Fold::Drop,
         0x2010..=0x2015 | 0x2212 | 0xFE58 | 0xFE63 => Fold::To(b'-'),
         0x2024 | 0x3002 | 0xFE52 | 0xFF61 => Fold::To(b'.'),

@@ -19,23 +19,74 @@ pub(in crate::mask) const SECRET: &str = "secret";
 const MAX_NAME: usize = 64;
 
 /// Ends of names, lower case, without `_`, `-` and `.`.
-const PASSWORDS: [&str; 8] = ["password", "passwd", "pwd", "passphrase", "passwort", "contraseña", "userpass", "dbpass"];
+const PASSWORDS: [&str; 8] =
+    ["password", "passwd", "pwd", "passphrase", "passwort", "contraseña", "userpass", "dbpass"];
 const SECRETS: [&str; 23] = [
-    "secret", "token", "apikey", "accesskey", "secretkey", "privatekey", "authkey", "accountkey", "encryptionkey",
-    "signingkey", "masterkey", "sharedaccesskey", "sharedaccesssignature", "subscriptionkey", "credential",
-    "authorization", "apitoken", "bearer", "xapikey", "appkey", "servicekey", "hmackey", "sig",
+    "secret",
+    "token",
+    "apikey",
+    "accesskey",
+    "secretkey",
+    "privatekey",
+    "authkey",
+    "accountkey",
+    "encryptionkey",
+    "signingkey",
+    "masterkey",
+    "sharedaccesskey",
+    "sharedaccesssignature",
+    "subscriptionkey",
+    "credential",
+    "authorization",
+    "apitoken",
+    "bearer",
+    "xapikey",
+    "appkey",
+    "servicekey",
+    "hmackey",
+    "sig",
 ];
 /// Ends of names that are none of these.
 const OTHERS: [&str; 10] = [
-    "pagetoken", "nexttoken", "continuationtoken", "synctoken", "maxtoken", "stoptoken", "eostoken", "padtoken",
-    "unktoken", "publickey",
+    "pagetoken",
+    "nexttoken",
+    "continuationtoken",
+    "synctoken",
+    "maxtoken",
+    "stoptoken",
+    "eostoken",
+    "padtoken",
+    "unktoken",
+    "publickey",
 ];
 
 /// Words that stand for a value, looked for anywhere in it.
 const STOP_WORDS: [&str; 25] = [
-    "password", "passwd", "secret", "example", "changeme", "change_me", "placeholder", "redacted", "dummy", "your",
-    "xxxx", "****", "....", "process.env", "getenv", "environ", "undefined", "null", "string", "required", "optional",
-    "token", "<", "${", "{{",
+    "password",
+    "passwd",
+    "secret",
+    "example",
+    "changeme",
+    "change_me",
+    "placeholder",
+    "redacted",
+    "dummy",
+    "your",
+    "xxxx",
+    "****",
+    "....",
+    "process.env",
+    "getenv",
+    "environ",
+    "undefined",
+    "null",
+    "string",
+    "required",
+    "optional",
+    "token",
+    "<",
+    "${",
+    "{{",
 ];
 
 /// How much of a value is looked at, in bytes.
@@ -78,7 +129,7 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
     let kind = match promise {
         Promise::Password if password(sample, quoted, spaced) => PASSWORD,
         Promise::AwsSecret if sample.len() == 40 && secret(sample, true) => AWS_SECRET,
-        Promise::Authorization if (scheme || sample.len() >= 16) && secret(sample, true) => SECRET,
+        Promise::Authorization if scheme && credentials(sample) || secret(sample, true) => SECRET,
         Promise::Secret | Promise::AwsSecret if secret(sample, quoted || !spaced || scheme) => SECRET,
         _ => return None,
     };
@@ -93,7 +144,7 @@ fn trimmed(text: &Text<'_>, start: usize, end: usize, quoted: bool) -> usize {
     if quoted || end - start > LIMIT {
         return end;
     }
-    end - text.get(start, end).iter().rev().take_while(|b| matches!(b, b'.' | b':' | b'!' | b'?')).count().min(3)
+    end - text.get(start, end).iter().rev().take_while(|b| matches!(b, b'.' | b':')).count().min(3)
 }
 
 /// What a name at the end of `behind` promises, quotes and brackets around it aside.
@@ -120,7 +171,9 @@ fn promise(behind: &[u8]) -> Option<Promise> {
         .filter(|b| !matches!(b, b'_' | b'-' | b'.'))
         .map(u8::to_ascii_lowercase)
         .collect();
-    let ends = |suffix: &str| name.iter().zip(suffix.bytes().rev()).filter(|(a, b)| **a == *b).count() == suffix.len();
+    let ends = |suffix: &str| {
+        name.iter().zip(suffix.bytes().rev()).filter(|(a, b)| **a == *b).count() == suffix.len()
+    };
     if OTHERS.iter().any(|n| ends(n)) {
         None
     } else if PASSWORDS.iter().any(|n| ends(n)) || ends("pass") && name.len() > 4 && name.len() < 20 {
@@ -145,13 +198,25 @@ fn holds_other(value: &[u8]) -> bool {
 fn stands_for_a_value(value: &[u8]) -> bool {
     let lower = value.to_ascii_lowercase();
     let whole: [&[u8]; 12] = [
-        b"true", b"false", b"none", b"nil", b"hidden", b"masked", b"test", b"admin", b"root", b"postgres", b"default",
+        b"true",
+        b"false",
+        b"none",
+        b"nil",
+        b"hidden",
+        b"masked",
+        b"test",
+        b"admin",
+        b"root",
+        b"postgres",
+        b"default",
         b"text",
     ];
     whole.contains(&lower.as_slice())
         || matches!(value.first(), Some(b'$' | b'<' | b'{' | b'%' | b'[' | b'(' | b'@' | b'&' | b'*' | b'#'))
             && value.iter().all(|b| b.is_ascii_alphanumeric() || b"$<>{}%[]()@&*#_.- :/|?".contains(b))
-            && !(value.iter().any(u8::is_ascii_digit) && value.first() != Some(&b'$') && value.first() != Some(&b'{'))
+            && !(value.iter().any(u8::is_ascii_digit)
+                && value.first() != Some(&b'$')
+                && value.first() != Some(&b'{'))
         || (0..lower.len().min(64)).any(|at| {
             let rest = lower.get(at..).unwrap_or_default();
             let first = rest.first();
@@ -170,7 +235,8 @@ fn password(value: &[u8], quoted: bool, spaced: bool) -> bool {
         return !code(value) && mix.digit && mix.lower && !value.contains(&b'_');
     }
     let spaces = value.contains(&b' ');
-    mix.count() >= 2 && (mix.digit || mix.upper && mix.lower && !spaces && value.len() >= 8 || mix.other && !spaces)
+    mix.count() >= 2
+        && (mix.digit || mix.upper && mix.lower && !spaces && value.len() >= 8 || mix.other && !spaces)
         && !(spaces && !mix.digit)
         && entropy(value) >= 2.0
 }
@@ -188,10 +254,20 @@ fn secret(value: &[u8], sure: bool) -> bool {
         && entropy(value) >= 3.0
 }
 
+/// Whether it can stand behind `Bearer` or `Basic`, where hardly anything else stands.
+fn credentials(value: &[u8]) -> bool {
+    let mix = Mix::of(value);
+    value.len() >= 8
+        && (mix.digit || mix.upper && mix.lower)
+        && !stands_for_a_value(value)
+        && entropy(value) >= 2.5
+}
+
 /// Whether it is written as a name, a path of names or a call.
 fn code(value: &[u8]) -> bool {
     let names = value.split(|b| matches!(b, b'.' | b'>' | b'-')).all(|part| {
-        !part.first().is_some_and(u8::is_ascii_digit) && part.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        !part.first().is_some_and(u8::is_ascii_digit)
+            && part.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
     });
     let digits = value.iter().any(u8::is_ascii_digit);
     code_call(value) || names && (!digits || value.contains(&b'.'))

@@ -55,7 +55,18 @@ const ISSUERS: [(u32, u32, usize, usize, usize); 36] = [
 /// Lengths that are common enough in other numbers (barcodes, article numbers) to need a word in front.
 const NEEDS_CONTEXT: usize = 14;
 const WORDS: [&str; 12] = [
-    "card", "cards", "visa", "maestro", "mastercard", "amex", "credit", "debit", "pan", "cc", "karte", "tarjeta",
+    "card",
+    "cards",
+    "visa",
+    "maestro",
+    "mastercard",
+    "amex",
+    "credit",
+    "debit",
+    "pan",
+    "cc",
+    "karte",
+    "tarjeta",
 ];
 
 /// A card whose first digit is the number's first.
@@ -89,7 +100,8 @@ fn ends(text: &Text<'_>, number: &Number, count: usize, last: &Group) -> bool {
 
 /// Whether people write cards in such groups: whole, in fours, 4-6-5, 4-6-4, 6-13, 8-8, or in equal small groups.
 fn grouped(groups: &[Group]) -> bool {
-    let lens = |shape: &[usize]| groups.len() == shape.len() && groups.iter().zip(shape).all(|(g, l)| g.len == *l);
+    let lens =
+        |shape: &[usize]| groups.len() == shape.len() && groups.iter().zip(shape).all(|(g, l)| g.len == *l);
     if groups.len() == 1 || lens(&[4, 6, 5]) || lens(&[4, 6, 4]) || lens(&[6, 13]) || lens(&[8, 8]) {
         return true;
     }

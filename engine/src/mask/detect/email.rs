@@ -23,7 +23,9 @@ const SHARED: [&[u8]; 4] = [b"git", b"hg", b"svn", b"gerrit"];
 pub(in crate::mask) fn find(text: &Text<'_>, at: usize, floor: usize) -> Option<Found> {
     let start = local_start(text.get(0, at), floor);
     let local = text.get(start, at);
-    if local.is_empty() || local.last() == Some(&b'.') || !local.iter().any(u8::is_ascii_alphanumeric) && local.is_ascii()
+    if local.is_empty()
+        || local.last() == Some(&b'.')
+        || !local.iter().any(u8::is_ascii_alphanumeric) && local.is_ascii()
     {
         return None;
     }
@@ -60,7 +62,8 @@ fn letter_before(bytes: &[u8], end: usize) -> bool {
     matches!(pair, (Some(0xC3..=0xD1), Some(0x80..=0xBF)))
 }
 
-fn is_local(byte: u8) -> bool {
+/// Whether an ASCII byte may stand in a local part.
+pub(in crate::mask) fn is_local(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._+-%'!#$^~".contains(&byte)
 }
 

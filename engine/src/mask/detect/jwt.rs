@@ -21,7 +21,7 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
     if !text.starts_with(at, b"eyJ") || is_token(text.before(at)) {
         return None;
     }
-    let dot = text.token_end(at);
+    let dot = text.run(at, MAX_HEADER + 1, is_token);
     if dot - at > MAX_HEADER || dot - at < 16 || text.at(dot) != b'.' || !has_algorithm(text.get(at, dot)) {
         return None;
     }
@@ -37,6 +37,7 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
 
 fn has_algorithm(header: &[u8]) -> bool {
     URL_SAFE_NO_PAD.decode(header).is_ok_and(|json| {
-        json.windows(5).any(|w| w == b"\"alg\"") && json.iter().rev().find(|b| !b.is_ascii_whitespace()) == Some(&b'}')
+        json.windows(5).any(|w| w == b"\"alg\"")
+            && json.iter().rev().find(|b| !b.is_ascii_whitespace()) == Some(&b'}')
     })
 }

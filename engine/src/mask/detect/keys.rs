@@ -68,6 +68,9 @@ const fn key(kind: &'static str, prefix: &'static str, body: Body, min: usize, m
     Format { kind, prefix, body, min, max }
 }
 
+/// How much of a body is looked at to tell whether it is a key, in bytes.
+const SAMPLE: usize = 64;
+
 /// Longest body that is not open-ended.
 const MAX: usize = 255;
 
@@ -193,7 +196,7 @@ const FORMATS: &[Format] = &[
     key("readme_key", "rdme_", Body::Base62, 64, MAX),
     key("typeform_token", "tfp_", Body::Token, 40, 0),
     key("onepassword_token", "ops_eyJ", Body::Wide, 100, 0),
-    key("alibaba_key", "LTAI", Body::Mixed, 12, 26),
+    key("alibaba_key", "LTAI", Body::Mixed, 16, 26),
     key("tencent_key", "AKID", Body::Mixed, 32, 36),
     key("adafruit_key", "aio_", Body::Base62, 28, 28),
     key("crates_token", "cio", Body::Mixed, 32, 32),
@@ -242,6 +245,10 @@ fn matches(text: &Text<'_>, at: usize, format: &Format) -> Option<Found> {
         return None;
     }
     let from = at + format.prefix.len();
+    let sample = text.get(from, text.run(from, SAMPLE, |b| format.body.has(b)));
+    if sample.len() < format.min.min(SAMPLE) || !looks_drawn(format.body, sample, format.min) {
+        return None;
+    }
     let end = match (format.max, format.body) {
         (0, Body::Token) => text.token_end(from),
         (0, body) => text.run(from, usize::MAX, |b| body.has(b)),
@@ -261,18 +268,27 @@ fn matches(text: &Text<'_>, at: usize, format: &Format) -> Option<Found> {
     if format.max != 0 && text.at(end).is_ascii_alphanumeric() {
         return None;
     }
-    let body = text.get(from, end);
-    let mix = Mix::of(body.get(..64).unwrap_or(body));
-    let mixed = mix.digit && (mix.lower || mix.upper);
-    let ok = match format.body {
-        Body::Upper => format.min < 20 || plausible(body),
-        Body::Mixed => mixed && plausible(body),
-        Body::Hex => mix.digit && plausible(body),
-        Body::Token | Body::Dotted | Body::Wide => (mix.digit || mix.lower && mix.upper) && plausible(body),
-        Body::Base62 | Body::Word => plausible(body),
-    };
     let tail = if format.max == 0 { format.body.tail() } else { Tail::None };
-    if ok { Some(Found { kind: format.kind, start: at, end, tail }) } else { None }
+    Some(Found { kind: format.kind, start: at, end, tail })
+}
+
+/// Whether the front of a body looks drawn at random, as far as its alphabet leaves a doubt.
+fn looks_drawn(body: Body, sample: &[u8], min: usize) -> bool {
+    let mix = Mix::of(sample);
+    match body {
+        Body::Upper => min < 20 || plausible(sample),
+        Body::Mixed => (mix.digit && (mix.lower || mix.upper) || changes_case(sample)) && plausible(sample),
+        Body::Hex => mix.digit && plausible(sample),
+        Body::Token | Body::Dotted | Body::Wide => (mix.digit || mix.lower && mix.upper) && plausible(sample),
+        Body::Base62 | Body::Word => plausible(sample),
+    }
+}
+
+/// Whether the case of letters changes more often than in names that people write: in a third of all places.
+fn changes_case(body: &[u8]) -> bool {
+    let changes =
+        body.windows(2).filter(|w| matches!(w, [a, b] if a.is_ascii_lowercase() != b.is_ascii_lowercase()));
+    body.len() >= 16 && changes.count() * 3 >= body.len()
 }
 
 /// Finding kind of AWS access key ids.

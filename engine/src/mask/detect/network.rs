@@ -67,7 +67,8 @@ pub(in crate::mask) fn ipv6(text: &Text<'_>, at: usize) -> Option<Found> {
     }
     let colons = bytes.iter().filter(|b| **b == b':').count();
     let address: Ipv6Addr = std::str::from_utf8(bytes).ok()?.parse().ok()?;
-    let documentation = address.segments().first() == Some(&0x2001) && address.segments().get(1) == Some(&0xdb8);
+    let documentation =
+        address.segments().first() == Some(&0x2001) && address.segments().get(1) == Some(&0xdb8);
     let end = at + bytes.len();
     if colons < 2 || documentation || is_word(text.at(end)) { None } else { found(IP, at, end) }
 }
@@ -87,5 +88,9 @@ pub(in crate::mask) fn mac(text: &Text<'_>, at: usize) -> Option<Found> {
     let end = at + 17;
     let bytes = text.get(at, end);
     let zero = bytes.iter().all(|b| matches!(b, b'0' | b':' | b'-' | b'f' | b'F'));
-    if pairs && !zero && !is_word(text.at(end)) && text.at(end) != separator { found(MAC, at, end) } else { None }
+    if pairs && !zero && !is_word(text.at(end)) && text.at(end) != separator {
+        found(MAC, at, end)
+    } else {
+        None
+    }
 }

@@ -112,7 +112,8 @@ impl Number {
     /// Lengths of the first groups, as many as `lens` has, are these and all separators among them satisfy `ok`.
     pub(in crate::mask) fn shape(&self, lens: &[usize], ok: impl Fn(u8) -> bool) -> Option<&Group> {
         let groups = self.groups().get(..lens.len())?;
-        let fits = groups.iter().zip(lens).enumerate().all(|(i, (g, l))| g.len == *l && (i == 0 || ok(g.separator)));
+        let fits =
+            groups.iter().zip(lens).enumerate().all(|(i, (g, l))| g.len == *l && (i == 0 || ok(g.separator)));
         if fits { groups.last() } else { None }
     }
 

@@ -48,7 +48,12 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize, floor: usize) -> Option<
     }
     let body = end + 5;
     let progress = read(text, body, body + HEADERS, false);
-    Some(Found { kind: KIND, start, end: progress.end, tail: Tail::Pem { sure: progress.sure, inside: progress.inside } })
+    Some(Found {
+        kind: KIND,
+        start,
+        end: progress.end,
+        tail: Tail::Pem { sure: progress.sure, inside: progress.inside },
+    })
 }
 
 /// Reads a body on from `from`; headers may stand before `headers`; `inside` says that `from` lies inside a long
@@ -62,19 +67,27 @@ pub(in crate::mask) fn read(text: &Text<'_>, from: usize, headers: usize, inside
     }
     loop {
         let gap = text.run(place, MAX_GAP, |b| matches!(b, b' ' | b'\t' | b'\r' | b'\n'));
-        let word = text.run(gap, MAX_LABEL, is_mark);
+        let mut word = text.run(gap, MAX_LABEL, is_mark);
+        if text.at(word) == b'-' && text.at(word + 1) != b'-' {
+            word += 1;
+        }
         if text.starts_with(word, b"-----END ") || text.starts_with(gap, b"-----END ") {
             let at = if text.starts_with(gap, b"-----END ") { gap } else { word };
-            let label = text.run(at + 9, MAX_LABEL, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ');
+            let label =
+                text.run(at + 9, MAX_LABEL, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' ');
             let end = text.run(label, 5, |b| b == b'-');
-            return Progress { sure: end, inside: false, end };
+            // A line that is cut off is not sure yet.
+            let sure = if text.looked_past_end() { progress.sure } else { end };
+            return Progress { sure, end, ..progress };
         }
         let end = text.run(word, usize::MAX, is_base64);
         if end - word >= LONG {
             progress = Progress { sure: end, inside: true, end };
         } else if gap == place && end == word && word == gap {
             return progress;
-        } else if word < headers && text.at(end) == b':' && end > word || word < headers && end > word && text.at(end) == b'-' {
+        } else if word < headers && text.at(end) == b':' && end > word
+            || word < headers && end > word && text.at(end) == b'-'
+        {
             // A header, to the end of its line.
             let line = text.run(end, 2 * MAX_LABEL, |b| b != b'\n' && b != 0);
             if text.at(line) != b'\n' {
@@ -86,7 +99,8 @@ pub(in crate::mask) fn read(text: &Text<'_>, from: usize, headers: usize, inside
         } else if end > word {
             // A short line is the key's last, or the marks of a line: it ends the line or stands in front of the end.
             let after = text.run(end, MAX_GAP, |b| matches!(b, b' ' | b'\t' | b'\r'));
-            let last = matches!(text.at(after), b'\n' | 0 | b'"' | b'\'' | b'`') || text.starts_with(after, b"-----");
+            let last = matches!(text.at(after), b'\n' | 0 | b'"' | b'\'' | b'`')
+                || text.starts_with(after, b"-----");
             if !last {
                 return progress;
             }
@@ -110,5 +124,7 @@ fn is_base64(byte: u8) -> bool {
 
 /// What may stand in front of a line: its number and a sign, quotes, marks of lists, diffs and comments.
 fn is_mark(byte: u8) -> bool {
-    byte.is_ascii_digit() || b" \t|:>#*\"',;+-".contains(&byte) || matches!(byte, 0xE2 | 0x86 | 0x92 | 0x94 | 0x82)
+    byte.is_ascii_digit()
+        || b" \t|:>#*\"',;+".contains(&byte)
+        || matches!(byte, 0xE2 | 0x86 | 0x92 | 0x94 | 0x82)
 }

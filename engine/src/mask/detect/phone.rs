@@ -13,20 +13,54 @@ use crate::mask::text::{Text, context, is_word};
 pub(in crate::mask) const KIND: &str = "phone";
 
 const WORDS: [&str; 22] = [
-    "phone", "phones", "tel", "telephone", "mobile", "cell", "fax", "call", "sms", "text", "whatsapp", "ring", "dial",
-    "telefon", "téléphone", "telefono", "teléfono", "móvil", "handy", "mobil", "number is", "contact",
+    "phone",
+    "phones",
+    "tel",
+    "telephone",
+    "mobile",
+    "cell",
+    "fax",
+    "call",
+    "sms",
+    "text",
+    "whatsapp",
+    "ring",
+    "dial",
+    "telefon",
+    "téléphone",
+    "telefono",
+    "teléfono",
+    "móvil",
+    "handy",
+    "mobil",
+    "number is",
+    "contact",
 ];
 
 /// Assigned country codes of one and two digits.
 const SHORT_CODES: [u32; 47] = [
-    1, 7, 20, 27, 30, 31, 32, 33, 34, 36, 39, 40, 41, 43, 44, 45, 46, 47, 48, 49, 51, 52, 53, 54, 55, 56, 57, 58, 60,
-    61, 62, 63, 64, 65, 66, 81, 82, 84, 86, 90, 91, 92, 93, 94, 95, 98, 0,
+    1, 7, 20, 27, 30, 31, 32, 33, 34, 36, 39, 40, 41, 43, 44, 45, 46, 47, 48, 49, 51, 52, 53, 54, 55, 56, 57,
+    58, 60, 61, 62, 63, 64, 65, 66, 81, 82, 84, 86, 90, 91, 92, 93, 94, 95, 98, 0,
 ];
 
 /// Assigned country codes of three digits, as ranges.
 const LONG_CODES: [(u32, u32); 16] = [
-    (211, 213), (216, 218), (220, 258), (260, 269), (290, 291), (297, 299), (350, 359), (370, 383), (385, 389),
-    (420, 423), (500, 509), (590, 599), (670, 692), (850, 856), (880, 888), (960, 998),
+    (211, 213),
+    (216, 218),
+    (220, 258),
+    (260, 269),
+    (290, 291),
+    (297, 299),
+    (350, 359),
+    (370, 383),
+    (385, 389),
+    (420, 423),
+    (500, 509),
+    (590, 599),
+    (670, 692),
+    (850, 856),
+    (880, 888),
+    (960, 998),
 ];
 
 /// A phone number whose first digit is the number's first.
@@ -39,7 +73,9 @@ pub(in crate::mask) fn find(text: &Text<'_>, number: &Number) -> Option<Found> {
     if !opens(text, at) {
         return None;
     }
-    let start = if before == b'(' && !is_word(text.before(at - 1)) { at - 1 } else { at };
+    // A bracket belongs to the number when it closes behind the first group.
+    let area = number.groups().first().is_some_and(|g| text.at(g.end) == b')');
+    let start = if before == b'(' && area && !is_word(text.before(at - 1)) { at - 1 } else { at };
     if number.digits(2) == [0, 0] && number.total() >= 11 {
         return international(text, number, start, 2);
     }
@@ -57,15 +93,18 @@ fn international(text: &Text<'_>, number: &Number, start: usize, skip: usize) ->
         return None;
     }
     // Numbers may follow that do not belong: the longest start of the groups that is a number of its country.
-    (1..=number.groups().len()).rev().find_map(|count| {
+    let up_to = |count: usize, separators: &[u8]| {
         let last = number.groups().get(count - 1)?;
         let digits = number.digits(last.total).get(skip..)?;
         let ends = match number.group_after(count) {
             None => closes(text, last.end),
-            Some(next) => next.separator != b'.' && count > 1,
+            Some(next) => separators.contains(&next.separator) && count > 1,
         };
         if ends && assigned(digits) { found(KIND, start, last.end) } else { None }
-    })
+    };
+    let counts = 1..=number.groups().len();
+    let spaced = counts.clone().rev().find_map(|count| up_to(count, b" \t"));
+    spaced.or_else(|| counts.rev().find_map(|count| up_to(count, b"/-(")))
 }
 
 /// Whether a country has such numbers: code and number of digits.
@@ -84,7 +123,9 @@ fn assigned(digits: &[u8]) -> bool {
             45 | 47 | 65 => national(2) == 8,
             _ => (7..=12).contains(&national(2)),
         },
-        _ if LONG_CODES.iter().any(|(from, to)| (*from..=*to).contains(&lead(3))) => (6..=11).contains(&national(3)),
+        _ if LONG_CODES.iter().any(|(from, to)| (*from..=*to).contains(&lead(3))) => {
+            (6..=11).contains(&national(3))
+        }
         _ => false,
     }
 }
@@ -113,7 +154,9 @@ fn north_american(text: &Text<'_>, number: &Number, start: usize) -> Option<Foun
     if spaced && !alone && !context(text, start, 32, &WORDS) {
         return None;
     }
-    if !plan(digits) || followed.is_some_and(|g| g.separator != b' ' && g.separator != b'\t' && g.separator != b'/') {
+    if !plan(digits)
+        || followed.is_some_and(|g| g.separator != b' ' && g.separator != b'\t' && g.separator != b'/')
+    {
         return None;
     }
     if closes_whole(text, last.end) || followed.is_some() { found(KIND, start, last.end) } else { None }

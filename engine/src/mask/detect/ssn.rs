@@ -22,10 +22,12 @@ pub(in crate::mask) fn find(text: &Text<'_>, number: &Number) -> Option<Found> {
             let separators: Vec<u8> = number.groups().iter().skip(1).take(2).map(|g| g.separator).collect();
             let dashed = separators.iter().all(|s| *s == b'-');
             let goes_on = number.groups().get(3).is_some();
-            if !dashed && (goes_on || !context(text, number.start, 64, &WORDS)) && !plain_spaced(text, number) {
+            if !dashed && (goes_on || !context(text, number.start, 64, &WORDS)) && !plain_spaced(text, number)
+            {
                 return None;
             }
-            if goes_on && number.groups().get(3).is_some_and(|g| g.separator != b' ' && g.separator != b'\t') {
+            if goes_on && number.groups().get(3).is_some_and(|g| g.separator != b' ' && g.separator != b'\t')
+            {
                 return None;
             }
             last.end

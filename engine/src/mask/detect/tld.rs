@@ -9,13 +9,13 @@ const COUNTRIES: &[u8] = b"acadaeafagaialamaoaqarasatauawaxazbabbbdbebfbgbhbibjb
 
 /// Extensions and names in code that follow a dot and are no top-level domain, or hardly ever used as one.
 const NOT_DOMAINS: [&str; 92] = [
-    "apk", "arr", "avi", "avif", "bak", "bash", "bat", "bin", "bmp", "cfg", "class", "cmd", "conf", "config", "cpp",
-    "css", "csv", "cur", "dart", "data", "default", "dll", "dmg", "doc", "docx", "dylib", "eot", "eps", 
-    "exe", "ext", "flac", "fn", "func", "gem", "gif", "git", "gradle", "gzip", "hpp", "htm", "html", "ico", "ini",
-    "ipynb", "iso", "jar", "java", "jpeg", "jpg", "json", "jsonl", "jsx", "key", "kts", "latest", "len",
-    "less", "list", "lock", "log", "map", "mjs", "mkv", "mov", "next", "ogg", "opt", "otf",
-    "patch", "pdf", "pem", "php", "png", "ppt", "pptx", "proto", "psd", "sass", "scss", "sql", "svg", "tar", "tgz",
-    "tiff", "toml", "tsx", "ttf", "txt", "wasm", "wav", "webm", "webp",
+    "apk", "arr", "avi", "avif", "bak", "bash", "bat", "bin", "bmp", "cfg", "class", "cmd", "conf", "config",
+    "cpp", "css", "csv", "cur", "dart", "data", "default", "dll", "dmg", "doc", "docx", "dylib", "eot",
+    "eps", "exe", "ext", "flac", "fn", "func", "gem", "gif", "git", "gradle", "gzip", "hpp", "htm", "html",
+    "ico", "ini", "ipynb", "iso", "jar", "java", "jpeg", "jpg", "json", "jsonl", "jsx", "key", "kts",
+    "latest", "len", "less", "list", "lock", "log", "map", "mjs", "mkv", "mov", "next", "ogg", "opt", "otf",
+    "patch", "pdf", "pem", "php", "png", "ppt", "pptx", "proto", "psd", "sass", "scss", "sql", "svg", "tar",
+    "tgz", "tiff", "toml", "tsx", "ttf", "txt", "wasm", "wav", "webm", "webp",
 ];
 
 /// The same, of files that come last in the alphabet.

@@ -13,8 +13,22 @@ pub(in crate::mask) const KIND: &str = "url_password";
 const MAX: usize = 320;
 
 const PLACEHOLDERS: [&str; 16] = [
-    "password", "passwd", "pass", "pwd", "pw", "secret", "changeme", "xxx", "xxxx", "xxxxx", "xxxxxx", "user", "token",
-    "yourpassword", "your-password", "your_password",
+    "password",
+    "passwd",
+    "pass",
+    "pwd",
+    "pw",
+    "secret",
+    "changeme",
+    "xxx",
+    "xxxx",
+    "xxxxx",
+    "xxxxxx",
+    "user",
+    "token",
+    "yourpassword",
+    "your-password",
+    "your_password",
 ];
 
 /// What stands behind `://`.
@@ -36,7 +50,20 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Authority {
         match text.at(place) {
             b':' if colon.is_none() => colon = Some(place),
             b'@' => sign = Some(place),
-            0..=b' ' | b'/' | b'?' | b'#' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' | b'[' | b']' | b'|' | 0x7F => break,
+            0..=b' '
+            | b'/'
+            | b'?'
+            | b'#'
+            | b'"'
+            | b'\''
+            | b'`'
+            | b'<'
+            | b'>'
+            | b'\\'
+            | b'['
+            | b']'
+            | b'|'
+            | 0x7F => break,
             _ => {}
         }
         place += 1;

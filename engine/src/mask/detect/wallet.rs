@@ -22,7 +22,8 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
     match text.at(at) {
         b'1' | b'3' => {
             let end = text.run(at, 36, |b| BASE58.contains(&b));
-            let ok = (26..=35).contains(&(end - at)) && !is_word(text.at(end)) && base58check(text.get(at, end));
+            let ok =
+                (26..=35).contains(&(end - at)) && !is_word(text.at(end)) && base58check(text.get(at, end));
             if ok { found(KIND, at, end) } else { None }
         }
         b'b' | b'B' => {
@@ -34,7 +35,8 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
         }
         b'0' if text.at(at + 1) == b'x' => {
             let end = text.run(at + 2, 41, |b| b.is_ascii_hexdigit());
-            let words = ["wallet", "address", "eth", "ethereum", "account", "to", "from", "pay", "send", "recipient"];
+            let words =
+                ["wallet", "address", "eth", "ethereum", "account", "to", "from", "pay", "send", "recipient"];
             let ok = end - at == 42 && !is_word(text.at(end)) && context(text, at, 48, &words);
             if ok { found(KIND, at, end) } else { None }
         }

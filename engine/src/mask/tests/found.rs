@@ -60,12 +60,30 @@ const FOUND: &[(&str, &str)] = &[
     ("secret", "AccountKey=⟦u8Zr3kLm2Qx9Tv7Wp1sYb5Nc4Hd6Jf0Ga3Ke8Ri2Uo7Xt1Vz5Mw9Pq4Sd6Fg8Hj==⟧;"),
     ("aws_secret_key", "aws_secret_access_key = ⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYzKq3v9Qa0L⟧"),
     ("aws_secret_key", "\"SecretAccessKey\": \"⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYzKq3v9Qa0L⟧\""),
-    ("jwt", "token ⟦eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U⟧."),
-    ("private_key", "⟦-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\nVJTUt9Us8cKj\n-----END PRIVATE KEY-----⟧\nafter"),
-    ("private_key", "⟦-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,AB12\n\nMIIEvQIBADANBgkqhkiG9w0BAQEF\nabcd\n-----END RSA PRIVATE KEY-----⟧ after"),
-    ("private_key", "     1→⟦-----BEGIN OPENSSH PRIVATE KEY-----\n     2→b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtz\n     3→c2gtZWQyNTUxOQ==\n     4→-----END OPENSSH PRIVATE KEY-----⟧\n     5→end"),
-    ("private_key", "cut ⟦-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIIrYSSNQFaA2Hwf1duRSxKtLYX5CB04fSeQ6tF1aY⟧"),
-    ("private_key", "{\"key\":\"⟦-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\\nabc=\\n-----END PRIVATE KEY-----⟧\\n\"}"),
+    (
+        "jwt",
+        "token ⟦eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U⟧.",
+    ),
+    (
+        "private_key",
+        "⟦-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7\nVJTUt9Us8cKj\n-----END PRIVATE KEY-----⟧\nafter",
+    ),
+    (
+        "private_key",
+        "⟦-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,AB12\n\nMIIEvQIBADANBgkqhkiG9w0BAQEF\nabcd\n-----END RSA PRIVATE KEY-----⟧ after",
+    ),
+    (
+        "private_key",
+        "     1→⟦-----BEGIN OPENSSH PRIVATE KEY-----\n     2→b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtz\n     3→c2gtZWQyNTUxOQ==\n     4→-----END OPENSSH PRIVATE KEY-----⟧\n     5→end",
+    ),
+    (
+        "private_key",
+        "cut ⟦-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIIrYSSNQFaA2Hwf1duRSxKtLYX5CB04fSeQ6tF1aY⟧",
+    ),
+    (
+        "private_key",
+        "{\"key\":\"⟦-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\\nabc=\\n-----END PRIVATE KEY-----⟧\\n\"}",
+    ),
     ("telegram_token", "bot ⟦123456789:AAHk3v9Qa0Lm2xR7bTzWp5sYnC4dJ6fGh8K⟧"),
 ];
 

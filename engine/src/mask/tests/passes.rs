@@ -11,7 +11,8 @@ const MOST: f64 = 0.02;
 #[test]
 fn hard_negatives_pass() {
     let masker = masker();
-    let lines: Vec<String> = PASSES.lines().filter(|l| !l.is_empty()).map(|l| l.replace("\\n", "\n")).collect();
+    let lines: Vec<String> =
+        PASSES.lines().filter(|l| !l.is_empty()).map(|l| l.replace("\\n", "\n")).collect();
     assert!(lines.len() >= 200, "only {} negatives", lines.len());
     let touched: Vec<_> = lines.iter().filter(|l| !masker.find(l).is_empty()).collect();
     let share = touched.len() as f64 / lines.len() as f64;

@@ -8,7 +8,8 @@ use crate::mask::detect::{iban, keys};
 const LEAST: f64 = 0.99;
 const ROUNDS: usize = 500;
 
-const FRAMES: [&str; 8] = ["{}", "see {} here", "({})", "\"{}\"", "value: {}\n", "- {}.", "<b>{}</b>", "a,{},b"];
+const FRAMES: [&str; 8] =
+    ["{}", "see {} here", "({})", "\"{}\"", "value: {}\n", "- {}.", "<b>{}</b>", "a,{},b"];
 
 fn recall(kind: &str, mut value: impl FnMut(&mut Numbers) -> String) {
     let masker = masker();
@@ -22,12 +23,17 @@ fn recall(kind: &str, mut value: impl FnMut(&mut Numbers) -> String) {
         }
     }
     let share = 1.0 - missed.len() as f64 / ROUNDS as f64;
-    assert!(share >= LEAST, "{kind}: {share}\n{}", missed.iter().take(12).cloned().collect::<Vec<_>>().join("\n"));
+    assert!(
+        share >= LEAST,
+        "{kind}: {share}\n{}",
+        missed.iter().take(12).cloned().collect::<Vec<_>>().join("\n")
+    );
 }
 
 #[test]
 fn valid_emails_are_found() {
-    let tlds = ["com", "org", "net", "io", "de", "co.uk", "dev", "app", "gov", "edu", "fr", "com.br", "info", "ai"];
+    let tlds =
+        ["com", "org", "net", "io", "de", "co.uk", "dev", "app", "gov", "edu", "fr", "com.br", "info", "ai"];
     recall("email", |n| {
         let len = 1 + n.below(12);
         let mut local = n.text("abcdefghijklmnopqrstuvwxyz0123456789", len);
@@ -41,7 +47,21 @@ fn valid_emails_are_found() {
 
 #[test]
 fn valid_cards_are_found() {
-    let issuers = [("4", 16), ("51", 16), ("55", 16), ("2221", 16), ("2720", 16), ("34", 15), ("37", 15), ("6011", 16), ("65", 16), ("3528", 16), ("36", 14), ("62", 16), ("4", 19)];
+    let issuers = [
+        ("4", 16),
+        ("51", 16),
+        ("55", 16),
+        ("2221", 16),
+        ("2720", 16),
+        ("34", 15),
+        ("37", 15),
+        ("6011", 16),
+        ("65", 16),
+        ("3528", 16),
+        ("36", 14),
+        ("62", 16),
+        ("4", 19),
+    ];
     recall("payment_card", |n| {
         let (lead, len) = n.pick(&issuers);
         let body = format!("{lead}{}", n.text(DIGITS, len - lead.len() - 1));
@@ -107,9 +127,7 @@ fn valid_ibans_are_found() {
         let (country, length) = n.pick(&iban::COUNTRIES);
         let country = std::str::from_utf8(country).unwrap();
         let account = n.text(DIGITS, length - 4);
-        let rest = |check: usize| {
-            crate::mask::check::mod97(format!("{account}{country}{check:02}").bytes())
-        };
+        let rest = |check: usize| crate::mask::check::mod97(format!("{account}{country}{check:02}").bytes());
         let check = (2..99).find(|c| rest(*c)).unwrap();
         let whole = format!("{country}{check:02}{account}");
         if n.below(2) == 0 {
@@ -135,7 +153,11 @@ fn valid_tokens_are_found() {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
     recall("jwt", |n| {
-        let header = format!("{{\"alg\":\"{}\",\"kid\":\"{}\"}}", n.pick(&["RS256", "HS256", "EdDSA"]), n.text(BASE62, 8));
+        let header = format!(
+            "{{\"alg\":\"{}\",\"kid\":\"{}\"}}",
+            n.pick(&["RS256", "HS256", "EdDSA"]),
+            n.text(BASE62, 8)
+        );
         let payload = format!("{{\"sub\":\"{}\"}}", n.text(BASE62, 20));
         format!("{}.{}.{}", B64.encode(header), B64.encode(payload), n.text(BASE62, 43))
     });

@@ -9,7 +9,8 @@ use crate::mask::text::{Text, context, is_word};
 /// Individual taxpayer identification number: 9XX, then 50-65, 70-88, 90-92 or 94-99 (IRS, Publication 1915).
 pub(super) fn itin(text: &Text<'_>, number: &Number) -> Option<Found> {
     let dashed = number.shape(&[3, 2, 4], |s| s == b'-' || s == b' ');
-    let plain = || number.shape(&[9], |_| true).filter(|_| context(text, number.start, 48, &["itin", "taxpayer"]));
+    let plain =
+        || number.shape(&[9], |_| true).filter(|_| context(text, number.start, 48, &["itin", "taxpayer"]));
     let end = dashed.or_else(plain)?.end;
     let digits = number.digits(5);
     let group = digits.iter().skip(3).fold(0_u32, |v, d| v * 10 + u32::from(*d));
@@ -43,7 +44,8 @@ pub(super) fn aba(text: &Text<'_>, number: &Number) -> Option<Found> {
 pub(super) fn mbi(text: &Text<'_>, at: usize) -> Option<Found> {
     let (id, end) = compact::<11>(text, at)?;
     let letters = id.iter().all(|b| !b"SLOIBZ".contains(b));
-    let valid = form(&id, b"9A*9A*9AA99") && id.first() != Some(&b'0') && letters && !is_word(text.before(at));
+    let valid =
+        form(&id, b"9A*9A*9AA99") && id.first() != Some(&b'0') && letters && !is_word(text.before(at));
     if valid { found("us_mbi", at, end) } else { None }
 }
 

@@ -55,7 +55,9 @@ pub(super) fn nric(text: &Text<'_>, at: usize) -> Option<Found> {
 /// Australian business number: eleven digits, one taken from the first, weights 10, 1, 3 to 19, modulo 89 (ABR).
 pub(super) fn abn(text: &Text<'_>, number: &Number) -> Option<Found> {
     let grouped = number.shape(&[2, 3, 3, 3], |s| s == b' ');
-    let plain = || number.shape(&[11], |_| true).filter(|_| context(text, number.start, 48, &["abn", "business number"]));
+    let plain = || {
+        number.shape(&[11], |_| true).filter(|_| context(text, number.start, 48, &["abn", "business number"]))
+    };
     let end = grouped.or_else(plain)?.end;
     let mut digits = number.digits(11).to_vec();
     let first = digits.first_mut()?;
@@ -78,7 +80,8 @@ pub(super) fn medicare(text: &Text<'_>, number: &Number) -> Option<Found> {
     let plain = || number.shape(&[10], |_| true).filter(|_| context(text, number.start, 48, &["medicare"]));
     let end = grouped.or_else(plain)?.end;
     let digits = number.digits(10);
-    let sum: u32 = digits.iter().take(8).zip([1_u32, 3, 7, 9, 1, 3, 7, 9]).map(|(d, w)| u32::from(*d) * w).sum();
+    let sum: u32 =
+        digits.iter().take(8).zip([1_u32, 3, 7, 9, 1, 3, 7, 9]).map(|(d, w)| u32::from(*d) * w).sum();
     let valid = (2..=6).contains(digits.first()?) && digits.get(8).is_some_and(|d| u32::from(*d) == sum % 10);
     if valid && ends(text, number, end) { found("au_medicare", number.start, end) } else { None }
 }

@@ -5,10 +5,18 @@ use super::super::{Found, found};
 use crate::mask::text::{Text, context, is_word};
 
 const PASSPORT: [&str; 5] = ["passport", "passport number", "passeport", "reisepass", "pasaporte"];
-const LICENCE: [&str; 7] =
-    ["driver license", "driver licence", "drivers license", "driving licence", "driver's license", "dl number", "führerschein"];
+const LICENCE: [&str; 7] = [
+    "driver license",
+    "driver licence",
+    "drivers license",
+    "driving licence",
+    "driver's license",
+    "dl number",
+    "führerschein",
+];
 const ACCOUNT: [&str; 6] = ["account number", "account no", "bank account", "acct", "kontonummer", "iban"];
-const BIRTH: [&str; 7] = ["dob", "date of birth", "born", "birthday", "birthdate", "geburtsdatum", "nacimiento"];
+const BIRTH: [&str; 7] =
+    ["dob", "date of birth", "born", "birthday", "birthdate", "geburtsdatum", "nacimiento"];
 
 /// A bank account number of 6 to 17 digits.
 pub(super) fn bank_account(text: &Text<'_>, number: &Number) -> Option<Found> {
@@ -53,7 +61,11 @@ pub(super) fn licence(text: &Text<'_>, at: usize) -> Option<Found> {
 fn whole(text: &Text<'_>, number: &Number, kind: &'static str) -> Option<Found> {
     let end = number.end();
     let ok = number.group_after(number.groups().len()).is_none();
-    if ok && opens(text, number.start) && closes_whole(text, end) { found(kind, number.start, end) } else { None }
+    if ok && opens(text, number.start) && closes_whole(text, end) {
+        found(kind, number.start, end)
+    } else {
+        None
+    }
 }
 
 fn after(

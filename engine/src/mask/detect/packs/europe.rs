@@ -9,7 +9,8 @@ use crate::mask::text::{Text, context, is_word};
 /// NHS number: ten digits, weights 10 to 2, modulo 11 (NHS Data Dictionary); in groups 3-3-4 or after a word.
 pub(super) fn nhs(text: &Text<'_>, number: &Number) -> Option<Found> {
     let grouped = number.shape(&[3, 3, 4], |s| s == b' ' || s == b'-');
-    let plain = || number.shape(&[10], |_| true).filter(|_| context(text, number.start, 48, &["nhs", "patient"]));
+    let plain =
+        || number.shape(&[10], |_| true).filter(|_| context(text, number.start, 48, &["nhs", "patient"]));
     let end = grouped.or_else(plain)?.end;
     let digits = number.digits(10);
     let valid = weighted(digits, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1], 11, 0) && !Number::is_filler(digits);
@@ -101,7 +102,8 @@ pub(super) fn steuer_id(text: &Text<'_>, number: &Number) -> Option<Found> {
         (if sum == 0 { 10 } else { sum }) * 2 % 11
     });
     let most = (0..10).map(|d| body.iter().filter(|b| **b == d).count()).max().unwrap_or(0);
-    let valid = (11 - rest) % 10 == u32::from(*control) && digits.first() != Some(&0) && (2..=3).contains(&most);
+    let valid =
+        (11 - rest) % 10 == u32::from(*control) && digits.first() != Some(&0) && (2..=3).contains(&most);
     if valid && ends(text, number, end) { found("de_tax_id", number.start, end) } else { None }
 }
 

@@ -81,5 +81,8 @@ fn form(bytes: &[u8], form: &[u8]) -> bool {
 
 /// The digits among the bytes, as a number.
 fn value(bytes: &[u8]) -> u64 {
-    bytes.iter().filter(|b| b.is_ascii_digit()).fold(0, |v, d| v.wrapping_mul(10).wrapping_add(u64::from(d - b'0')))
+    bytes
+        .iter()
+        .filter(|b| b.is_ascii_digit())
+        .fold(0, |v, d| v.wrapping_mul(10).wrapping_add(u64::from(d - b'0')))
 }
