@@ -1,0 +1,166 @@
+//! Check digits and measures of randomness.
+
+/// Luhn's check (ISO/IEC 7812-1 annex B) over digits 0 to 9.
+pub(super) fn luhn(digits: &[u8]) -> bool {
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(i, d)| match (i % 2, u32::from(*d)) {
+            (0, d) => d,
+            (_, d) if d > 4 => d * 2 - 9,
+            (_, d) => d * 2,
+        })
+        .sum();
+    !digits.is_empty() && sum.is_multiple_of(10)
+}
+
+/// ISO 7064 mod 97-10 over characters `0-9A-Z`, in the order in which they are checked; true for a remainder of 1.
+pub(super) fn mod97(characters: impl Iterator<Item = u8>) -> bool {
+    let mut rest = 0_u32;
+    for byte in characters {
+        rest = match byte {
+            b'0'..=b'9' => rest * 10 + u32::from(byte - b'0'),
+            b'A'..=b'Z' => rest * 100 + u32::from(byte - b'A') + 10,
+            b'a'..=b'z' => rest * 100 + u32::from(byte - b'a') + 10,
+            _ => return false,
+        } % 97;
+    }
+    rest == 1
+}
+
+/// Verhoeff's check (J. Verhoeff, 1969): dihedral group D5, over digits 0 to 9.
+pub(super) fn verhoeff(digits: &[u8]) -> bool {
+    const MULTIPLY: [[u8; 10]; 10] = [
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        [1, 2, 3, 4, 0, 6, 7, 8, 9, 5],
+        [2, 3, 4, 0, 1, 7, 8, 9, 5, 6],
+        [3, 4, 0, 1, 2, 8, 9, 5, 6, 7],
+        [4, 0, 1, 2, 3, 9, 5, 6, 7, 8],
+        [5, 9, 8, 7, 6, 0, 4, 3, 2, 1],
+        [6, 5, 9, 8, 7, 1, 0, 4, 3, 2],
+        [7, 6, 5, 9, 8, 2, 1, 0, 4, 3],
+        [8, 7, 6, 5, 9, 3, 2, 1, 0, 4],
+        [9, 8, 7, 6, 5, 4, 3, 2, 1, 0],
+    ];
+    const PERMUTE: [[u8; 10]; 8] = [
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        [1, 5, 7, 6, 2, 8, 3, 0, 9, 4],
+        [5, 8, 0, 3, 7, 9, 6, 1, 4, 2],
+        [8, 9, 1, 6, 0, 4, 3, 5, 2, 7],
+        [9, 4, 5, 3, 1, 2, 6, 8, 7, 0],
+        [4, 2, 8, 6, 5, 7, 3, 9, 0, 1],
+        [2, 7, 9, 3, 8, 0, 6, 4, 1, 5],
+        [7, 0, 4, 6, 9, 1, 3, 2, 5, 8],
+    ];
+    let cell = |table: &[[u8; 10]], row: usize, column: u8| {
+        table.get(row).and_then(|r| r.get(usize::from(column))).copied().unwrap_or(0)
+    };
+    let state = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .fold(0, |state, (i, digit)| cell(&MULTIPLY, usize::from(state), cell(&PERMUTE, i % 8, *digit)));
+    !digits.is_empty() && state == 0
+}
+
+/// Whether the weighted sum of the digits leaves `rest` modulo `modulus`. Digits beyond the weights do not count.
+pub(super) fn weighted(digits: &[u8], weights: &[u32], modulus: u32, rest: u32) -> bool {
+    let sum: u32 = digits.iter().zip(weights).map(|(d, w)| u32::from(*d) * w).sum();
+    sum % modulus == rest
+}
+
+/// Shannon entropy in bits a byte.
+pub(super) fn entropy(bytes: &[u8]) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in bytes {
+        if let Some(count) = counts.get_mut(usize::from(*byte)) {
+            *count += 1;
+        }
+    }
+    let total = bytes.len().max(1) as f64;
+    counts.iter().filter(|c| **c > 0).map(|c| f64::from(*c) / total).map(|p| -p * p.log2()).sum()
+}
+
+/// Which kinds of characters stand in a value.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Mix {
+    pub(super) lower: bool,
+    pub(super) upper: bool,
+    pub(super) digit: bool,
+    pub(super) other: bool,
+}
+
+impl Mix {
+    /// Of these bytes.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let mut mix = Self::default();
+        for byte in bytes {
+            match byte {
+                b'a'..=b'z' => mix.lower = true,
+                b'A'..=b'Z' => mix.upper = true,
+                b'0'..=b'9' => mix.digit = true,
+                _ => mix.other = true,
+            }
+        }
+        mix
+    }
+
+    /// How many of the four kinds.
+    pub(super) fn count(self) -> u8 {
+        u8::from(self.lower) + u8::from(self.upper) + u8::from(self.digit) + u8::from(self.other)
+    }
+}
+
+/// Whether bytes that stand where a key would stand look drawn at random rather than written as an example: at
+/// least six different characters among the first 64, and none of the words that stand for a value.
+pub(super) fn plausible(body: &[u8]) -> bool {
+    const WORDS: [&[u8]; 8] = [
+        b"xxxx",
+        b"your",
+        b"placeholder",
+        b"redacted",
+        b"example",
+        b"....",
+        b"1234567890abcdef1234567890",
+        b"insert",
+    ];
+    let sample = body.get(..64).unwrap_or(body).to_ascii_lowercase();
+    let mut seen = [false; 256];
+    let mut distinct = 0;
+    for byte in &sample {
+        if let Some(flag) = seen.get_mut(usize::from(*byte))
+            && !*flag
+        {
+            *flag = true;
+            distinct += 1;
+        }
+    }
+    distinct >= 6 && !WORDS.iter().any(|w| sample.windows(w.len()).any(|s| s == *w))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digits(text: &str) -> Vec<u8> {
+        text.bytes().map(|b| b - b'0').collect()
+    }
+
+    #[test]
+    fn a_check_digit_tells_right_from_wrong() {
+        assert!(luhn(&digits("4111111111111111")) && !luhn(&digits("4111111111111112")) && !luhn(&[]));
+        assert!(verhoeff(&digits("2363")) && !verhoeff(&digits("2364")));
+        assert!(mod97(b"3214282912345698765432161182".iter().copied()));
+        assert!(!mod97(b"3214282912345698765432161183".iter().copied()) && !mod97(b"1-".iter().copied()));
+        assert!(weighted(&digits("0306406152"), &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1], 11, 0));
+    }
+
+    #[test]
+    fn randomness_is_told_from_filler() {
+        assert!(entropy(b"aaaaaaaa") < 0.1 && entropy(b"q8Zr2LxW") > 2.9);
+        assert!(plausible(b"Zk3v9Qa0Lm2xR7bT") && !plausible(b"xxxxxxxxxxxxxxxx"));
+        assert!(!plausible(b"your-api-key-goes-here") && !plausible(b"111111111111"));
+        assert_eq!(Mix::of(b"aB3-").count(), 4);
+    }
+}

@@ -1,0 +1,278 @@
+//! Secrets that a name in front gives away: `password=`, `"clientSecret": `, `AWS_SECRET_ACCESS_KEY=`,
+//! `Authorization: Bearer `.
+//!
+//! The value must look like one: long enough, mixed or random enough, no word that stands for a value, no variable,
+//! call or type. The names are those that frameworks, clouds and databases use in their own documentation.
+
+use super::keys::AWS_SECRET;
+use super::{Class, Found, Tail};
+use crate::mask::check::{Mix, entropy};
+use crate::mask::scan::LIMIT;
+use crate::mask::text::Text;
+
+/// The finding kind of passwords.
+pub(in crate::mask) const PASSWORD: &str = "password";
+/// The finding kind of everything else that a name gives away.
+pub(in crate::mask) const SECRET: &str = "secret";
+
+/// Longest name that is read, in bytes.
+const MAX_NAME: usize = 64;
+
+/// Ends of names, lower case, without `_`, `-` and `.`.
+const PASSWORDS: [&str; 8] =
+    ["password", "passwd", "pwd", "passphrase", "passwort", "contraseña", "userpass", "dbpass"];
+const SECRETS: [&str; 23] = [
+    "secret",
+    "token",
+    "apikey",
+    "accesskey",
+    "secretkey",
+    "privatekey",
+    "authkey",
+    "accountkey",
+    "encryptionkey",
+    "signingkey",
+    "masterkey",
+    "sharedaccesskey",
+    "sharedaccesssignature",
+    "subscriptionkey",
+    "credential",
+    "authorization",
+    "apitoken",
+    "bearer",
+    "xapikey",
+    "appkey",
+    "servicekey",
+    "hmackey",
+    "sig",
+];
+/// Ends of names that are none of these.
+const OTHERS: [&str; 10] = [
+    "pagetoken",
+    "nexttoken",
+    "continuationtoken",
+    "synctoken",
+    "maxtoken",
+    "stoptoken",
+    "eostoken",
+    "padtoken",
+    "unktoken",
+    "publickey",
+];
+
+/// Words that stand for a value, looked for anywhere in it.
+const STOP_WORDS: [&str; 25] = [
+    "password",
+    "passwd",
+    "secret",
+    "example",
+    "changeme",
+    "change_me",
+    "placeholder",
+    "redacted",
+    "dummy",
+    "your",
+    "xxxx",
+    "****",
+    "....",
+    "process.env",
+    "getenv",
+    "environ",
+    "undefined",
+    "null",
+    "string",
+    "required",
+    "optional",
+    "token",
+    "<",
+    "${",
+    "{{",
+];
+
+/// How much of a value is looked at, in bytes.
+const SAMPLE: usize = 128;
+
+/// What the name of an assignment promises.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Promise {
+    Password,
+    Secret,
+    AwsSecret,
+    Authorization,
+}
+
+/// The value behind the `=` or `:` at `at`.
+pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
+    let promise = promise(text.behind(at, MAX_NAME))?;
+    let spaced = text.before(at) == b' ' || text.at(at + 1) == b' ';
+    let mut place = text.run(at + 1, 2, |b| matches!(b, b'=' | b'>' | b'~'));
+    place = text.run(place, 4, |b| matches!(b, b' ' | b'\t'));
+    let quote = text.at(place);
+    let quoted = matches!(quote, b'"' | b'\'' | b'`');
+    if quoted {
+        place += 1;
+    }
+    let mut scheme = false;
+    for word in [&b"Bearer "[..], b"bearer ", b"Basic ", b"basic ", b"Token ", b"token ", b"ApiKey "] {
+        if text.starts_with(place, word) {
+            place += word.len();
+            scheme = true;
+            break;
+        }
+    }
+    let class = if quoted { Class::Quoted(quote) } else { Class::Bare };
+    let mut end = trimmed(text, place, text.run(place, SAMPLE, |b| class.has(b)), quoted);
+    let sample = text.get(place, end);
+    if quoted && sample.contains(&b' ') && promise != Promise::Password || holds_other(sample) {
+        return None;
+    }
+    let kind = match promise {
+        Promise::Password if password(sample, quoted, spaced) => PASSWORD,
+        Promise::AwsSecret if sample.len() == 40 && secret(sample, true) => AWS_SECRET,
+        Promise::Authorization if scheme && credentials(sample) || secret(sample, true) => SECRET,
+        Promise::Secret | Promise::AwsSecret if secret(sample, quoted || !spaced || scheme) => SECRET,
+        _ => return None,
+    };
+    if end - place + 4 > SAMPLE {
+        end = trimmed(text, place, text.run(end, usize::MAX, |b| class.has(b)), quoted);
+    }
+    Some(Found { kind, start: place, end, tail: Tail::Run(class) })
+}
+
+/// The end of a value without the sentence's own marks, unless it is longer than a stream can look back on.
+fn trimmed(text: &Text<'_>, start: usize, end: usize, quoted: bool) -> usize {
+    if quoted || end - start > LIMIT {
+        return end;
+    }
+    end - text.get(start, end).iter().rev().take_while(|b| matches!(b, b'.' | b':')).count().min(3)
+}
+
+/// What a name at the end of `behind` promises, quotes and brackets around it aside.
+fn promise(behind: &[u8]) -> Option<Promise> {
+    let mut end = behind.len();
+    let mut skipped = 0;
+    while let Some(byte) = end.checked_sub(1).and_then(|i| behind.get(i)) {
+        if !matches!(byte, b' ' | b'"' | b'\'' | b'`' | b']' | b':' | b'*') || skipped > 4 {
+            break;
+        }
+        end -= 1;
+        skipped += 1;
+    }
+    // Cheap: the last letters of all names above.
+    let last = behind.get(end.checked_sub(1)?)?.to_ascii_lowercase();
+    if !b"detynrlg".contains(&last) {
+        return None;
+    }
+    let name: Vec<u8> = behind
+        .get(..end)?
+        .iter()
+        .rev()
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.') || **b >= 0x80)
+        .filter(|b| !matches!(b, b'_' | b'-' | b'.'))
+        .map(u8::to_ascii_lowercase)
+        .collect();
+    let ends = |suffix: &str| {
+        name.iter().zip(suffix.bytes().rev()).filter(|(a, b)| **a == *b).count() == suffix.len()
+    };
+    if OTHERS.iter().any(|n| ends(n)) {
+        None
+    } else if PASSWORDS.iter().any(|n| ends(n)) || ends("pass") && name.len() > 4 && name.len() < 20 {
+        Some(Promise::Password)
+    } else if ends("authorization") {
+        Some(Promise::Authorization)
+    } else if ends("secretaccesskey") || ends("awssecretkey") || ends("awssecret") {
+        Some(Promise::AwsSecret)
+    } else if SECRETS.iter().any(|n| ends(n) && (*n != "sig" || name.len() == 3)) {
+        Some(Promise::Secret)
+    } else {
+        None
+    }
+}
+
+/// Whether the value holds something that has a detector of its own, or is a mask.
+fn holds_other(value: &[u8]) -> bool {
+    const STARTS: [&[u8]; 3] = [b"eyJ", b"-----BEGIN", b"[redacted"];
+    STARTS.iter().any(|s| value.starts_with(s)) || value.windows(3).any(|w| w == b"://")
+}
+
+fn stands_for_a_value(value: &[u8]) -> bool {
+    let lower = value.to_ascii_lowercase();
+    let whole: [&[u8]; 12] = [
+        b"true",
+        b"false",
+        b"none",
+        b"nil",
+        b"hidden",
+        b"masked",
+        b"test",
+        b"admin",
+        b"root",
+        b"postgres",
+        b"default",
+        b"text",
+    ];
+    whole.contains(&lower.as_slice())
+        || matches!(value.first(), Some(b'$' | b'<' | b'{' | b'%' | b'[' | b'(' | b'@' | b'&' | b'*' | b'#'))
+            && value.iter().all(|b| b.is_ascii_alphanumeric() || b"$<>{}%[]()@&*#_.- :/|?".contains(b))
+            && !(value.iter().any(u8::is_ascii_digit)
+                && value.first() != Some(&b'$')
+                && value.first() != Some(&b'{'))
+        || (0..lower.len().min(64)).any(|at| {
+            let rest = lower.get(at..).unwrap_or_default();
+            let first = rest.first();
+            STOP_WORDS.iter().any(|w| w.as_bytes().first() == first && rest.starts_with(w.as_bytes()))
+        })
+}
+
+/// Whether a value can be a password: six characters or more, of two kinds or more, and no name or call in code.
+fn password(value: &[u8], quoted: bool, spaced: bool) -> bool {
+    let mix = Mix::of(value);
+    if value.len() < 6 || value.iter().filter(|b| **b == b' ').count() > 5 || stands_for_a_value(value) {
+        return false;
+    }
+    if !quoted && (code(value) || spaced && !(mix.digit && (mix.upper || mix.other))) {
+        // `password: hunter2` in YAML is one, `password = password2` in code is not to be told from it: digits decide.
+        return !code(value) && mix.digit && mix.lower && !value.contains(&b'_');
+    }
+    let spaces = value.contains(&b' ');
+    mix.count() >= 2
+        && (mix.digit || mix.upper && mix.lower && !spaces && value.len() >= 8 || mix.other && !spaces)
+        && !(spaces && !mix.digit)
+        && entropy(value) >= 2.0
+}
+
+/// Whether a value can be a key or a token: sixteen characters or more with digits and letters, random enough.
+fn secret(value: &[u8], sure: bool) -> bool {
+    let mix = Mix::of(value);
+    value.len() >= 16
+        && mix.digit
+        && (mix.lower || mix.upper)
+        && !value.contains(&b' ')
+        && !stands_for_a_value(value)
+        && !(code(value) && !sure)
+        && !code_call(value)
+        && entropy(value) >= 3.0
+}
+
+/// Whether it can stand behind `Bearer` or `Basic`, where hardly anything else stands.
+fn credentials(value: &[u8]) -> bool {
+    let mix = Mix::of(value);
+    value.len() >= 8
+        && (mix.digit || mix.upper && mix.lower)
+        && !stands_for_a_value(value)
+        && entropy(value) >= 2.5
+}
+
+/// Whether it is written as a name, a path of names or a call.
+fn code(value: &[u8]) -> bool {
+    let names = value.split(|b| matches!(b, b'.' | b'>' | b'-')).all(|part| {
+        !part.first().is_some_and(u8::is_ascii_digit)
+            && part.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+    });
+    let digits = value.iter().any(u8::is_ascii_digit);
+    code_call(value) || names && (!digits || value.contains(&b'.'))
+}
+
+fn code_call(value: &[u8]) -> bool {
+    value.iter().any(|b| matches!(b, b'(' | b')')) && !value.iter().any(u8::is_ascii_digit)
+}

@@ -1,0 +1,83 @@
+//! What recognises sensitive text. One file a family; each reads the candidate around a trigger that the scan
+//! found, and answers with a span only when its checks hold.
+//!
+//! Detectors read through [`Text`](super::text::Text) and may look at most
+//! [`LOOK_BACK`](super::text::LOOK_BACK) bytes back, so that a stream gives the same verdicts as the whole text.
+
+pub(super) mod assignment;
+pub(super) mod card;
+pub(super) mod email;
+pub(super) mod iban;
+pub(super) mod jwt;
+pub(super) mod keys;
+pub(super) mod network;
+pub(super) mod number;
+pub(super) mod packs;
+pub(super) mod pem;
+pub(super) mod phone;
+pub(super) mod ssn;
+pub(super) mod tld;
+pub(super) mod url;
+pub(super) mod wallet;
+
+/// A span that a detector claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The finding kind.
+    pub(super) kind: &'static str,
+    /// Where it starts in the view.
+    pub(super) start: usize,
+    /// Where it ends.
+    pub(super) end: usize,
+    /// How it goes on, should it be longer than a stream holds back.
+    pub(super) tail: Tail,
+}
+
+/// How a finding goes on beyond what a stream holds back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tail {
+    /// It does not: its length is bounded.
+    None,
+    /// With every byte of a class.
+    Run(Class),
+    /// As a private key does: it is one up to `sure`, which may lie inside a long line of it.
+    Pem {
+        /// See [`pem::Progress::sure`].
+        sure: usize,
+        /// See [`pem::Progress::inside`].
+        inside: bool,
+    },
+}
+
+/// Bytes that a long value is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// `[A-Za-z0-9_-]`.
+    Token,
+    /// The same and `.`.
+    Dotted,
+    /// The same and `/`, `+`, `=`, `%` and `~`.
+    Wide,
+    /// Up to this quote, or the end of the line.
+    Quoted(u8),
+    /// Up to white space, a quote or a bracket.
+    Bare,
+}
+
+impl Class {
+    /// Whether the byte belongs to it.
+    pub(super) fn has(self, byte: u8) -> bool {
+        match self {
+            Self::Token => super::text::is_token(byte),
+            Self::Dotted => super::text::is_token(byte) || byte == b'.',
+            Self::Wide => super::text::is_token(byte) || b"./+=%~".contains(&byte),
+            Self::Quoted(quote) => byte != quote && byte != b'\n' && byte != 0,
+            Self::Bare => byte > b' ' && !b"\"'`,;()[]{}<>&|\\".contains(&byte) && byte != 0x7F,
+        }
+    }
+}
+
+/// A finding of bounded length.
+pub(super) fn found(kind: &'static str, start: usize, end: usize) -> Option<Found> {
+    Some(Found { kind, start, end, tail: Tail::None })
+}

@@ -1,0 +1,150 @@
+//! Groups of digits with the separators that people put between them: what cards, phones and identity numbers
+//! are read from.
+
+use crate::mask::text::{Text, is_word};
+
+/// Most digits that are read. Longer runs are no number of a person.
+pub(in crate::mask) const MAX_DIGITS: usize = 20;
+
+/// A group of digits.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::mask) struct Group {
+    /// Number of digits.
+    pub(in crate::mask) len: usize,
+    /// Digits up to and with this group.
+    pub(in crate::mask) total: usize,
+    /// Where it ends in the view.
+    pub(in crate::mask) end: usize,
+    /// The separator in front of it; 0 for the first, `(` where a bracket is among several characters.
+    pub(in crate::mask) separator: u8,
+}
+
+/// Groups of digits.
+#[derive(Debug, Clone, Default)]
+pub(in crate::mask) struct Number {
+    digits: [u8; MAX_DIGITS],
+    groups: [Group; MAX_DIGITS],
+    count: usize,
+    /// Where the first digit stands.
+    pub(in crate::mask) start: usize,
+    /// The group behind the last one, where it has more digits than are read; its length counts up to 20 more.
+    over: Option<Group>,
+}
+
+impl Number {
+    /// Reads the number whose first digit stands at `at`. Between groups stand up to three of space, tab, `-`,
+    /// `.`, `/`, `_`, `(`, `)`.
+    pub(in crate::mask) fn read(text: &Text<'_>, at: usize) -> Self {
+        let mut number = Self { start: at, ..Self::default() };
+        let mut place = at;
+        let mut total = 0;
+        let mut separator = 0;
+        loop {
+            let from = total;
+            loop {
+                let byte = text.at(place);
+                if !byte.is_ascii_digit() {
+                    break;
+                }
+                let Some(slot) = number.digits.get_mut(total) else {
+                    let end = text.run(place, MAX_DIGITS, |b| b.is_ascii_digit());
+                    let len = end - place + total - from;
+                    number.over = Some(Group { len, total: total + len, end, separator });
+                    return number;
+                };
+                *slot = byte - b'0';
+                total += 1;
+                place += 1;
+            }
+            if let Some(group) = number.groups.get_mut(number.count) {
+                *group = Group { len: total - from, total, end: place, separator };
+                number.count += 1;
+            }
+            let mut next = place;
+            separator = 0;
+            while next - place < 3 {
+                let byte = text.at(next);
+                match byte {
+                    b'(' | b')' => separator = b'(',
+                    b' ' | b'\t' | b'-' | b'.' | b'/' | b'_' if separator == 0 => separator = byte,
+                    b' ' | b'-' => {}
+                    _ => break,
+                }
+                next += 1;
+            }
+            if next == place || !text.at(next).is_ascii_digit() {
+                return number;
+            }
+            place = next;
+        }
+    }
+
+    /// The groups.
+    pub(in crate::mask) fn groups(&self) -> &[Group] {
+        self.groups.get(..self.count).unwrap_or_default()
+    }
+
+    /// The group behind the first `count`, read or not.
+    pub(in crate::mask) fn group_after(&self, count: usize) -> Option<&Group> {
+        self.groups().get(count).or(self.over.as_ref().filter(|_| count == self.count))
+    }
+
+    /// The first `count` digits.
+    pub(in crate::mask) fn digits(&self, count: usize) -> &[u8] {
+        self.digits.get(..count).unwrap_or_default()
+    }
+
+    /// All digits.
+    pub(in crate::mask) fn all(&self) -> &[u8] {
+        self.digits(self.total())
+    }
+
+    /// How many digits in all.
+    pub(in crate::mask) fn total(&self) -> usize {
+        self.groups().last().map_or(0, |g| g.total)
+    }
+
+    /// Where the last group ends.
+    pub(in crate::mask) fn end(&self) -> usize {
+        self.groups().last().map_or(self.start, |g| g.end)
+    }
+
+    /// Lengths of the first groups, as many as `lens` has, are these and all separators among them satisfy `ok`.
+    pub(in crate::mask) fn shape(&self, lens: &[usize], ok: impl Fn(u8) -> bool) -> Option<&Group> {
+        let groups = self.groups().get(..lens.len())?;
+        let fits =
+            groups.iter().zip(lens).enumerate().all(|(i, (g, l))| g.len == *l && (i == 0 || ok(g.separator)));
+        if fits { groups.last() } else { None }
+    }
+
+    /// Whether all digits are the same: filler.
+    pub(in crate::mask) fn is_filler(digits: &[u8]) -> bool {
+        digits.windows(2).all(|w| matches!(w, [a, b] if a == b))
+    }
+}
+
+/// Whether a number may start at `at`: it is not the tail of a word, of a decimal fraction, or of a longer number
+/// with separators.
+pub(in crate::mask) fn opens(text: &Text<'_>, at: usize) -> bool {
+    match text.before(at) {
+        b'.' | b'-' | b'/' => !text.before(at.saturating_sub(1)).is_ascii_digit(),
+        byte => !is_word(byte),
+    }
+}
+
+/// Whether a number may end at `at`: no letter or digit follows directly, nor a decimal fraction.
+pub(in crate::mask) fn closes(text: &Text<'_>, at: usize) -> bool {
+    match text.at(at) {
+        b'.' => !text.at(at + 1).is_ascii_digit(),
+        byte => !is_word(byte),
+    }
+}
+
+/// The same, and the number does not go on after a separator either.
+pub(in crate::mask) fn closes_whole(text: &Text<'_>, at: usize) -> bool {
+    closes(text, at)
+        && match text.at(at) {
+            b'-' | b'/' => !text.at(at + 1).is_ascii_alphanumeric(),
+            _ => true,
+        }
+}

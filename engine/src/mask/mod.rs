@@ -1,0 +1,371 @@
+//! Finding sensitive text and putting masks in its place.
+//!
+//! ```text
+//!  text ─► view ─► scan ─► detectors ─► regions ─► edits
+//!          (disguises off)  (one pass)   custom ┘     └─► masks, memory
+//! ```
+//!
+//! * [`Masker`] is compiled once per bundle and shared by all exchanges. It takes decoded text and gives back edits,
+//!   so that what is not masked leaves byte for byte as it came.
+//! * [`StreamMasker`] does the same for text in pieces; its output is that of the whole text, however it is cut.
+//! * [`Memory`] is what one exchange knows: pseudonyms of its request, and counts.
+//!
+//! Masks are pure functions of tenant key, kind and value; see [`masks`] for their forms.
+
+mod check;
+mod custom;
+mod detect;
+mod error;
+mod kinds;
+mod masks;
+mod memory;
+mod scan;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod text;
+mod view;
+
+use std::sync::Arc;
+
+pub use error::MaskError;
+pub use kinds::{default_kinds, pack_kinds};
+pub use memory::Memory;
+pub use stream::StreamMasker;
+
+use crate::policy::document::{MaskMode, MaskStyle, Masking};
+use custom::Custom;
+use masks::Minter;
+use scan::{LIMIT, Region, Scanned, Scanner, What};
+use text::Text;
+use view::View;
+
+/// Shortest tenant key, in bytes.
+const MIN_KEY: usize = 16;
+
+/// Which way text flows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// To the model: values become pseudonyms or redactions, sealed masks are opened.
+    Request,
+    /// To the caller: pseudonyms of this exchange become their originals, values become sealed masks or redactions.
+    Response,
+    /// To the caller's tools, where policy masks their inputs: as [`Direction::Response`], but pseudonyms stay.
+    ToolInput,
+}
+
+/// Something that was found. Says where and what, never the value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The kind (`email`, `payment_card`, a custom pattern's name, ...).
+    pub kind: Arc<str>,
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// What to put in place of a stretch of text. Its text can be a value (where a mask is opened or restored): do not
+/// log it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// First byte that is replaced.
+    pub start: usize,
+    /// One past the last byte that is replaced.
+    pub end: usize,
+    /// What takes their place.
+    pub with: String,
+}
+
+impl std::fmt::Debug for Edit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Edit").field("start", &self.start).field("end", &self.end).finish_non_exhaustive()
+    }
+}
+
+/// What a caller's roles exempt from masking. Belongs to the [`Masker`] that made it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Profile {
+    exempt: Vec<bool>,
+}
+
+impl Profile {
+    fn exempts(&self, kind: usize) -> bool {
+        self.exempt.get(kind).copied().unwrap_or(false)
+    }
+}
+
+/// Finds sensitive text and makes masks. Compiled once per bundle, immutable, shared by all exchanges.
+pub struct Masker {
+    mode: MaskMode,
+    restore: bool,
+    scanner: Scanner,
+    custom: Option<Custom>,
+    /// Kind of each custom pattern; `None` where policy turns it off.
+    custom_kinds: Vec<Option<usize>>,
+    minter: Minter,
+}
+
+impl Masker {
+    /// Compiles what policy says about masking. `tenant_key` is the secret from which the keys of masks are derived.
+    ///
+    /// # Errors
+    /// The custom pattern, kind or pack that cannot be used, and why; or that the key is too short.
+    pub fn new(masking: &Masking, tenant_key: &[u8]) -> Result<Self, MaskError> {
+        if tenant_key.len() < MIN_KEY {
+            return Err(MaskError::TenantKey(tenant_key.len()));
+        }
+        let minter = Minter::new(tenant_key).ok_or(MaskError::TenantKey(tenant_key.len()))?;
+        let kinds = kinds::chosen(masking)?;
+        let custom_kinds = masking.custom.iter().map(|p| kinds.index(&p.name)).collect();
+        let masker = Self {
+            mode: masking.mode,
+            restore: masking.restore,
+            scanner: Scanner::new(kinds),
+            custom: Custom::new(&masking.custom)?,
+            custom_kinds,
+            minter,
+        };
+        masker.check_examples(masking)?;
+        Ok(masker)
+    }
+
+    fn check_examples(&self, masking: &Masking) -> Result<(), MaskError> {
+        let Some(custom) = &self.custom else { return Ok(()) };
+        for (index, pattern) in masking.custom.iter().enumerate() {
+            let found = |text: &str| {
+                let view = View::of(text);
+                let mut search = custom.search(view.bytes());
+                let mut at = 0;
+                while let Some(hit) = search.next(at) {
+                    if hit.pattern == index {
+                        return true;
+                    }
+                    at = hit.end;
+                }
+                false
+            };
+            let lists = [("matches", &pattern.matches, true), ("misses", &pattern.misses, false)];
+            for (list, examples, expected) in lists {
+                if let Some(number) = examples.iter().position(|text| found(text) != expected) {
+                    let got = if expected { "no finding" } else { "a finding" };
+                    return Err(MaskError::Example {
+                        name: pattern.name.clone(),
+                        list,
+                        number: number + 1,
+                        got,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the caller's roles exempt: `unmasked` are globs over kinds.
+    pub fn profile(&self, unmasked: &[String]) -> Profile {
+        let exempt = |kind: &str| unmasked.iter().any(|pattern| kinds::glob(pattern, kind));
+        Profile { exempt: self.scanner.kinds().names().map(exempt).collect() }
+    }
+
+    /// All findings in decoded text, in order, not overlapping. Empty when masking is off.
+    pub fn find(&self, text: &str) -> Vec<Finding> {
+        if self.is_off() {
+            return Vec::new();
+        }
+        let view = View::of(text);
+        let finding = |region: &Region| {
+            let What::Value(kind) = region.what else { return None };
+            let (name, _) = self.scanner.kinds().get(kind)?;
+            Some(Finding { kind: name.clone(), start: view.start(region.start), end: view.end(region.end) })
+        };
+        self.scan(&view, true).regions.iter().filter_map(finding).collect()
+    }
+
+    /// What to put where in decoded text: in order, disjoint. Counts what it finds in `memory`, also in observe
+    /// mode, in which it returns no edits.
+    pub fn edits(
+        &self,
+        text: &str,
+        direction: Direction,
+        profile: &Profile,
+        memory: &mut Memory,
+    ) -> Vec<Edit> {
+        if self.is_off() {
+            return Vec::new();
+        }
+        let view = View::of(text);
+        let scanned = self.scan(&view, true);
+        let edit = |region: &Region| self.edit(&view, text, region, direction, profile, memory);
+        scanned.regions.iter().filter_map(edit).collect()
+    }
+
+    /// Restores the pseudonyms that `memory` knows and changes nothing else: for tool inputs in replies. Nothing
+    /// happens where policy says `restore: false`.
+    pub fn restore(&self, text: &str, memory: &mut Memory) -> Vec<Edit> {
+        if self.mode != MaskMode::Enforce || !self.restore {
+            return Vec::new();
+        }
+        let view = View::of(text);
+        let bytes = view.bytes();
+        let reader = Text::new(bytes);
+        let mut edits = Vec::new();
+        let mut at = 0;
+        while let Some(step) = bytes.get(at..).and_then(|rest| rest.iter().position(|b| *b == b'<')) {
+            let start = at + step;
+            let Some(end) = masks::read(&reader, start) else {
+                at = start + 1;
+                continue;
+            };
+            if let Some(original) = memory.original(&view.slice(start, end)) {
+                edits.push(Edit { start: view.start(start), end: view.end(end), with: original.to_owned() });
+            }
+            at = end;
+        }
+        edits
+    }
+
+    fn is_off(&self) -> bool {
+        self.mode == MaskMode::Off
+    }
+
+    /// The edit that a region calls for, if one. Counts it.
+    fn edit(
+        &self,
+        view: &View<'_>,
+        text: &str,
+        region: &Region,
+        direction: Direction,
+        profile: &Profile,
+        memory: &mut Memory,
+    ) -> Option<Edit> {
+        let (start, end) = (view.start(region.start), view.end(region.end));
+        let replace = |with: String| Some(Edit { start, end, with });
+        let (kind, long) = match region.what {
+            What::Nothing => return None,
+            What::Mask if self.mode == MaskMode::Observe => return None,
+            What::Mask => {
+                let mask = view.slice(region.start, region.end);
+                return match direction {
+                    Direction::Request => self.minter.open(&mask).and_then(replace),
+                    Direction::Response if self.restore => {
+                        memory.original(&mask).map(str::to_owned).and_then(replace)
+                    }
+                    Direction::Response | Direction::ToolInput => None,
+                };
+            }
+            What::Open(kind, _) => (kind, true),
+            What::Value(kind) => (kind, region.end - region.start > LIMIT || end - start > 4 * LIMIT),
+        };
+        let (name, style) = self.scanner.kinds().get(kind)?;
+        memory.count(name);
+        if self.mode == MaskMode::Observe || profile.exempts(kind) {
+            return None;
+        }
+        let with = match (style, direction) {
+            _ if long => Minter::redaction(name),
+            (MaskStyle::Off | MaskStyle::Redact, _) => Minter::redaction(name),
+            (MaskStyle::Pseudonym, Direction::Request) => {
+                let value = view.slice(region.start, region.end);
+                let pseudonym = self.minter.pseudonym(name, &value);
+                memory.remember(&pseudonym, &value);
+                pseudonym
+            }
+            (MaskStyle::Pseudonym, Direction::Response | Direction::ToolInput) => text
+                .get(start..end)
+                .and_then(|value| self.minter.seal(name, value))
+                .unwrap_or_else(|| Minter::redaction(name)),
+        };
+        replace(with)
+    }
+
+    /// The regions of a view, built-in and custom, as far as they are settled.
+    fn scan(&self, view: &View<'_>, complete: bool) -> Scanned {
+        let scanned = self.scanner.scan(view.bytes(), view.context(), complete, view.cut());
+        match &self.custom {
+            None => scanned.clipped(Vec::new()),
+            Some(custom) => {
+                let bytes = view.bytes().get(..view.reliable()).unwrap_or_default();
+                self.with_custom(scanned, custom, bytes, view.context(), complete)
+            }
+        }
+    }
+
+    /// Adds what the custom patterns match outside masks: of two findings that overlap, the one that starts first
+    /// counts, and what is left of the other keeps its kind.
+    fn with_custom(
+        &self,
+        scanned: Scanned,
+        custom: &Custom,
+        bytes: &[u8],
+        from: usize,
+        complete: bool,
+    ) -> Scanned {
+        let mut search = custom.search(bytes);
+        let undecided = if complete { None } else { search.undecided(from) };
+        let limit = undecided.unwrap_or(usize::MAX);
+        let Scanned { regions, settled } = scanned;
+        let mut merged = Vec::new();
+        let mut at = from;
+        let mut hit = search.next(at).filter(|h| h.start < limit);
+        for region in &regions {
+            while let Some(found) = hit.filter(|h| h.start < region.start) {
+                let kind = self.custom_kinds.get(found.pattern).copied().flatten();
+                let (start, end) = boundaries(bytes, found.start, found.end);
+                match kind {
+                    // A mask stays whole, and what policy turned off is no finding.
+                    Some(kind) if region.what != What::Mask || end <= region.start => {
+                        merged.push(Region {
+                            trigger: start.max(at),
+                            start: start.max(at),
+                            end,
+                            what: What::Value(kind),
+                        });
+                        at = end;
+                    }
+                    _ => at = found.start + 1,
+                }
+                hit = search.next(at).filter(|h| h.start < limit);
+            }
+            if region.end > at {
+                if region.what != What::Nothing {
+                    merged.push(Region { start: region.start.max(at), ..*region });
+                    at = region.end;
+                }
+                if hit.is_some_and(|h| h.start < at) {
+                    hit = search.next(at).filter(|h| h.start < limit);
+                }
+            }
+        }
+        while let Some(found) = hit {
+            match self.custom_kinds.get(found.pattern).copied().flatten() {
+                Some(kind) => {
+                    let (start, end) = boundaries(bytes, found.start, found.end);
+                    merged.push(Region {
+                        trigger: start.max(at),
+                        start: start.max(at),
+                        end,
+                        what: What::Value(kind),
+                    });
+                    at = end;
+                }
+                None => at = found.start + 1,
+            }
+            hit = search.next(at).filter(|h| h.start < limit);
+        }
+        let open = regions.last().is_some_and(|r| r.open().is_some());
+        let settled = if open { settled } else { settled.min(limit) };
+        Scanned { regions, settled }.clipped(merged)
+    }
+}
+
+/// A span widened to whole characters: patterns match bytes.
+fn boundaries(bytes: &[u8], mut start: usize, mut end: usize) -> (usize, usize) {
+    let inside = |at: usize| bytes.get(at).is_some_and(|b| b & 0xC0 == 0x80);
+    while start > 0 && inside(start) {
+        start -= 1;
+    }
+    while inside(end) {
+        end += 1;
+    }
+    (start, end)
+}

@@ -1,0 +1,468 @@
+//! One pass over the view: a table of byte classes finds the few places where something may start, and the
+//! detectors read around them.
+//!
+//! The scan goes from left to right and a region, once claimed, is stepped over. Every decision depends on at most
+//! [`LOOK_BACK`](super::text::LOOK_BACK) bytes in front and on what the detector read; when it read past the end of
+//! text that goes on, the scan stops there and says from where on nothing is decided yet.
+
+use super::detect::keys::Keys;
+use super::detect::number::{self, Number};
+use super::detect::packs;
+use super::detect::{
+    Found, Tail, assignment, card, email, iban, jwt, keys, network, pem, phone, ssn, url, wallet,
+};
+use super::masks::{self, Kinds};
+use super::text::{Text, is_word};
+
+/// Most bytes of the view that are held back for one value. Longer ones are redacted as they flow.
+pub(super) const LIMIT: usize = 4096;
+
+/// A stretch of the view that is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Region {
+    /// Where its trigger stands, in front of `start` or at it: a scan that goes on from behind it would miss it.
+    pub(super) trigger: usize,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) what: What,
+}
+
+impl Region {
+    /// How it goes on, where it does.
+    pub(super) fn open(&self) -> Option<Tail> {
+        match self.what {
+            What::Open(_, tail) => Some(tail),
+            _ => None,
+        }
+    }
+}
+
+/// What stands in a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// A value of the kind with this index.
+    Value(usize),
+    /// A value of the kind that goes on beyond what is there and beyond [`LIMIT`].
+    Open(usize, Tail),
+    /// A mask.
+    Mask,
+    /// Nothing, and nothing starts inside.
+    Nothing,
+}
+
+/// What a scan found.
+#[derive(Debug, Default)]
+pub(super) struct Scanned {
+    /// Ordered, disjoint.
+    pub(super) regions: Vec<Region>,
+    /// Everything in front is settled, whatever follows.
+    pub(super) settled: usize,
+}
+
+/// The detectors that are on, and the table that finds where they may start.
+pub(super) struct Scanner {
+    kinds: Kinds,
+    keys: Keys,
+    /// Pairs of bytes at the start of a word that a detector asks for; one bit each.
+    pairs: Vec<u64>,
+    numbers: Vec<(usize, NumberDetector)>,
+    words: Vec<(usize, WordDetector)>,
+    tests: Tests,
+}
+
+type NumberDetector = fn(&Text<'_>, &Number) -> Option<Found>;
+type WordDetector = fn(&Text<'_>, usize) -> Option<Found>;
+
+/// Which of the default detectors, and of the others that need a call of their own, are on.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tests {
+    email: bool,
+    password: bool,
+    secret: bool,
+    iban: bool,
+    jwt: bool,
+    pem: bool,
+    url: bool,
+    ip: bool,
+    /// Detectors that read digits in ways of their own: short numbers must not be passed over.
+    any_number: bool,
+}
+
+/// What a byte starts, in the low half; what may follow it, in the high half.
+const ALWAYS: u16 = 1;
+const NUMBER: u16 = 2;
+const WORD: u16 = 4;
+const BEGIN: u16 = 8;
+
+static CLASSES: [u16; 256] = classes();
+
+const fn classes() -> [u16; 256] {
+    let mut table = [0_u16; 256];
+    let mut byte = 0_usize;
+    while byte < 256 {
+        let b = byte as u8;
+        let starts = match b {
+            b'@' | b'<' | b'[' | b'=' | b':' => ALWAYS,
+            b'0'..=b'9' => NUMBER,
+            b'B' => WORD | BEGIN,
+            b'a'..=b'z' | b'A'..=b'Z' => WORD,
+            _ => 0,
+        };
+        let allows = match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => ALWAYS,
+            b'_' => ALWAYS | WORD,
+            b'-' => ALWAYS | NUMBER | WORD | BEGIN,
+            _ => ALWAYS | NUMBER | WORD,
+        };
+        // `byte` is below 256.
+        #[allow(clippy::indexing_slicing)]
+        {
+            table[byte] = starts | allows << 8;
+        }
+        byte += 1;
+    }
+    table
+}
+
+#[inline]
+fn class(byte: u8) -> u16 {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
+}
+
+/// What a detector at a trigger said.
+enum Seen {
+    Nothing,
+    Value(Found),
+    Region(Region),
+}
+
+impl Scanner {
+    pub(super) fn new(kinds: Kinds) -> Self {
+        let on = |kind: &str| kinds.is_on(kind);
+        let tests = Tests {
+            email: on(email::KIND),
+            password: on(assignment::PASSWORD),
+            secret: on(assignment::SECRET),
+            iban: on(iban::KIND),
+            jwt: on(jwt::KIND),
+            pem: on(pem::KIND),
+            url: on(url::KIND),
+            ip: on(network::IP),
+            any_number: on(network::IP) || on(network::MAC) || on(wallet::KIND),
+        };
+        let mut numbers: Vec<(usize, NumberDetector)> = Vec::new();
+        let mut words: Vec<(usize, WordDetector)> = Vec::new();
+        let defaults: [(&str, NumberDetector); 2] = [(card::KIND, card::find), (ssn::KIND, ssn::find)];
+        let packed = packs::NUMBERS.iter().map(|(_, kind, find)| (*kind, *find));
+        let phones: [(&str, NumberDetector); 1] = [(phone::KIND, phone::find)];
+        for (kind, find) in defaults.into_iter().chain(packed).chain(phones) {
+            numbers.extend(kinds.index(kind).map(|index| (index, find)));
+        }
+        for (_, kind, find) in packs::WORDS {
+            words.extend(kinds.index(kind).map(|index| (index, find)));
+        }
+        let others: [(&str, WordDetector); 2] = [(network::MAC, network::mac), (wallet::KIND, wallet::find)];
+        for (kind, find) in others {
+            words.extend(kinds.index(kind).map(|index| (index, find)));
+        }
+        let mut scanner = Self { keys: Keys::new(&on), pairs: vec![0; 1024], numbers, words, tests, kinds };
+        scanner.mark_pairs();
+        scanner
+    }
+
+    /// The kinds.
+    pub(super) fn kinds(&self) -> &Kinds {
+        &self.kinds
+    }
+
+    fn mark_pairs(&mut self) {
+        let mut pairs: Vec<(u8, u8)> = vec![(b'e', b'y')];
+        pairs.extend(keys::prefixes().filter_map(|p| Some((*p.first()?, *p.get(1)?))));
+        for ([a, b], _) in iban::COUNTRIES {
+            pairs.extend([(a, b), (a.to_ascii_lowercase(), b.to_ascii_lowercase())]);
+        }
+        if !self.words.is_empty() {
+            // Identity numbers may start with any letter, in capitals, and a letter or digit; MAC addresses and
+            // wallets with hexadecimal digits.
+            for a in b'A'..=b'Z' {
+                pairs.extend((b'A'..=b'Z').chain(b'0'..=b'9').map(|b| (a, b)));
+            }
+            for a in b'a'..=b'f' {
+                pairs.extend((b'a'..=b'f').chain(b'0'..=b'9').map(|b| (a, b)));
+            }
+        }
+        for (a, b) in pairs {
+            let bit = usize::from(a) << 8 | usize::from(b);
+            if let Some(word) = self.pairs.get_mut(bit / 64) {
+                *word |= 1 << (bit % 64);
+            }
+        }
+    }
+
+    #[inline]
+    fn pair(&self, a: u8, b: u8) -> bool {
+        let bit = usize::from(a) << 8 | usize::from(b);
+        self.pairs.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    }
+
+    /// Scans `bytes` from `from` on. `complete` says that nothing follows; `cut` is a place from which on the bytes
+    /// cannot be relied on.
+    pub(super) fn scan(&self, bytes: &[u8], from: usize, complete: bool, cut: Option<usize>) -> Scanned {
+        let bytes = bytes.get(..cut.unwrap_or(bytes.len())).unwrap_or(bytes);
+        let text = Text::new(bytes);
+        let mut scanned = Scanned::default();
+        let mut at = from;
+        let mut floor = from;
+        loop {
+            let mut gate = class(text.before(at)) >> 8;
+            let rest = bytes.get(at..).unwrap_or_default();
+            let hit = rest.iter().position(|byte| {
+                let class = class(*byte);
+                let hit = class & gate & 0xFF;
+                gate = class >> 8;
+                hit != 0
+            });
+            let Some(hit) = hit else { break };
+            let place = at + hit;
+            text.begin();
+            let byte = rest.get(hit).copied().unwrap_or(0);
+            let (start, seen) = self.look(&text, place, byte, floor);
+            let undecided = text.looked_past_end() && !complete;
+            if undecided {
+                if let Seen::Value(found) = seen
+                    && let Some(index) = self.kinds.index(found.kind)
+                    && is_long(&found)
+                {
+                    let what = What::Open(index, found.tail);
+                    scanned.regions.push(Region {
+                        trigger: place.min(found.start),
+                        start: found.start,
+                        end: text.len(),
+                        what,
+                    });
+                    scanned.settled = text.len();
+                    return scanned;
+                }
+                scanned.settled = start.max(floor);
+                return Self::settle(scanned, &text, floor);
+            }
+            let region = match seen {
+                Seen::Nothing => {
+                    at = place + 1;
+                    continue;
+                }
+                Seen::Value(found) => match self.kinds.index(found.kind) {
+                    Some(index) => Region {
+                        trigger: place.min(found.start),
+                        start: found.start,
+                        end: found.end,
+                        what: What::Value(index),
+                    },
+                    None => {
+                        at = place + 1;
+                        continue;
+                    }
+                },
+                Seen::Region(region) => region,
+            };
+            let beside = self.beside(&text, &region);
+            if text.looked_past_end() && !complete {
+                scanned.settled = start.max(floor);
+                return Self::settle(scanned, &text, floor);
+            }
+            // A region never ends before its trigger, and never is empty.
+            at = region.end.max(place + 1);
+            floor = at;
+            scanned.regions.push(region);
+            if let Some(beside) = beside {
+                at = beside.end;
+                floor = at;
+                scanned.regions.push(beside);
+            }
+        }
+        scanned.settled = text.len();
+        if complete { scanned } else { Self::settle(scanned, &text, floor) }
+    }
+
+    /// Holds back the end of the text that a trigger behind it could still claim: the front of an address, a sign or
+    /// a bracket in front of a number, the dashes in front of `BEGIN`.
+    fn settle(mut scanned: Scanned, text: &Text<'_>, floor: usize) -> Scanned {
+        let end = text.len();
+        let bytes = text.get(0, end);
+        // What is undecided may be a part of the front of an address, whose `@` is there or yet to come.
+        let tail = bytes.get(scanned.settled.min(end)..).unwrap_or_default();
+        let sign =
+            tail.iter().position(|b| !email::is_local(*b) && b.is_ascii()).map(|step| scanned.settled + step);
+        let local = match sign {
+            Some(at) if bytes.get(at) != Some(&b'@') => end,
+            _ => email::local_start(text.get(0, sign.unwrap_or(end)), floor),
+        };
+        let signs = bytes.iter().rev().take(2).take_while(|b| matches!(b, b'+' | b'(')).count();
+        let dashes = bytes.iter().rev().take(5).take_while(|b| **b == b'-').count();
+        scanned.settled = scanned.settled.min(local).min(end - signs.max(dashes)).max(floor);
+        scanned
+    }
+
+    /// What starts at the trigger, and from where on the text is undecided when the answer needs more of it.
+    fn look(&self, text: &Text<'_>, at: usize, byte: u8, floor: usize) -> (usize, Seen) {
+        match byte {
+            b'@' if self.tests.email => {
+                let start = email::local_start(text.get(0, at), floor);
+                (start, email::find(text, at, floor).into())
+            }
+            b'<' | b'[' => (at, masks::read(text, at).map_or(Seen::Nothing, Seen::mask(at))),
+            b'=' => (at, self.assigned(text, at)),
+            b':' => (at, self.colon(text, at)),
+            b'0'..=b'9' => self.number(text, at, floor),
+            b'B' if text.before(at) == b'-' && self.tests.pem => match pem::find(text, at, floor) {
+                Some(found) => (found.start, Seen::Value(found)),
+                // Undecided: the dashes in front belong to it.
+                None => (at.saturating_sub(5).max(floor), self.word(text, at)),
+            },
+            _ => (at, self.word(text, at)),
+        }
+    }
+
+    /// The secret that stands next to an access key id.
+    fn beside(&self, text: &Text<'_>, region: &Region) -> Option<Region> {
+        let What::Value(kind) = region.what else { return None };
+        if Some(kind) != self.kinds.index(keys::AWS_ID) {
+            return None;
+        }
+        let secret = self.kinds.index(keys::AWS_SECRET)?;
+        let at = text.run(region.end, 8, |b| b" \t\r\n,;:|\"'/".contains(&b));
+        let found = keys::aws_secret(text, at).filter(|_| at > region.end)?;
+        // Seen from the id only.
+        Some(Region { trigger: region.start, start: found.start, end: found.end, what: What::Value(secret) })
+    }
+
+    fn assigned(&self, text: &Text<'_>, at: usize) -> Seen {
+        if !self.tests.password && !self.tests.secret {
+            return Seen::Nothing;
+        }
+        // What has a detector of its own is found by it.
+        match assignment::find(text, at) {
+            Some(found) if !self.starts_another(text, found.start) => Seen::Value(found),
+            _ => Seen::Nothing,
+        }
+    }
+
+    fn starts_another(&self, text: &Text<'_>, at: usize) -> bool {
+        self.keys.find(text, at).is_some()
+            || self.tests.jwt && jwt::find(text, at).is_some()
+            || masks::read(text, at).is_some()
+    }
+
+    fn colon(&self, text: &Text<'_>, at: usize) -> Seen {
+        if text.at(at + 1) != b'/' {
+            return self.assigned(text, at);
+        }
+        if text.at(at + 2) != b'/' || !self.tests.url {
+            return Seen::Nothing;
+        }
+        match url::find(text, at + 3) {
+            url::Authority::Password(found) => Seen::Value(found),
+            url::Authority::Placeholder(end) => {
+                Seen::Region(Region { trigger: at, start: at + 3, end, what: What::Nothing })
+            }
+            url::Authority::None => Seen::Nothing,
+        }
+    }
+
+    fn number(&self, text: &Text<'_>, at: usize, floor: usize) -> (usize, Seen) {
+        let before = text.before(at);
+        let start = if matches!(before, b'+' | b'(') && at > floor { at - 1 } else { at };
+        let run = text.run(at, number::MAX_DIGITS, |b| b.is_ascii_digit());
+        // Most numbers are short and stand alone: nothing starts with them.
+        let next = text.at(run);
+        let alone = !matches!(next, b' ' | b'\t' | b'-' | b'.' | b'/' | b'_' | b'(' | b')');
+        if run - at < 6 && alone && !self.tests.any_number && !is_word(next) {
+            return (start, Seen::Nothing);
+        }
+        if !is_word(next) {
+            let number = Number::read(text, at);
+            for (_, find) in &self.numbers {
+                if let Some(found) = find(text, &number) {
+                    return (start, Seen::Value(Found { start: found.start.max(floor), ..found }));
+                }
+            }
+        }
+        if next == b':'
+            && let Some(found) = keys::telegram(text, at, run)
+        {
+            return (start, Seen::Value(found));
+        }
+        if self.tests.ip
+            && let Some(found) = network::ipv4(text, at).or_else(|| network::ipv6(text, at))
+        {
+            return (start, Seen::Value(found));
+        }
+        (start, self.packed_word(text, at))
+    }
+
+    fn word(&self, text: &Text<'_>, at: usize) -> Seen {
+        let (first, second) = (text.at(at), text.at(at + 1));
+        if second != 0 && !self.pair(first, second) {
+            return Seen::Nothing;
+        }
+        if let Some(found) = self.keys.find(text, at) {
+            return Seen::Value(found);
+        }
+        if self.tests.jwt
+            && let Some(found) = jwt::find(text, at)
+        {
+            return Seen::Value(found);
+        }
+        if self.tests.iban
+            && let Some(found) = iban::find(text, at)
+        {
+            return Seen::Value(found);
+        }
+        self.packed_word(text, at)
+    }
+
+    fn packed_word(&self, text: &Text<'_>, at: usize) -> Seen {
+        self.words.iter().find_map(|(_, find)| find(text, at)).into()
+    }
+}
+
+impl Seen {
+    fn mask(at: usize) -> impl Fn(usize) -> Self {
+        move |end| Self::Region(Region { trigger: at, start: at, end, what: What::Mask })
+    }
+}
+
+impl From<Option<Found>> for Seen {
+    fn from(found: Option<Found>) -> Self {
+        found.map_or(Self::Nothing, Self::Value)
+    }
+}
+
+/// Whether a value that goes on is surely one already, and longer than is held back.
+fn is_long(found: &Found) -> bool {
+    match found.tail {
+        Tail::None => false,
+        Tail::Run(_) => found.end - found.start > LIMIT,
+        Tail::Pem { sure, .. } => sure.saturating_sub(found.start) > LIMIT,
+    }
+}
+
+impl Scanned {
+    /// Without what is not settled, and settled at a place that no region spans: one of the scan's, or of `merged`,
+    /// which takes the scan's place unless it is empty.
+    pub(super) fn clipped(self, merged: Vec<Region>) -> Self {
+        let Self { mut regions, mut settled } = self;
+        let spans = |at: usize| {
+            let around = |r: &&Region| r.trigger < at && at < r.end;
+            regions.iter().rev().find(around).or_else(|| merged.iter().rev().find(around)).map(|r| r.trigger)
+        };
+        while let Some(start) = spans(settled) {
+            settled = start;
+        }
+        if !merged.is_empty() {
+            regions = merged;
+        }
+        regions.retain(|r| r.start < settled);
+        Self { regions, settled }
+    }
+}

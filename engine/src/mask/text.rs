@@ -1,0 +1,121 @@
+//! How a detector reads: byte by byte, with a note when it looked past the end.
+//!
+//! That note is what makes streaming exact. A verdict that never looked past the end of what is there cannot
+//! depend on what comes next; one that did is held back and asked again.
+
+use std::cell::Cell;
+
+/// How far back, in bytes of the view, a detector may look. A stream keeps this much of what has left.
+pub(super) const LOOK_BACK: usize = 128;
+
+/// Bytes to read, with what stands in front of them.
+pub(super) struct Text<'t> {
+    bytes: &'t [u8],
+    past_end: Cell<bool>,
+    token: Cell<(usize, usize)>,
+}
+
+impl<'t> Text<'t> {
+    pub(super) fn new(bytes: &'t [u8]) -> Self {
+        Self { bytes, past_end: Cell::new(false), token: Cell::new((0, 0)) }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The byte at `at`; 0 past the end, which is noted.
+    #[inline]
+    pub(super) fn at(&self, at: usize) -> u8 {
+        match self.bytes.get(at) {
+            Some(byte) => *byte,
+            None => {
+                self.past_end.set(true);
+                0
+            }
+        }
+    }
+
+    /// The byte in front of `at`; 0 at the start.
+    #[inline]
+    pub(super) fn before(&self, at: usize) -> u8 {
+        at.checked_sub(1).and_then(|at| self.bytes.get(at)).copied().unwrap_or(0)
+    }
+
+    /// Bytes that are known to be there.
+    pub(super) fn get(&self, start: usize, end: usize) -> &'t [u8] {
+        self.bytes.get(start..end).unwrap_or_default()
+    }
+
+    /// Up to `count` bytes in front of `at`, never more than [`LOOK_BACK`].
+    pub(super) fn behind(&self, at: usize, count: usize) -> &'t [u8] {
+        self.get(at.saturating_sub(count.min(LOOK_BACK)), at)
+    }
+
+    /// Whether `word` stands at `at`.
+    pub(super) fn starts_with(&self, at: usize, word: &[u8]) -> bool {
+        word.iter().enumerate().all(|(i, b)| self.at(at + i) == *b)
+    }
+
+    /// The end of the bytes from `at` on that satisfy `class`, at most `max` of them.
+    pub(super) fn run(&self, at: usize, max: usize, class: impl Fn(u8) -> bool) -> usize {
+        let mut end = at;
+        while end - at < max && class(self.at(end)) {
+            end += 1;
+        }
+        end
+    }
+
+    /// The end of the run of `[A-Za-z0-9_-]` that goes through `at`. Remembered, so that many candidates in one
+    /// long token cost one pass.
+    pub(super) fn token_end(&self, at: usize) -> usize {
+        let (start, end) = self.token.get();
+        if start <= at && at < end {
+            if end == self.len() {
+                self.past_end.set(true);
+            }
+            return end;
+        }
+        let end = self.run(at, usize::MAX, is_token);
+        self.token.set((at, end));
+        end
+    }
+
+    /// Forgets the note.
+    pub(super) fn begin(&self) {
+        self.past_end.set(false);
+    }
+
+    /// Whether anything past the end was asked for since [`Text::begin`].
+    pub(super) fn looked_past_end(&self) -> bool {
+        self.past_end.get()
+    }
+}
+
+/// `[A-Za-z0-9_-]`: the alphabet of base64url and of most keys.
+pub(super) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_'
+}
+
+/// `[A-Za-z0-9_]`.
+pub(super) fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Whether one of `words` (lower case) stands as a word within `count` bytes in front of `at`.
+pub(super) fn context(text: &Text<'_>, at: usize, count: usize, words: &[&str]) -> bool {
+    let behind: Vec<u8> = text.behind(at, count).to_ascii_lowercase();
+    words.iter().any(|word| contains_word(&behind, word.as_bytes()))
+}
+
+/// Whether `word` stands in `bytes` with no letter directly around it.
+pub(super) fn contains_word(bytes: &[u8], word: &[u8]) -> bool {
+    if word.is_empty() {
+        return false;
+    }
+    bytes.windows(word.len()).enumerate().any(|(at, window)| {
+        window == word
+            && !at.checked_sub(1).and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_alphabetic)
+            && !bytes.get(at + word.len()).is_some_and(u8::is_ascii_alphabetic)
+    })
+}
