@@ -52,6 +52,9 @@ pub enum Direction {
     Response,
     /// To the caller's tools, where policy masks their inputs: as [`Direction::Response`], but pseudonyms stay.
     ToolInput,
+    /// Into the record: every value is masked, whoever is exempt and whatever mode is on, and a sealed mask, which
+    /// could be opened, becomes the pseudonym of its value.
+    Record,
 }
 
 /// Something that was found. Says where and what, never the value.
@@ -90,6 +93,11 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Whether nothing is exempt.
+    pub fn is_empty(&self) -> bool {
+        !self.exempt.contains(&true)
+    }
+
     fn exempts(&self, kind: usize) -> bool {
         self.exempt.get(kind).copied().unwrap_or(false)
     }
@@ -190,7 +198,7 @@ impl Masker {
         profile: &Profile,
         memory: &mut Memory,
     ) -> Vec<Edit> {
-        if self.is_off() {
+        if self.is_off() && direction != Direction::Record {
             return Vec::new();
         }
         let view = View::of(text);
@@ -242,6 +250,11 @@ impl Masker {
         let replace = |with: String| Some(Edit { start, end, with });
         let (kind, long) = match region.what {
             What::Nothing => return None,
+            What::Mask if direction == Direction::Record => {
+                let mask = view.slice(region.start, region.end);
+                let (kind, value) = self.minter.open_kind(&mask)?;
+                return replace(self.minter.pseudonym(kind, &value));
+            }
             What::Mask if self.mode == MaskMode::Observe => return None,
             What::Mask => {
                 let mask = view.slice(region.start, region.end);
@@ -250,7 +263,7 @@ impl Masker {
                     Direction::Response if self.restore => {
                         memory.original(&mask).map(str::to_owned).and_then(replace)
                     }
-                    Direction::Response | Direction::ToolInput => None,
+                    Direction::Response | Direction::ToolInput | Direction::Record => None,
                 };
             }
             What::Open(kind, _) => (kind, true),
@@ -258,7 +271,7 @@ impl Masker {
         };
         let (name, style) = self.scanner.kinds().get(kind)?;
         memory.count(name);
-        if self.mode == MaskMode::Observe || profile.exempts(kind) {
+        if direction != Direction::Record && (self.mode == MaskMode::Observe || profile.exempts(kind)) {
             return None;
         }
         let with = match (style, direction) {
@@ -269,6 +282,9 @@ impl Masker {
                 let pseudonym = self.minter.pseudonym(name, &value);
                 memory.remember(&pseudonym, &value);
                 pseudonym
+            }
+            (MaskStyle::Pseudonym, Direction::Record) => {
+                self.minter.pseudonym(name, &view.slice(region.start, region.end))
             }
             (MaskStyle::Pseudonym, Direction::Response | Direction::ToolInput) => text
                 .get(start..end)
