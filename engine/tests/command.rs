@@ -77,3 +77,37 @@ fn sql_that_only_looks_is_called_a_read() {
     assert!(wrong.len() * 50 <= count, "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
     println!("{} of {count} plain reads are not called read:\n{}", wrong.len(), wrong.join("\n"));
 }
+
+/// Statements that change something and are called read; plain reads that are not; how many plain reads.
+fn against_the_oracle(corpus: &str) -> (Vec<String>, Vec<String>, usize) {
+    let (mut missed, mut wrong, mut plain) = (Vec::new(), Vec::new(), 0);
+    for (label, text) in cases(corpus) {
+        let reading = command::sql(&text);
+        let read = reading.worst() == Effect::Read;
+        plain += usize::from(label == "reads");
+        match label {
+            "reads" if !read => wrong.push(format!("{text:?} was {:?}", reading.statements)),
+            "changes" | "session" if read => missed.push(format!("{label}: {text:?}")),
+            _ => {}
+        }
+    }
+    (missed, wrong, plain)
+}
+
+#[test]
+fn postgres_grammar_finds_no_change_that_was_called_a_read() {
+    let (missed, wrong, plain) = against_the_oracle(include_str!("corpus/postgres_generated.tsv"));
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    assert!(wrong.len() * 20 <= plain, "{} of {plain}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// `SLUICE_ORACLE=labels.tsv cargo test -p sluice-engine --test command -- --ignored --nocapture`
+#[test]
+#[ignore = "reads the file that SLUICE_ORACLE names, made by oracle/postgres.py"]
+fn postgres_grammar_on_a_file_of_labels() {
+    let path = std::env::var("SLUICE_ORACLE").expect("SLUICE_ORACLE names a file of labels");
+    let (missed, wrong, plain) = against_the_oracle(&std::fs::read_to_string(path).unwrap());
+    println!("{}\n{} plain reads of {plain} not called read:", missed.join("\n"), wrong.len());
+    wrong.iter().for_each(|line| println!("{line}"));
+    println!("{} changes called read; {} of {plain} plain reads not called read", missed.len(), wrong.len());
+}

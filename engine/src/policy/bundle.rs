@@ -101,7 +101,9 @@ pub enum BundleError {
     #[error("the bundle cannot be read: {0}")]
     Unreadable(String),
     /// Written by a control service of another generation.
-    #[error("the bundle has format {0}, this filter reads format {FORMAT}: bring filter and control to one release")]
+    #[error(
+        "the bundle has format {0}, this filter reads format {FORMAT}: bring filter and control to one release"
+    )]
     Format(u32),
     /// A key that is not an Ed25519 public key.
     #[error("`{0}` is not an Ed25519 public key in base64 (32 bytes)")]

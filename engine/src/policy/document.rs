@@ -490,8 +490,9 @@ impl Serialize for Duration {
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text)
-            .ok_or_else(|| de::Error::custom(format!("`{text}` is not a duration; write 90s, 15m, 24h or 7d")))
+        Self::parse(&text).ok_or_else(|| {
+            de::Error::custom(format!("`{text}` is not a duration; write 90s, 15m, 24h or 7d"))
+        })
     }
 }
 

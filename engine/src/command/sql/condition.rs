@@ -17,19 +17,104 @@ const MAX_DEPTH: usize = 24;
 
 /// Functions through which a comparison keeps its meaning.
 const TRANSPARENT: [&str; 36] = [
-    "any", "array", "cast", "coalesce", "convert", "curdate", "current_date", "current_timestamp", "date", "date_add",
-    "date_sub", "date_trunc", "dateadd", "datepart", "datetime", "day", "decimal", "extract", "getdate", "ifnull", "in", "interval",
-    "isnull", "lower", "ltrim", "make_interval", "month", "now", "rtrim", "strftime", "to_date", "to_timestamp", "trim",
-    "upper", "varchar", "year",
+    "any",
+    "array",
+    "cast",
+    "coalesce",
+    "convert",
+    "curdate",
+    "current_date",
+    "current_timestamp",
+    "date",
+    "date_add",
+    "date_sub",
+    "date_trunc",
+    "dateadd",
+    "datepart",
+    "datetime",
+    "day",
+    "decimal",
+    "extract",
+    "getdate",
+    "ifnull",
+    "in",
+    "interval",
+    "isnull",
+    "lower",
+    "ltrim",
+    "make_interval",
+    "month",
+    "now",
+    "rtrim",
+    "strftime",
+    "to_date",
+    "to_timestamp",
+    "trim",
+    "upper",
+    "varchar",
+    "year",
 ];
 
 /// Words in a condition that are not columns.
 const NOT_COLUMNS: [&str; 58] = [
-    "all", "and", "any", "array", "as", "asc", "at", "between", "both", "by", "case", "cast", "collate", "current_date",
-    "current_role", "current_time", "current_timestamp", "current_user", "date", "default", "desc", "distinct", "else", "end",
-    "escape", "exists", "false", "from", "ilike", "in", "interval", "is", "isnull", "like", "localtime", "localtimestamp",
-    "not", "notnull", "null", "of", "on", "or", "rlike", "row", "select", "session_user", "similar", "some", "symmetric", "sysdate",
-    "then", "time", "timestamp", "to", "true", "unknown", "when", "zone",
+    "all",
+    "and",
+    "any",
+    "array",
+    "as",
+    "asc",
+    "at",
+    "between",
+    "both",
+    "by",
+    "case",
+    "cast",
+    "collate",
+    "current_date",
+    "current_role",
+    "current_time",
+    "current_timestamp",
+    "current_user",
+    "date",
+    "default",
+    "desc",
+    "distinct",
+    "else",
+    "end",
+    "escape",
+    "exists",
+    "false",
+    "from",
+    "ilike",
+    "in",
+    "interval",
+    "is",
+    "isnull",
+    "like",
+    "localtime",
+    "localtimestamp",
+    "not",
+    "notnull",
+    "null",
+    "of",
+    "on",
+    "or",
+    "rlike",
+    "row",
+    "select",
+    "session_user",
+    "similar",
+    "some",
+    "symmetric",
+    "sysdate",
+    "then",
+    "time",
+    "timestamp",
+    "to",
+    "true",
+    "unknown",
+    "when",
+    "zone",
 ];
 
 /// Whether the DELETE or UPDATE that begins at a token has a WHERE that restricts it.
@@ -51,9 +136,32 @@ fn end(scan: &Scan<'_>, from: usize) -> usize {
     let stop = |word: &str| {
         matches!(
             word,
-            "returning" | "limit" | "order" | "group" | "having" | "option" | "union" | "except" | "intersect" | "window"
-                | "delete" | "update" | "insert" | "select" | "drop" | "exec" | "execute" | "truncate" | "merge"
-                | "create" | "alter" | "grant" | "offset" | "fetch" | "for" | "when"
+            "returning"
+                | "limit"
+                | "order"
+                | "group"
+                | "having"
+                | "option"
+                | "union"
+                | "except"
+                | "intersect"
+                | "window"
+                | "delete"
+                | "update"
+                | "insert"
+                | "select"
+                | "drop"
+                | "exec"
+                | "execute"
+                | "truncate"
+                | "merge"
+                | "create"
+                | "alter"
+                | "grant"
+                | "offset"
+                | "fetch"
+                | "for"
+                | "when"
         )
     };
     let mut last = from;
@@ -131,8 +239,12 @@ fn comparison(scan: &Scan<'_>, term: Range<usize>, depth: usize) -> bool {
         return false;
     }
     match (scan.word(operator), scan.op(operator)) {
-        ("is", _) => matches!(scan.word(operator + 1), "null" | "true" | "false" | "unknown") && right.len() == 1,
-        ("in", _) | (_, "=" | "==" | "<=>" | "@>" | "<@" | "?" | "@") => subqueries_restrict(scan, right, depth),
+        ("is", _) => {
+            matches!(scan.word(operator + 1), "null" | "true" | "false" | "unknown") && right.len() == 1
+        }
+        ("in", _) | (_, "=" | "==" | "<=>" | "@>" | "<@" | "?" | "@") => {
+            subqueries_restrict(scan, right, depth)
+        }
         ("like" | "ilike" | "glob" | "between" | "match", _) => pattern_restricts(scan, right),
         (_, "~" | "~*" | "~~") | ("regexp" | "rlike", _) => pattern_restricts(scan, right),
         (_, "<" | "<=") => bounds(scan, &left, &right) && subqueries_restrict(scan, right, depth),
@@ -144,12 +256,42 @@ fn comparison(scan: &Scan<'_>, term: Range<usize>, depth: usize) -> bool {
 fn compares(scan: &Scan<'_>, at: usize) -> bool {
     matches!(
         scan.op(at),
-        "=" | "==" | "<=>" | "<" | ">" | "<=" | ">=" | "<>" | "!=" | "!<" | "~" | "~*" | "!~" | "!~*" | "~~" | "@>" | "<@" | "?" | "@"
+        "=" | "=="
+            | "<=>"
+            | "<"
+            | ">"
+            | "<="
+            | ">="
+            | "<>"
+            | "!="
+            | "!<"
+            | "~"
+            | "~*"
+            | "!~"
+            | "!~*"
+            | "~~"
+            | "@>"
+            | "<@"
+            | "?"
+            | "@"
     ) && !(scan.op(at) == "@" && scan.is_name(at + 1) && scan.kind(at.wrapping_sub(1)) == Some(Kind::Op))
         || matches!(
             scan.word(at),
-            "is" | "in" | "like" | "ilike" | "between" | "regexp" | "rlike" | "glob" | "match" | "similar" | "not"
-                | "isnull" | "notnull" | "overlaps" | "member" | "sounds"
+            "is" | "in"
+                | "like"
+                | "ilike"
+                | "between"
+                | "regexp"
+                | "rlike"
+                | "glob"
+                | "match"
+                | "similar"
+                | "not"
+                | "isnull"
+                | "notnull"
+                | "overlaps"
+                | "member"
+                | "sounds"
         )
 }
 
@@ -207,7 +349,8 @@ fn string_or_name(scan: &Scan<'_>, left: &Range<usize>, right: &Range<usize>) ->
         let text = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).unwrap_or(unquoted(text));
         text == unquoted(scan.source(one.start)) || text == "0"
     };
-    (string(left) && constant(right) && same(left, right)) || (string(right) && constant(left) && same(right, left))
+    (string(left) && constant(right) && same(left, right))
+        || (string(right) && constant(left) && same(right, left))
 }
 
 /// Whether every subquery on the right side restricts.
@@ -234,9 +377,14 @@ fn subquery(scan: &Scan<'_>, range: Range<usize>, depth: usize) -> bool {
     if level().any(|at| scan.word(at) == "union") {
         return false;
     }
-    let limited = level().any(|at| matches!(scan.word(at), "limit" | "having") || (scan.word(at) == "top" && at == range.start + 1));
+    let limited = level().any(|at| {
+        matches!(scan.word(at), "limit" | "having") || (scan.word(at) == "top" && at == range.start + 1)
+    });
     let from = level().find(|at| scan.word(*at) == "where");
-    limited || from.is_some_and(|from| all_alternatives(scan, from + 1..end(scan, from + 1).min(range.end), depth + 1))
+    limited
+        || from.is_some_and(|from| {
+            all_alternatives(scan, from + 1..end(scan, from + 1).min(range.end), depth + 1)
+        })
 }
 
 /// `LIKE '%'`, `~ '.*'`: a pattern must hold something, and nothing that makes it optional. BETWEEN must not span
@@ -249,7 +397,9 @@ fn pattern_restricts(scan: &Scan<'_>, right: Range<usize>) -> bool {
         return right.len() <= 3;
     }
     let pattern = scan.source(right.start);
-    pattern.chars().any(char::is_alphanumeric) && !pattern.contains(".*|") && !pattern.contains(['?', '|', '{'])
+    pattern.chars().any(char::is_alphanumeric)
+        && !pattern.contains(".*|")
+        && !pattern.contains(['?', '|', '{'])
         && !pattern.chars().zip(pattern.chars().skip(1)).any(|(one, two)| two == '*' && one.is_alphanumeric())
 }
 
@@ -263,7 +413,9 @@ fn bounds(scan: &Scan<'_>, small: &Range<usize>, large: &Range<usize>) -> bool {
 fn lower_bound(scan: &Scan<'_>, range: &Range<usize>) -> bool {
     let last = range.end.saturating_sub(1);
     match scan.kind(last) {
-        Some(Kind::Number) => scan.op(range.start) != "-" && number(scan, last).is_some_and(|value| value > 1.0),
+        Some(Kind::Number) => {
+            scan.op(range.start) != "-" && number(scan, last).is_some_and(|value| value > 1.0)
+        }
         Some(Kind::Text) => scan.source(last).chars().nth(1).is_some_and(|c| c > '1'),
         _ => true,
     }

@@ -30,7 +30,13 @@ impl Scan<'_> {
             "select" | "values" => (Read, "SELECT only looks"),
             "table" => (Read, "TABLE only looks"),
             "with" => {
-                self.explain_with(at);
+                let mut body = self.explain_with(at);
+                while self.op(body) == "(" {
+                    body += 1;
+                }
+                if matches!(self.word(body), "select" | "values" | "table") {
+                    self.add(Read, "SELECT only looks");
+                }
                 return at + 1;
             }
             "explain" | "describe" | "desc" => return self.explain_plan(at),
@@ -79,12 +85,12 @@ impl Scan<'_> {
                 (Unknown, "runs code that is stored or written in another language")
             }
             "attach" | "detach" => (Administer, "opens or closes a database file"),
-            "vacuum" | "analyze" | "analyse" | "reindex" | "cluster" | "checkpoint" | "optimize" | "repair" | "check"
-            | "cache" => (Administer, "maintains the database"),
+            "vacuum" | "analyze" | "analyse" | "reindex" | "cluster" | "checkpoint" | "optimize"
+            | "repair" | "check" | "cache" => (Administer, "maintains the database"),
             "kill" => (Administer, "KILL ends other sessions"),
             "shutdown" | "restart" => (Administer, "stops the server"),
-            "start" | "stop" | "change" | "reconfigure" | "flush" | "clone" | "install" | "uninstall" | "load" | "dbcc"
-            | "backup" | "binlog" | "purge" => (Administer, "changes the server"),
+            "start" | "stop" | "change" | "reconfigure" | "flush" | "clone" | "install" | "uninstall"
+            | "load" | "dbcc" | "backup" | "binlog" | "purge" => (Administer, "changes the server"),
             "restore" => (Administer, "RESTORE replaces a database"),
             "waitfor" => (Administer, "WAITFOR keeps the server busy"),
             _ => {
@@ -97,7 +103,12 @@ impl Scan<'_> {
     }
 
     /// Reads the rest as something that is stored, or that only changes structure.
-    pub fn loosely(&mut self, at: usize, effect: Effect, why: impl Into<std::borrow::Cow<'static, str>>) -> usize {
+    pub fn loosely(
+        &mut self,
+        at: usize,
+        effect: Effect,
+        why: impl Into<std::borrow::Cow<'static, str>>,
+    ) -> usize {
         self.strictness = Strictness::Loose;
         self.add(effect, why);
         at + 1
@@ -111,7 +122,10 @@ impl Scan<'_> {
         if self.op(from) == "(" {
             from = self.close(from) + 1;
         }
-        while matches!(self.word(from), "analyze" | "analyse" | "verbose" | "extended" | "partitions" | "query" | "plan") {
+        while matches!(
+            self.word(from),
+            "analyze" | "analyse" | "verbose" | "extended" | "partitions" | "query" | "plan"
+        ) {
             from += 1;
         }
         if self.word(from) == "format" {
@@ -141,7 +155,18 @@ impl Scan<'_> {
         let mut from = at + 1;
         while matches!(
             self.word(from),
-            "low_priority" | "delayed" | "high_priority" | "ignore" | "or" | "replace" | "abort" | "fail" | "rollback" | "into" | "overwrite" | "table"
+            "low_priority"
+                | "delayed"
+                | "high_priority"
+                | "ignore"
+                | "or"
+                | "replace"
+                | "abort"
+                | "fail"
+                | "rollback"
+                | "into"
+                | "overwrite"
+                | "table"
         ) {
             self.explain(from);
             if self.word(from) == "overwrite" {
@@ -162,10 +187,24 @@ impl Scan<'_> {
         (from..after).for_each(|at| self.explain(at));
         let name = name.to_ascii_lowercase();
         let last = name.rsplit('.').next().unwrap_or_default();
-        let users = ["pg_authid", "pg_auth_members", "pg_shadow", "pg_user", "pg_roles", "pg_db_role_setting", "pg_policy"];
-        if users.contains(&last) || (name.starts_with("mysql.") && !matches!(last, "time_zone" | "time_zone_name")) {
+        let users = [
+            "pg_authid",
+            "pg_auth_members",
+            "pg_shadow",
+            "pg_user",
+            "pg_roles",
+            "pg_db_role_setting",
+            "pg_policy",
+        ];
+        if users.contains(&last)
+            || (name.starts_with("mysql.") && !matches!(last, "time_zone" | "time_zone_name"))
+        {
             self.add(Grant, format!("changes {}, which says who may do what", clip(&name)));
-        } else if last.starts_with("pg_") || last.starts_with("sqlite_") || name.starts_with("sys.") || name.starts_with("performance_schema.") {
+        } else if last.starts_with("pg_")
+            || last.starts_with("sqlite_")
+            || name.starts_with("sys.")
+            || name.starts_with("performance_schema.")
+        {
             self.add(Administer, format!("changes {}, a table of the system", clip(&name)));
         }
         after
@@ -193,7 +232,10 @@ impl Scan<'_> {
             None => self.add(Unknown, "UPDATE without SET"),
         }
         let mut from = at + 1;
-        while matches!(self.word(from), "only" | "low_priority" | "ignore" | "or" | "rollback" | "abort" | "replace" | "fail") {
+        while matches!(
+            self.word(from),
+            "only" | "low_priority" | "ignore" | "or" | "rollback" | "abort" | "replace" | "fail"
+        ) {
             self.explain(from);
             from += 1;
         }
@@ -279,7 +321,11 @@ impl Scan<'_> {
         (at + 1..from).for_each(|at| self.explain(at));
         if let Some(to) = to {
             // Options and columns, then a WHERE.
-            (from..to + 3).filter(|at| self.op(*at + 1) == "(").collect::<Vec<_>>().into_iter().for_each(|at| self.explain(at));
+            (from..to + 3)
+                .filter(|at| self.op(*at + 1) == "(")
+                .collect::<Vec<_>>()
+                .into_iter()
+                .for_each(|at| self.explain(at));
         }
         from
     }
@@ -291,7 +337,9 @@ impl Scan<'_> {
         }
         let source = self.level(at + 2).find(|at| matches!(self.word(*at), "as" | "from"));
         match source {
-            Some(from) if self.word(from) == "as" && self.kind(from + 1) == Some(Kind::Word) => self.lead(from + 1),
+            Some(from) if self.word(from) == "as" && self.kind(from + 1) == Some(Kind::Word) => {
+                self.lead(from + 1)
+            }
             _ => {
                 self.nested(at, 4);
                 self.add(Unknown, "PREPARE of a statement that is in a string or variable");
@@ -306,9 +354,16 @@ impl Scan<'_> {
             return at + 2;
         }
         self.nested(at, 6);
-        let name = (at + 1..at + 6).map(|at| self.word(at)).find(|name| name.starts_with("xp_") || name.starts_with("sp_"));
-        if let Some(name) = name.filter(|name| name.starts_with("xp_") || matches!(*name, "sp_configure" | "sp_oacreate")) {
-            self.add(Administer, format!("{} starts a program on the server or changes its settings", clip(name)));
+        let name = (at + 1..at + 6)
+            .map(|at| self.word(at))
+            .find(|name| name.starts_with("xp_") || name.starts_with("sp_"));
+        if let Some(name) =
+            name.filter(|name| name.starts_with("xp_") || matches!(*name, "sp_configure" | "sp_oacreate"))
+        {
+            self.add(
+                Administer,
+                format!("{} starts a program on the server or changes its settings", clip(name)),
+            );
         }
         self.add(Unknown, "runs code that is stored or in a string");
         at + 1

@@ -48,7 +48,12 @@ pub(super) fn at_nesting(text: &str, nesting: usize) -> Reading {
     let lower = text.to_ascii_lowercase();
     let mut readings: Vec<(Vec<Statement>, bool)> = Vec::new();
     if token::diverges(text) {
-        readings.extend(Dialect::ALL.iter().filter(|dialect| **dialect != Dialect::OldMysql || text.contains("/*")).map(|dialect| read(text, &lower, *dialect, nesting)));
+        readings.extend(
+            Dialect::ALL
+                .iter()
+                .filter(|dialect| **dialect != Dialect::OldMysql || text.contains("/*"))
+                .map(|dialect| read(text, &lower, *dialect, nesting)),
+        );
     } else {
         readings.push(read(text, &lower, Dialect::Postgres, nesting));
     }
@@ -66,14 +71,16 @@ pub(super) fn at_nesting(text: &str, nesting: usize) -> Reading {
     // PostgreSQL ends a line at a carriage return, others do not: what is a comment depends on it.
     let bytes = text.as_bytes();
     if bytes.iter().zip(bytes.iter().skip(1)).any(|(one, two)| *one == b'\r' && *two != b'\n') {
-        statements.extend(Reading::unknown("a carriage return without a line feed", 0..text.len()).statements);
+        statements
+            .extend(Reading::unknown("a carriage return without a line feed", 0..text.len()).statements);
     }
     Reading::of(statements, text.len())
 }
 
 /// What one dialect makes of the text, and whether it read all of it.
 fn read(text: &str, lower: &str, dialect: Dialect, nesting: usize) -> (Vec<Statement>, bool) {
-    let Tokens { list, complete } = token::tokens(text, dialect);
+    let Tokens { list, complete: whole } = token::tokens(text, dialect);
+    let mut complete = whole;
     let mut statements = Vec::new();
     let mut rest = list.as_slice();
     while !rest.is_empty() && statements.len() <= MAX_STATEMENTS {
@@ -82,8 +89,12 @@ fn read(text: &str, lower: &str, dialect: Dialect, nesting: usize) -> (Vec<State
         let end = rest.iter().position(|token| token.kind == Kind::End).unwrap_or(rest.len());
         let end = if meta { 1 } else { end };
         let (head, tail) = rest.split_at(end);
+        // `--comment` is two minus signs to MySQL, and a statement that begins with them is refused.
+        let refused =
+            dialect.is_mysql() && head.first().is_some_and(|token| text.get(token.range()) == Some("-"));
+        complete &= !refused;
         // A statement that does not end is refused by the dialect; it may still be what another one reads.
-        if !head.is_empty() && (complete || !tail.is_empty()) {
+        if !refused && !head.is_empty() && (whole || !tail.is_empty()) {
             statements.extend(statement(text, lower, head, nesting));
         }
         rest = if meta { tail } else { tail.get(1..).unwrap_or_default() };
@@ -119,7 +130,9 @@ fn inside(text: &str, nesting: usize) -> Vec<Found> {
 
 /// What the SQL in a string literal does.
 fn inside_string(literal: &str, nesting: usize) -> Vec<Found> {
-    if let Some(tag) = literal.strip_prefix('$').and_then(|rest| rest.split_once('$')).map(|(tag, _)| tag.len() + 2) {
+    if let Some(tag) =
+        literal.strip_prefix('$').and_then(|rest| rest.split_once('$')).map(|(tag, _)| tag.len() + 2)
+    {
         let body = literal.get(tag..literal.len().saturating_sub(tag)).unwrap_or_default();
         return inside(body, nesting);
     }

@@ -15,13 +15,23 @@ pub fn objects(scan: &Scan<'_>) -> Vec<String> {
         }
         while matches!(
             scan.word(at),
-            "if" | "not" | "exists" | "only" | "ignore" | "concurrently" | "low_priority" | "quick" | "table" | "or" | "replace"
+            "if" | "not"
+                | "exists"
+                | "only"
+                | "ignore"
+                | "concurrently"
+                | "low_priority"
+                | "quick"
+                | "table"
+                | "or"
+                | "replace"
         ) {
             at += 1;
         }
         loop {
             let (name, after) = scan.name(at);
-            let called = scan.op(after) == "(" && !matches!(scan.word(at.saturating_sub(1)), "into" | "table" | "exists");
+            let called = scan.op(after) == "("
+                && !matches!(scan.word(at.saturating_sub(1)), "into" | "table" | "exists");
             if name.is_empty() || called || is_keyword(scan.word(at)) {
                 break;
             }
@@ -45,8 +55,8 @@ pub fn objects(scan: &Scan<'_>) -> Vec<String> {
 fn introduces(scan: &Scan<'_>, at: usize) -> bool {
     match scan.word(at) {
         "from" => scan.word_before(at) != "distinct" && !in_function(scan, at),
-        "join" | "into" | "table" | "tables" | "view" | "database" | "schema" | "sequence" | "truncate" | "copy"
-        | "function" | "procedure" | "trigger" | "role" | "login" => true,
+        "join" | "into" | "table" | "tables" | "view" | "database" | "schema" | "sequence" | "truncate"
+        | "copy" | "function" | "procedure" | "trigger" | "role" | "login" => true,
         "user" => matches!(scan.word_before(at), "create" | "alter" | "drop"),
         "index" => matches!(scan.word_before(at), "create" | "unique" | "drop" | "alter"),
         "on" => matches!(scan.word(0), "create" | "grant" | "revoke" | "comment"),
@@ -65,5 +75,19 @@ fn in_function(scan: &Scan<'_>, at: usize) -> bool {
 }
 
 fn is_keyword(word: &str) -> bool {
-    matches!(word, "select" | "set" | "where" | "values" | "lateral" | "unnest" | "program" | "stdin" | "outfile" | "dumpfile" | "as" | "on")
+    matches!(
+        word,
+        "select"
+            | "set"
+            | "where"
+            | "values"
+            | "lateral"
+            | "unnest"
+            | "program"
+            | "stdin"
+            | "outfile"
+            | "dumpfile"
+            | "as"
+            | "on"
+    )
 }

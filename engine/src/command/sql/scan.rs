@@ -217,7 +217,10 @@ impl<'a> Scan<'a> {
                 at + 1
             }
             _ => {
-                if self.op(at) == ":=" && self.word_before(at) != "" && at.checked_sub(2).is_some_and(|v| self.op(v) == "@") {
+                if self.op(at) == ":="
+                    && self.word_before(at) != ""
+                    && at.checked_sub(2).is_some_and(|v| self.op(v) == "@")
+                {
                     self.add(Effect::Transaction, "sets a session variable");
                 }
                 at + 1
@@ -235,25 +238,32 @@ impl<'a> Scan<'a> {
             "into" => return self.step_into(at),
             "for" if matches!(next, "update" | "share" | "no" | "key") => {
                 self.add(Effect::Write, "FOR UPDATE or FOR SHARE locks rows");
-                let words = (at + 1..at + 4).take_while(|at| matches!(self.word(*at), "no" | "key" | "update" | "share"));
+                let words = (at + 1..at + 4)
+                    .take_while(|at| matches!(self.word(*at), "no" | "key" | "update" | "share"));
                 return at + 1 + words.count();
             }
             "lock" if next == "in" && self.word(at + 2) == "share" => {
                 self.add(Effect::Write, "LOCK IN SHARE MODE locks rows");
                 return at + 4;
             }
-            "updlock" | "xlock" | "tablockx" | "holdlock" => self.add(Effect::Write, "a table hint locks rows"),
+            "updlock" | "xlock" | "tablockx" | "holdlock" => {
+                self.add(Effect::Write, "a table hint locks rows")
+            }
             "next" if next == "value" && self.word(at + 2) == "for" => {
                 self.add(Effect::Write, "NEXT VALUE FOR advances a sequence");
             }
             "nextval" if self.op_before(at) == "." => self.add(Effect::Write, "NEXTVAL advances a sequence"),
-            "operator" if self.op(at + 1) == "(" => self.add(Effect::Unknown, "an operator of a named schema"),
+            "operator" if self.op(at + 1) == "(" => {
+                self.add(Effect::Unknown, "an operator of a named schema")
+            }
             "uescape" => self.add(Effect::Unknown, "a name spelt in escapes"),
             "end" if next == "conversation" => self.add(Effect::Write, "END CONVERSATION changes a queue"),
             "disable" | "enable" if next == "trigger" => {
                 self.add(Effect::Administer, "turns a trigger on or off");
             }
-            "with" if self.op(at + 1) != "(" => self.explain_with(at),
+            "with" if self.op(at + 1) != "(" => {
+                self.explain_with(at);
+            }
             _ if self.begins_statement(at) => {
                 self.leads += 1;
                 if self.leads <= MAX_LEADS {
@@ -271,7 +281,9 @@ impl<'a> Scan<'a> {
 
     fn step_into(&mut self, at: usize) -> usize {
         match self.word(at + 1) {
-            "outfile" | "dumpfile" => self.add(Effect::Administer, "INTO OUTFILE writes a file on the server"),
+            "outfile" | "dumpfile" => {
+                self.add(Effect::Administer, "INTO OUTFILE writes a file on the server")
+            }
             _ if self.op(at + 1) == "@" => self.add(Effect::Transaction, "INTO sets a session variable"),
             _ => self.add(Effect::Define, "SELECT INTO creates a table"),
         }
@@ -290,7 +302,21 @@ impl<'a> Scan<'a> {
         }
         let column = matches!(
             next_op,
-            "," | ")" | "=" | "<" | ">" | "<>" | "!=" | "<=" | ">=" | "::" | "||" | "->" | "->>" | "+" | "/" | "%"
+            "," | ")"
+                | "="
+                | "<"
+                | ">"
+                | "<>"
+                | "!="
+                | "<="
+                | ">="
+                | "::"
+                | "||"
+                | "->"
+                | "->>"
+                | "+"
+                | "/"
+                | "%"
         );
         let before = self.word_before(at);
         match word {
@@ -301,9 +327,9 @@ impl<'a> Scan<'a> {
             "merge" => next != "join",
             "use" => !matches!(next, "index" | "key"),
             "set" => !matches!(before, "character"),
-            "kill" | "backup" | "restore" | "checkpoint" | "shutdown" | "save" | "begin" | "declare" | "commit"
-            | "rollback" | "revert" | "reconfigure" | "dbcc" | "bulk" | "waitfor" | "setuser" | "grant" | "revoke"
-            | "deny" | "alter" | "create" | "drop" => {
+            "kill" | "backup" | "restore" | "checkpoint" | "shutdown" | "save" | "begin" | "declare"
+            | "commit" | "rollback" | "revert" | "reconfigure" | "dbcc" | "bulk" | "waitfor" | "setuser"
+            | "grant" | "revoke" | "deny" | "alter" | "create" | "drop" => {
                 !matches!(next, "from" | "as" | "and" | "or" | "is" | "in" | "like" | "not" | "asc" | "desc")
             }
             "execute" => !(self.strictness == Strictness::Loose && matches!(next, "function" | "procedure")),
@@ -332,7 +358,8 @@ impl<'a> Scan<'a> {
         }
         let known = match schema.as_deref() {
             None => {
-                (!quoted && self.is_grammar(at)) || (call == Call::Pure && (!quoted || source.get(1..1 + lower.len()) == Some(&lower)))
+                (!quoted && self.is_grammar(at))
+                    || (call == Call::Pure && (!quoted || source.get(1..1 + lower.len()) == Some(&lower)))
             }
             Some("pg_catalog") => call == Call::Pure,
             // Methods of T-SQL's XML type.
@@ -346,7 +373,8 @@ impl<'a> Scan<'a> {
     /// The schema that a name is written with, in lower case.
     fn schema_before(&self, at: usize) -> Option<String> {
         if self.op_before(at) != "." {
-            return (self.op_before(at) == "::" && !functions::is_not_called(self.word(at))).then(String::new);
+            return (self.op_before(at) == "::" && !functions::is_not_called(self.word(at)))
+                .then(String::new);
         }
         let schema = at.checked_sub(2)?;
         let lone = schema.checked_sub(1).is_none_or(|before| self.op(before) != ".");
@@ -365,7 +393,15 @@ impl<'a> Scan<'a> {
             && !functions::is_not_called(self.word(before))
             && !matches!(
                 self.word(before),
-                "zone" | "overlaps" | "escape" | "rows" | "range" | "groups" | "default" | "distinctrow" | "straight_join"
+                "zone"
+                    | "overlaps"
+                    | "escape"
+                    | "rows"
+                    | "range"
+                    | "groups"
+                    | "default"
+                    | "distinctrow"
+                    | "straight_join"
             );
         match self.word(before) {
             // An alias with its columns, or a type.
@@ -383,8 +419,9 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Explains the names that a WITH gives to its queries, so that `x (a, b) AS (...)` is not a call.
-    pub fn explain_with(&mut self, with: usize) {
+    /// Explains the names that a WITH gives to its queries, so that `x (a, b) AS (...)` is not a call. Returns
+    /// where the statement behind it begins, or where it stopped making sense.
+    pub fn explain_with(&mut self, with: usize) -> usize {
         let mut at = with + 1 + usize::from(self.word(with + 1) == "recursive");
         while self.is_name(at) {
             let name = at;
@@ -393,22 +430,23 @@ impl<'a> Scan<'a> {
                 at = self.close(at) + 1;
             }
             if self.word(at) != "as" {
-                return;
+                return at;
             }
             at += 1;
             while matches!(self.word(at), "not" | "materialized") {
                 at += 1;
             }
             if self.op(at) != "(" {
-                return;
+                return at;
             }
             self.explain(name);
             at = self.close(at) + 1;
             if self.op(at) != "," {
-                return;
+                return at;
             }
             at += 1;
         }
+        at
     }
 }
 

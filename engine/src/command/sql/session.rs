@@ -7,29 +7,99 @@ use crate::command::Effect::{Administer, Grant, Read, Transaction};
 /// how text is read (`sql_mode`, `standard_conforming_strings`, character sets but UTF-8), what turns checks off
 /// (`session_replication_role`, `row_security`, `foreign_key_checks`), and what is logged.
 const HARMLESS: [&str; 50] = [
-    "ansi_nulls", "ansi_padding", "ansi_warnings", "application_name", "arithabort", "autocommit", "bytea_output",
-    "client_min_messages", "concat_null_yields_null", "constraints", "cte_max_recursion_depth", "dateformat",
-    "datestyle", "deadlock_priority", "default_transaction_isolation", "default_transaction_read_only",
-    "enable_bitmapscan", "enable_hashagg", "enable_hashjoin", "enable_indexscan", "enable_mergejoin",
-    "enable_nestloop", "enable_seqscan", "enable_sort", "extra_float_digits", "fmtonly",
-    "group_concat_max_len", "idle_in_transaction_session_timeout", "intervalstyle", "jit", "language", "lock_timeout",
-    "max_execution_time", "max_parallel_workers_per_gather", "max_statement_time", "nocount", "noexec",
-    "numeric_roundabort", "optimizer_trace", "profiling", "random_page_cost", "rowcount", "search_path",
-    "sql_select_limit", "statement_timeout", "statistics", "textsize", "time_zone", "timezone", "work_mem",
+    "ansi_nulls",
+    "ansi_padding",
+    "ansi_warnings",
+    "application_name",
+    "arithabort",
+    "autocommit",
+    "bytea_output",
+    "client_min_messages",
+    "concat_null_yields_null",
+    "constraints",
+    "cte_max_recursion_depth",
+    "dateformat",
+    "datestyle",
+    "deadlock_priority",
+    "default_transaction_isolation",
+    "default_transaction_read_only",
+    "enable_bitmapscan",
+    "enable_hashagg",
+    "enable_hashjoin",
+    "enable_indexscan",
+    "enable_mergejoin",
+    "enable_nestloop",
+    "enable_seqscan",
+    "enable_sort",
+    "extra_float_digits",
+    "fmtonly",
+    "group_concat_max_len",
+    "idle_in_transaction_session_timeout",
+    "intervalstyle",
+    "jit",
+    "language",
+    "lock_timeout",
+    "max_execution_time",
+    "max_parallel_workers_per_gather",
+    "max_statement_time",
+    "nocount",
+    "noexec",
+    "numeric_roundabort",
+    "optimizer_trace",
+    "profiling",
+    "random_page_cost",
+    "rowcount",
+    "search_path",
+    "sql_select_limit",
+    "statement_timeout",
+    "statistics",
+    "textsize",
+    "time_zone",
+    "timezone",
+    "work_mem",
 ];
 
 /// SQLite's pragmas that look, with or without an argument.
 const PRAGMA_LOOKS: [&str; 17] = [
-    "collation_list", "compile_options", "database_list", "foreign_key_check", "foreign_key_list", "function_list",
-    "index_info", "index_list", "index_xinfo", "integrity_check", "module_list", "pragma_list", "quick_check",
-    "table_info", "table_list", "table_xinfo", "data_version",
+    "collation_list",
+    "compile_options",
+    "database_list",
+    "foreign_key_check",
+    "foreign_key_list",
+    "function_list",
+    "index_info",
+    "index_list",
+    "index_xinfo",
+    "integrity_check",
+    "module_list",
+    "pragma_list",
+    "quick_check",
+    "table_info",
+    "table_list",
+    "table_xinfo",
+    "data_version",
 ];
 
 /// SQLite's pragmas that look when they have no argument.
 const PRAGMA_LOOKS_ALONE: [&str; 18] = [
-    "application_id", "auto_vacuum", "busy_timeout", "cache_size", "encoding", "foreign_keys", "freelist_count",
-    "journal_mode", "locking_mode", "max_page_count", "mmap_size", "page_count", "page_size", "recursive_triggers",
-    "schema_version", "synchronous", "temp_store", "user_version",
+    "application_id",
+    "auto_vacuum",
+    "busy_timeout",
+    "cache_size",
+    "encoding",
+    "foreign_keys",
+    "freelist_count",
+    "journal_mode",
+    "locking_mode",
+    "max_page_count",
+    "mmap_size",
+    "page_count",
+    "page_size",
+    "recursive_triggers",
+    "schema_version",
+    "synchronous",
+    "temp_store",
+    "user_version",
 ];
 
 impl Scan<'_> {
@@ -38,7 +108,8 @@ impl Scan<'_> {
         let mut from = at + 1;
         let mut global = false;
         for at in at + 1..self.len() {
-            global |= matches!(self.word(at), "global" | "persist" | "persist_only") && self.op_before(at) != ".";
+            global |=
+                matches!(self.word(at), "global" | "persist" | "persist_only") && self.op_before(at) != ".";
         }
         if matches!(self.word(from), "session" | "local") {
             from += 1;
@@ -52,7 +123,10 @@ impl Scan<'_> {
             || first.starts_with("showplan_")
         {
             self.add(Transaction, "SET steers the session");
-        } else if matches!((first, second), ("names" | "charset" | "client_encoding", _) | ("character", "set")) {
+        } else if matches!(
+            (first, second),
+            ("names" | "charset" | "client_encoding", _) | ("character", "set")
+        ) {
             let utf8 = (from + 1..from + 4).any(|at| self.source(at).to_ascii_lowercase().contains("utf"));
             match utf8 {
                 true => self.add(Transaction, "SET NAMES steers the session"),

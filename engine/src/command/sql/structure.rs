@@ -4,20 +4,61 @@ use super::scan::{Scan, Strictness, clip};
 use crate::command::Effect::{Administer, Define, Destroy, Grant, Transaction};
 
 /// Kinds of objects that say who may do what.
-const RIGHTS: [&str; 8] = ["user", "role", "login", "group", "policy", "credential", "authorization", "privileges"];
+const RIGHTS: [&str; 8] =
+    ["user", "role", "login", "group", "policy", "credential", "authorization", "privileges"];
 
 /// Kinds of objects that change the server, or bring code or other servers into it.
 const SYSTEM: [&str; 20] = [
-    "access", "assembly", "endpoint", "event", "extension", "instance", "language", "library", "logfile", "plugin",
-    "publication", "resource", "server", "spatial_ref_sys", "subscription", "system", "tablespace", "transform",
-    "undo", "wrapper",
+    "access",
+    "assembly",
+    "endpoint",
+    "event",
+    "extension",
+    "instance",
+    "language",
+    "library",
+    "logfile",
+    "plugin",
+    "publication",
+    "resource",
+    "server",
+    "spatial_ref_sys",
+    "subscription",
+    "system",
+    "tablespace",
+    "transform",
+    "undo",
+    "wrapper",
 ];
 
 /// Kinds of objects that hold structure.
 const STRUCTURE: [&str; 26] = [
-    "aggregate", "cast", "collation", "constraint", "conversion", "database", "domain", "function", "index",
-    "materialized", "operator", "package", "proc", "procedure", "routine", "rule", "schema", "sequence", "statistics",
-    "synonym", "table", "text", "trigger", "type", "view", "virtual",
+    "aggregate",
+    "cast",
+    "collation",
+    "constraint",
+    "conversion",
+    "database",
+    "domain",
+    "function",
+    "index",
+    "materialized",
+    "operator",
+    "package",
+    "proc",
+    "procedure",
+    "routine",
+    "rule",
+    "schema",
+    "sequence",
+    "statistics",
+    "synonym",
+    "table",
+    "text",
+    "trigger",
+    "type",
+    "view",
+    "virtual",
 ];
 
 impl Scan<'_> {
@@ -36,13 +77,18 @@ impl Scan<'_> {
         (at + 1..at + 3).for_each(|at| self.explain(at));
         self.strictness = Strictness::Loose;
         match kind.as_str() {
-            kind if RIGHTS.contains(&kind) => self.add(Grant, format!("CREATE {} changes who may do what", upper(kind))),
-            kind if SYSTEM.contains(&kind) => self.add(Administer, format!("CREATE {} changes the server", upper(kind))),
+            kind if RIGHTS.contains(&kind) => {
+                self.add(Grant, format!("CREATE {} changes who may do what", upper(kind)))
+            }
+            kind if SYSTEM.contains(&kind) => {
+                self.add(Administer, format!("CREATE {} changes the server", upper(kind)))
+            }
             "table" | "database" if replaces => self.add(Destroy, "CREATE OR REPLACE removes what was there"),
             "table" | "materialized" => {
                 self.add(Define, "CREATE TABLE creates a table");
                 // `CREATE TABLE AS` runs its query now.
-                let runs = (at..self.len()).any(|at| matches!(self.word(at), "select" | "with" | "values" | "execute"));
+                let runs = (at..self.len())
+                    .any(|at| matches!(self.word(at), "select" | "with" | "values" | "execute"));
                 if runs {
                     self.strictness = Strictness::Strict;
                     return self.created_name(at);
@@ -98,7 +144,9 @@ impl Scan<'_> {
         self.explain(at + 1);
         self.strictness = Strictness::Loose;
         match kind.as_str() {
-            kind if RIGHTS.contains(&kind) => self.add(Grant, format!("ALTER {} changes who may do what", upper(kind))),
+            kind if RIGHTS.contains(&kind) => {
+                self.add(Grant, format!("ALTER {} changes who may do what", upper(kind)))
+            }
             kind if SYSTEM.contains(&kind) || kind == "database" => {
                 self.add(Administer, format!("ALTER {} changes the server", upper(kind)));
             }
@@ -117,7 +165,14 @@ impl Scan<'_> {
                     self.explain(at);
                     let data = !matches!(
                         what,
-                        "constraint" | "default" | "not" | "identity" | "expression" | "primary" | "foreign" | "check"
+                        "constraint"
+                            | "default"
+                            | "not"
+                            | "identity"
+                            | "expression"
+                            | "primary"
+                            | "foreign"
+                            | "check"
                     );
                     if data {
                         self.add(Destroy, "ALTER ... DROP removes a part and what is in it");
@@ -142,7 +197,9 @@ impl Scan<'_> {
         self.strictness = Strictness::Loose;
         match kind {
             _ if self.word(at + 1) == "prepare" => self.add(Transaction, "DROP PREPARE changes the session"),
-            kind if RIGHTS.contains(&kind) => self.add(Grant, format!("DROP {} changes who may do what", upper(kind))),
+            kind if RIGHTS.contains(&kind) => {
+                self.add(Grant, format!("DROP {} changes who may do what", upper(kind)))
+            }
             "" => self.add(Destroy, "DROP removes something"),
             kind => self.add(Destroy, format!("DROP {} removes a {}", upper(kind), clip(kind))),
         }

@@ -25,7 +25,8 @@ impl Dialect {
     /// All of them, for text on which they could disagree.
     pub const ALL: [Self; 5] = [Self::Postgres, Self::Mysql, Self::OldMysql, Self::Sqlite, Self::Tsql];
 
-    fn is_mysql(self) -> bool {
+    /// Whether it is one of MySQL's.
+    pub fn is_mysql(self) -> bool {
         matches!(self, Self::Mysql | Self::OldMysql)
     }
 }
@@ -113,8 +114,8 @@ struct Lexer<'a> {
 
 /// Two- and three-character operators that stay whole; the longer first.
 const OPERATORS: [&[u8]; 24] = [
-    b"<=>", b"->>", b"#>>", b"!~*", b"<=", b">=", b"<>", b"!=", b"==", b"||", b"&&", b"->", b"#>", b"@>", b"<@",
-    b"::", b":=", b"~*", b"!~", b"~~", b"?|", b"?&", b"+=", b"!<",
+    b"<=>", b"->>", b"#>>", b"!~*", b"<=", b">=", b"<>", b"!=", b"==", b"||", b"&&", b"->", b"#>", b"@>",
+    b"<@", b"::", b":=", b"~*", b"!~", b"~~", b"?|", b"?&", b"+=", b"!<",
 ];
 
 impl Lexer<'_> {
@@ -146,7 +147,9 @@ impl Lexer<'_> {
                     self.push(Kind::Odd, start);
                     true
                 }
-                b'-' if next == b'-' && (!self.dialect.is_mysql() || self.peek(2) <= b' ') => self.line_comment(),
+                b'-' if next == b'-' && (!self.dialect.is_mysql() || self.peek(2) <= b' ') => {
+                    self.line_comment()
+                }
                 b'#' if self.dialect.is_mysql() => self.line_comment(),
                 b'/' if next == b'*' => self.block_comment(),
                 b'*' if next == b'/' && self.in_executable => {
@@ -333,7 +336,12 @@ impl Lexer<'_> {
         if next == b'\'' {
             let prefix = |names: &[&[u8]]| names.iter().any(|name| word.eq_ignore_ascii_case(name));
             if prefix(&[b"e"]) {
-                return self.quoted(b'\'', self.dialect == Dialect::Postgres || self.dialect.is_mysql(), Kind::Text, start);
+                return self.quoted(
+                    b'\'',
+                    self.dialect == Dialect::Postgres || self.dialect.is_mysql(),
+                    Kind::Text,
+                    start,
+                );
             }
             if prefix(&[b"n", b"b", b"x"]) || word.first() == Some(&b'_') {
                 return self.quoted(b'\'', self.dialect.is_mysql(), Kind::Text, start);
@@ -397,7 +405,11 @@ impl Lexer<'_> {
 
     fn line_starts(&self) -> bool {
         let before = self.bytes.get(..self.at).unwrap_or_default();
-        before.iter().rev().take_while(|byte| **byte != b'\n').all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
+        before
+            .iter()
+            .rev()
+            .take_while(|byte| **byte != b'\n')
+            .all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
     }
 
     /// Whether only white space and a count share the line with the word that began at `start`.
