@@ -2,7 +2,7 @@
 //!
 //! Both have the same listener settings and one stand-in each on this machine, so what differs is the filter. The
 //! bodies look like an agent's: prose, code and JSON in many messages, with an email address and a card here and
-//! there. `SECONDS=N` sets the length of a measurement (default 4), `CASES=word` chooses by name.
+//! there. `BENCH_SECONDS=N` sets the length of a measurement (default 4), `BENCH_CASES=word` chooses by name.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -56,8 +56,8 @@ async fn main() -> ExitCode {
 }
 
 async fn bench() -> Result<(), BenchError> {
-    let time = Duration::from_secs(number("SECONDS").unwrap_or(4));
-    let chosen = std::env::var("CASES").unwrap_or_default();
+    let time = Duration::from_secs(number("BENCH_SECONDS").unwrap_or(4));
+    let chosen = std::env::var("BENCH_CASES").unwrap_or_default();
     let cases: Vec<&Case> = CASES.iter().filter(|case| case.name.contains(&chosen)).collect();
     println!("{}", machine());
     println!(

@@ -18,7 +18,7 @@ mod upstream;
 use std::fs;
 use std::io;
 use std::net::TcpListener;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -384,8 +384,9 @@ fn state_directory(wanted: Option<&Path>) -> Result<(PathBuf, Option<TempDir>), 
             Ok((absolute, None))
         }
         None => {
-            let temporary =
-                TempDir::with_prefix("sluice-").map_err(StackError::file(&std::env::temp_dir()))?;
+            let private = fs::Permissions::from_mode(0o700);
+            let made = tempfile::Builder::new().prefix("sluice-").permissions(private).tempdir();
+            let temporary = made.map_err(StackError::file(&std::env::temp_dir()))?;
             Ok((temporary.path().to_owned(), Some(temporary)))
         }
     }
