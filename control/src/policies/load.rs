@@ -283,7 +283,7 @@ mod tests {
                 Some("roles[0].maxTokens"),
                 "invalid u64",
             ),
-            (&[("a.yaml", "roles: [\n")], "a.yaml", Some(2), None, ""),
+            (&[("a.yaml", "roles: [\n")], "a.yaml", Some(1), None, "bracket"),
             (
                 &[("a.yaml", "limits:\n  bundleAge: soon\n")],
                 "a.yaml",
