@@ -15,7 +15,6 @@ pub mod holds;
 pub mod http;
 pub mod issuers;
 pub mod keys;
-pub mod people;
 pub mod policies;
 pub mod records;
 pub mod serve;

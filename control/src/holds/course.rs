@@ -16,10 +16,7 @@ pub enum Course<'a> {
 }
 
 /// Decides from the holds of the key, the newest first and as they stand now ([`Hold::at`]).
-///
-/// `history`: the held prompt stands in an earlier turn of the conversation, so that an approval that was used for
-/// it covers this turn too, unless a person has refused the same thing since.
-pub fn course<'a>(holds: &'a [Hold], exchange: &str, history: bool, now_ms: u64) -> Course<'a> {
+pub fn course<'a>(holds: &'a [Hold], exchange: &str, now_ms: u64) -> Course<'a> {
     let used_by_asker = |hold: &&Hold| hold.used.as_ref().is_some_and(|used| used.exchange == exchange);
     if let Some(hold) = holds.iter().find(used_by_asker) {
         return Course::Tell(hold);
@@ -27,9 +24,6 @@ pub fn course<'a>(holds: &'a [Hold], exchange: &str, history: bool, now_ms: u64)
     let Some(newest) = holds.first() else { return Course::Open };
     if newest.state == HoldDecision::Denied && newest.is_remembered(now_ms) {
         return Course::Tell(newest);
-    }
-    if history && let Some(hold) = holds.iter().find(|hold| hold.used.is_some()) {
-        return Course::Tell(hold);
     }
     match newest.state {
         HoldDecision::Waiting => Course::Tell(newest),
@@ -73,9 +67,9 @@ mod tests {
         Use(usize),
     }
 
-    fn go(holds: &[Hold], exchange: &str, history: bool, now_ms: u64) -> Got {
+    fn go(holds: &[Hold], exchange: &str, now_ms: u64) -> Got {
         let at = |found: &Hold| holds.iter().position(|h| std::ptr::eq(h, found)).unwrap();
-        match course(holds, exchange, history, now_ms) {
+        match course(holds, exchange, now_ms) {
             Course::Open => Got::Open,
             Course::Tell(hold) => Got::Tell(at(hold)),
             Course::Use(hold) => Got::Use(at(hold)),
@@ -87,43 +81,26 @@ mod tests {
         use HoldDecision::{Approved, Denied, Expired, Waiting};
         let soon = END + REMEMBERED_MS - 1;
         let late = END + REMEMBERED_MS;
-        let cases: &[(&str, Vec<Hold>, bool, u64, Got)] = &[
-            ("nothing there", vec![], false, 0, Got::Open),
-            ("one waits", vec![hold(Waiting, None)], false, 0, Got::Tell(0)),
-            ("approved", vec![hold(Approved, None)], false, soon, Got::Use(0)),
-            ("approved long ago, never used", vec![hold(Approved, None)], false, late, Got::Open),
-            ("used by another", vec![hold(Approved, Some("other"))], false, 0, Got::Open),
-            ("used by this one", vec![hold(Approved, Some("me"))], false, late, Got::Tell(0)),
-            ("used by another, in history", vec![hold(Approved, Some("other"))], true, late, Got::Tell(0)),
-            ("denied", vec![hold(Denied, None)], false, soon, Got::Tell(0)),
-            ("denied long ago", vec![hold(Denied, None)], false, late, Got::Open),
-            ("expired", vec![hold(Expired, None)], false, soon, Got::Tell(0)),
-            ("expired long ago", vec![hold(Expired, None)], false, late, Got::Open),
+        let cases: &[(&str, Vec<Hold>, u64, Got)] = &[
+            ("nothing there", vec![], 0, Got::Open),
+            ("one waits", vec![hold(Waiting, None)], 0, Got::Tell(0)),
+            ("approved", vec![hold(Approved, None)], soon, Got::Use(0)),
+            ("approved long ago, never used", vec![hold(Approved, None)], late, Got::Open),
+            ("used by another", vec![hold(Approved, Some("other"))], 0, Got::Open),
+            ("used by this one", vec![hold(Approved, Some("me"))], late, Got::Tell(0)),
+            ("denied", vec![hold(Denied, None)], soon, Got::Tell(0)),
+            ("denied long ago", vec![hold(Denied, None)], late, Got::Open),
+            ("expired", vec![hold(Expired, None)], soon, Got::Tell(0)),
+            ("expired long ago", vec![hold(Expired, None)], late, Got::Open),
             (
                 "asked again while the first one's use stands",
                 vec![hold(Waiting, None), hold(Approved, Some("other"))],
-                false,
                 0,
                 Got::Tell(0),
             ),
-            (
-                "in history, while a new one waits",
-                vec![hold(Waiting, None), hold(Approved, Some("other"))],
-                true,
-                0,
-                Got::Tell(1),
-            ),
-            (
-                "in history, refused since",
-                vec![hold(Denied, None), hold(Approved, Some("other"))],
-                true,
-                0,
-                Got::Tell(0),
-            ),
-            ("in history, never approved", vec![hold(Waiting, None)], true, 0, Got::Tell(0)),
         ];
-        for (what, holds, history, now_ms, expected) in cases {
-            assert_eq!(&go(holds, "me", *history, *now_ms), expected, "{what}");
+        for (what, holds, now_ms, expected) in cases {
+            assert_eq!(&go(holds, "me", *now_ms), expected, "{what}");
         }
     }
 }

@@ -135,6 +135,7 @@ pub(crate) mod tests {
     pub fn ask(key: &str, exchange: &str) -> HoldAsk {
         HoldAsk {
             key: key.into(),
+            thread: format!("thread of {key}"),
             history: false,
             exchange: exchange.into(),
             rule: "writes".into(),

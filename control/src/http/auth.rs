@@ -42,7 +42,7 @@ impl FromRequestParts<Arc<Control>> for Person {
             refused("send `authorization: Bearer` and a token of an issuer in the policy".into())
         })?;
         let now = (control.clock)();
-        control.bundle.borrow().people.verify(token, now).map(Self).map_err(refused)
+        control.bundle.borrow().people.verify(token, now).map(Self).map_err(|why| refused(why.to_string()))
     }
 }
 

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use sluice_engine::mask::Masker;
+use sluice_engine::policy::check::{Problem, check};
 use sluice_engine::policy::document::Policy;
+use sluice_engine::policy::merge::merge;
 
 use super::places::Places;
-use super::seam;
 
 /// The most that all files together may hold: a ConfigMap stops at 1 MiB, a policy of that size is a mistake.
 const MOST_BYTES: usize = 4 << 20;
@@ -133,11 +135,18 @@ impl Files {
             return Err(faults);
         }
         let named = parts.iter().map(|part| (part.file.clone(), part.policy.clone())).collect();
-        let policy = seam::merge(named).map_err(|why| {
+        let policy = merge(named).map_err(|why| {
             let file = self.files.first().and_then(|(path, _)| path.parent()).unwrap_or(Path::new("."));
             vec![Fault { file: file.display().to_string(), line: None, field: None, why: why.to_string() }]
         })?;
-        let faults: Vec<Fault> = seam::check(&policy).into_iter().map(|p| place(p, &parts)).collect();
+        let mut problems = check(&policy);
+        // The patterns of `masking.custom` are checked by compiling them; the key does not matter for that.
+        problems.extend(Masker::new(&policy.masking, &[0; 32]).err().map(|error| Problem {
+            field: "masking".into(),
+            why: error.to_string(),
+            suggestion: None,
+        }));
+        let faults: Vec<Fault> = problems.into_iter().map(|p| place(p, &parts)).collect();
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -190,7 +199,7 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Part, Fault> {
 }
 
 /// A problem of the merged policy, traced back to its file. Lists are put together in the order of the files.
-fn place(problem: seam::Problem, parts: &[Part]) -> Fault {
+fn place(problem: Problem, parts: &[Part]) -> Fault {
     let why = match &problem.suggestion {
         Some(suggestion) => format!("{}; perhaps `{suggestion}`?", problem.why),
         None => problem.why,

@@ -7,7 +7,6 @@
 mod load;
 mod places;
 mod publish;
-mod seam;
 mod watch;
 
 pub use load::{Fault, Loaded, load};

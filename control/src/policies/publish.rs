@@ -8,13 +8,13 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
+use sluice_engine::identity::Verifier;
 use sluice_engine::policy::bundle::{Bundle, BundleError, FORMAT, IssuerKeys, SignedBundle};
 use sluice_engine::policy::document::Policy;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::load::Loaded;
-use crate::people::People;
 
 /// A bundle is made anew at the latest after this long.
 const RENEWED: Duration = Duration::from_secs(3600);
@@ -29,8 +29,8 @@ pub struct Published {
     pub json: Bytes,
     /// The policy in it.
     pub policy: Policy,
-    /// Its issuers, for the people who use control itself.
-    pub people: People,
+    /// Checks the tokens of the people who use control itself.
+    pub people: Verifier,
 }
 
 /// What bundles are made of.
@@ -110,7 +110,7 @@ impl Sources {
             version: bundle.version,
             issued_at_ms: bundle.issued_at_ms,
             json: json.into(),
-            people: People::new(&bundle.policy.issuers, &bundle.keys),
+            people: Verifier::new(&bundle.policy.issuers, &bundle.keys, &bundle.revocations).0,
             policy: bundle.policy,
         })
     }

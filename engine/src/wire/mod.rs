@@ -47,8 +47,10 @@ pub struct HoldAsk {
     /// Hexadecimal SHA-256 that a retry of the same thing comes up with again: principal, rule, and the digest of
     /// the request (without `stream`, `max_tokens` and cache marks) or of the tool call. One decision belongs to it.
     pub key: String,
-    /// Whether the held prompt already stands in an earlier turn of the conversation: an approval that was used
-    /// for `key` covers it, so that a conversation goes on after its approval.
+    /// Hexadecimal SHA-256 of principal, rule and the conversation up to what is held.
+    pub thread: String,
+    /// Whether what is held stands in an earlier turn of the conversation: an approval that was used for the same
+    /// `thread` covers it, so that a conversation goes on after its approval.
     #[serde(default)]
     pub history: bool,
     /// The exchange that asks.

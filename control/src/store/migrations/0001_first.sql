@@ -57,6 +57,7 @@ CREATE INDEX sessions_last ON sessions (last_ms);
 CREATE TABLE holds (
     id             TEXT    PRIMARY KEY,
     key            TEXT    NOT NULL,
+    thread         TEXT    NOT NULL,
     state          TEXT    NOT NULL CHECK (state IN ('waiting', 'approved', 'denied', 'expired')),
     ask            TEXT    NOT NULL,
     created_ms     INTEGER NOT NULL,
@@ -69,5 +70,6 @@ CREATE TABLE holds (
     used_ms        INTEGER
 );
 CREATE INDEX holds_key ON holds (key, created_ms);
+CREATE INDEX holds_thread ON holds (thread, decided_ms);
 CREATE INDEX holds_state ON holds (state, created_ms);
 CREATE UNIQUE INDEX holds_waiting ON holds (key) WHERE state = 'waiting';

@@ -23,6 +23,11 @@ pub async fn ask(
     now_ms: u64,
     log: &mut Vec<Entry>,
 ) -> Result<Hold, StoreError> {
+    if ask.history
+        && let Some(hold) = covering(connection, &ask.thread).await?
+    {
+        return Ok(hold);
+    }
     let sql =
         format!("SELECT {COLUMNS} FROM holds WHERE key = ? ORDER BY created_ms DESC, rowid DESC LIMIT ?");
     let rows =
@@ -31,7 +36,7 @@ pub async fn ask(
     for row in &rows {
         holds.push(read(row)?.at(now_ms));
     }
-    match course(&holds, &ask.exchange, ask.history, now_ms) {
+    match course(&holds, &ask.exchange, now_ms) {
         Course::Tell(hold) => Ok(hold.clone()),
         Course::Use(hold) => use_up(connection, hold.clone(), &ask.exchange, now_ms, log).await,
         Course::Open => {
@@ -40,6 +45,18 @@ pub async fn ask(
             open(connection, ask, now_ms, log).await
         }
     }
+}
+
+/// The approval that covers later turns of a conversation: it was used for the same thread, and nobody has refused
+/// the thread since.
+async fn covering(connection: &mut SqliteConnection, thread: &str) -> Result<Option<Hold>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM holds WHERE thread = ? AND (state = 'denied' OR used_by IS NOT NULL) \
+         ORDER BY decided_ms DESC, rowid DESC LIMIT 1"
+    );
+    let row = sqlx::query(AssertSqlSafe(sql)).bind(thread).fetch_optional(connection).await?;
+    let hold = row.as_ref().map(read).transpose()?;
+    Ok(hold.filter(|hold| hold.state == HoldDecision::Approved))
 }
 
 /// Asks on behalf of an exchange for the approval of a hold that it knows by id.
@@ -154,10 +171,11 @@ async fn open(
     let json = serde_json::to_string(ask)
         .map_err(|e| StoreError::Unreadable { what: "the hold's request".into(), why: e.to_string() })?;
     sqlx::query(
-        "INSERT INTO holds (id, key, state, ask, created_ms, expires_ms) VALUES (?, ?, 'waiting', ?, ?, ?)",
+        "INSERT INTO holds (id, key, thread, state, ask, created_ms, expires_ms) VALUES (?, ?, ?, 'waiting', ?, ?, ?)",
     )
     .bind(&hold.id)
     .bind(&ask.key)
+    .bind(&ask.thread)
     .bind(json)
     .bind(signed(hold.created_ms))
     .bind(signed(hold.expires_ms))
