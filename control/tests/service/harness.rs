@@ -60,9 +60,8 @@ impl Service {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             let log = self.log();
-            if let Some(at) = log.find("address=127.0.0.1:") {
-                let port: String =
-                    log[at + "address=127.0.0.1:".len()..].chars().take_while(char::is_ascii_digit).collect();
+            if let Some((_, rest)) = log.split_once("address=127.0.0.1:") {
+                let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
                 self.url = format!("http://127.0.0.1:{port}");
                 break;
             }
@@ -189,7 +188,7 @@ pub fn swap(mount: &Path, generation: u32, policy: &str) {
 
 pub fn ask(key: &str, exchange: &str) -> Value {
     json!({"hold": {
-        "key": key, "exchange": exchange, "rule": "writes", "message": "writes need approval",
+        "key": key, "thread": format!("thread of {key}"), "exchange": exchange, "rule": "writes", "message": "writes need approval",
         "who": {"issuer": "own", "subject": "ana", "groups": ["writers"]}, "session": "s1", "part": "toolCall",
         "tool": "Bash", "preview": "{\"command\":\"psql -c 'INSERT'\"}", "effects": ["write: INSERT"],
         "approvers": ["approvers"], "reason": true, "expiresSeconds": 600, "policyVersion": "p",

@@ -39,7 +39,7 @@ async fn a_bad_file_changes_nothing_and_names_file_line_field_and_reason() {
     let after = service.bundle().await;
     assert_eq!(before["version"], after["version"]);
 
-    fs::write(&file, "roles:\n  - name: x\n    scopes: [a]\n").unwrap();
+    fs::write(&file, "roles:\n  - name: x\n    scopes: [messages.create]\n").unwrap();
     until("the mended policy is in force", async || service.bundle().await["version"] != before["version"])
         .await;
     assert!(service.ready().await["policy"]["faults"].as_array().unwrap().is_empty());

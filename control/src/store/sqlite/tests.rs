@@ -6,6 +6,7 @@ use serde_json::json;
 use sluice_engine::record::chain::Problem;
 use sluice_engine::record::checkpoint::Checkpoint;
 use sluice_engine::record::{Record, Who, cut};
+use sluice_engine::wire::HoldAsk;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 
 use super::*;
@@ -193,6 +194,32 @@ async fn a_hold_is_decided_once_and_not_after_its_end() {
     assert_eq!(again.state, HoldDecision::Waiting);
     let report = kept.verify().await;
     assert_eq!(report.writers[0].entries, 5, "opened, denied, opened, expired, opened");
+}
+
+#[tokio::test]
+async fn an_approval_covers_later_turns_of_its_thread_until_someone_refuses() {
+    let kept = kept().await;
+    let turn = |key: &str, exchange: &str, thread: &str, history: bool| {
+        let ask = HoldAsk { thread: thread.into(), history, ..ask(key, exchange) };
+        Addition { ask: Some(ask), ..Addition::default() }
+    };
+    let first = kept.store.add(turn("k1", "e1", "t", false), NOW).await.unwrap().unwrap();
+    kept.store.decide(approval(&first.id), NOW).await.unwrap();
+    let unused = kept.store.add(turn("k2", "e2", "t", true), NOW).await.unwrap().unwrap();
+    assert_eq!(unused.state, HoldDecision::Waiting, "an approval that nobody used covers nothing");
+    kept.store.claim(&first.id, "e1", NOW).await.unwrap();
+    for (key, thread, history, state) in [
+        ("k3", "t", true, HoldDecision::Approved),
+        ("k4", "t", false, HoldDecision::Waiting),
+        ("k5", "other", true, HoldDecision::Waiting),
+    ] {
+        let told = kept.store.add(turn(key, "e3", thread, history), NOW).await.unwrap().unwrap();
+        assert_eq!(told.state, state, "{key}");
+    }
+    let refusal = Decision { approve: false, ..approval(&unused.id) };
+    kept.store.decide(refusal, NOW + 1).await.unwrap();
+    let told = kept.store.add(turn("k6", "e4", "t", true), NOW + 2).await.unwrap().unwrap();
+    assert_eq!(told.state, HoldDecision::Waiting, "someone has refused the thread since");
 }
 
 #[tokio::test]
