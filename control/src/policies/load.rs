@@ -281,7 +281,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_has_a_file_a_line_a_field_and_a_reason() {
-        let cases: &[(&[(&str, &str)], &str, Option<usize>, Option<&str>, &str)] = &[
+        type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, Option<usize>, Option<&'a str>, &'a str);
+        let cases: &[Case] = &[
             (
                 &[("a.yaml", "roles:\n  - name: r\n    scope: [x]\n")],
                 "a.yaml",
