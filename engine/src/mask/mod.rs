@@ -13,12 +13,16 @@
 //! Masks are pure functions of tenant key, kind and value; see [`masks`] for their forms.
 
 mod check;
+mod classes;
 mod custom;
 mod detect;
 mod error;
+mod escapes;
+mod fold;
 mod kinds;
 mod masks;
 mod memory;
+mod region;
 mod scan;
 mod stream;
 #[cfg(test)]
@@ -36,7 +40,8 @@ pub use stream::StreamMasker;
 use crate::policy::document::{MaskMode, MaskStyle, Masking};
 use custom::Custom;
 use masks::Minter;
-use scan::{LIMIT, Region, Scanned, Scanner, What};
+use region::{LIMIT, Region, Scanned, What};
+use scan::Scanner;
 use text::Text;
 use view::View;
 
@@ -222,6 +227,15 @@ impl Masker {
             at = end;
         }
         edits
+    }
+
+    /// Whether a region's value passes as it is.
+    fn passes(&self, region: Option<&Region>, profile: &Profile) -> bool {
+        let kind = match region.map(|r| r.what) {
+            Some(What::Value(kind) | What::Open(kind, _)) => kind,
+            _ => return true,
+        };
+        self.mode != MaskMode::Enforce || profile.exempts(kind)
     }
 
     fn is_off(&self) -> bool {

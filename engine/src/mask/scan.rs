@@ -5,6 +5,7 @@
 //! [`LOOK_BACK`](super::text::LOOK_BACK) bytes in front and on what the detector read; when it read past the end of
 //! text that goes on, the scan stops there and says from where on nothing is decided yet.
 
+use super::classes::class;
 use super::detect::keys::Keys;
 use super::detect::number::{self, Number};
 use super::detect::packs;
@@ -12,52 +13,8 @@ use super::detect::{
     Found, Tail, assignment, card, email, iban, jwt, keys, network, pem, phone, ssn, url, wallet,
 };
 use super::masks::{self, Kinds};
+use super::region::{LIMIT, Region, Scanned, What};
 use super::text::{Text, is_word};
-
-/// Most bytes of the view that are held back for one value. Longer ones are redacted as they flow.
-pub(super) const LIMIT: usize = 4096;
-
-/// A stretch of the view that is settled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Region {
-    /// Where its trigger stands, in front of `start` or at it: a scan that goes on from behind it would miss it.
-    pub(super) trigger: usize,
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) what: What,
-}
-
-impl Region {
-    /// How it goes on, where it does.
-    pub(super) fn open(&self) -> Option<Tail> {
-        match self.what {
-            What::Open(_, tail) => Some(tail),
-            _ => None,
-        }
-    }
-}
-
-/// What stands in a region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
-    /// A value of the kind with this index.
-    Value(usize),
-    /// A value of the kind that goes on beyond what is there and beyond [`LIMIT`].
-    Open(usize, Tail),
-    /// A mask.
-    Mask,
-    /// Nothing, and nothing starts inside.
-    Nothing,
-}
-
-/// What a scan found.
-#[derive(Debug, Default)]
-pub(super) struct Scanned {
-    /// Ordered, disjoint.
-    pub(super) regions: Vec<Region>,
-    /// Everything in front is settled, whatever follows.
-    pub(super) settled: usize,
-}
 
 /// The detectors that are on, and the table that finds where they may start.
 pub(super) struct Scanner {
@@ -86,47 +43,6 @@ struct Tests {
     ip: bool,
     /// Detectors that read digits in ways of their own: short numbers must not be passed over.
     any_number: bool,
-}
-
-/// What a byte starts, in the low half; what may follow it, in the high half.
-const ALWAYS: u16 = 1;
-const NUMBER: u16 = 2;
-const WORD: u16 = 4;
-const BEGIN: u16 = 8;
-
-static CLASSES: [u16; 256] = classes();
-
-const fn classes() -> [u16; 256] {
-    let mut table = [0_u16; 256];
-    let mut byte = 0_usize;
-    while byte < 256 {
-        let b = byte as u8;
-        let starts = match b {
-            b'@' | b'<' | b'[' | b'=' | b':' => ALWAYS,
-            b'0'..=b'9' => NUMBER,
-            b'B' => WORD | BEGIN,
-            b'a'..=b'z' | b'A'..=b'Z' => WORD,
-            _ => 0,
-        };
-        let allows = match b {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => ALWAYS,
-            b'_' => ALWAYS | WORD,
-            b'-' => ALWAYS | NUMBER | WORD | BEGIN,
-            _ => ALWAYS | NUMBER | WORD,
-        };
-        // `byte` is below 256.
-        #[allow(clippy::indexing_slicing)]
-        {
-            table[byte] = starts | allows << 8;
-        }
-        byte += 1;
-    }
-    table
-}
-
-#[inline]
-fn class(byte: u8) -> u16 {
-    CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
 /// What a detector at a trigger said.
@@ -165,7 +81,7 @@ impl Scanner {
         for (kind, find) in others {
             words.extend(kinds.index(kind).map(|index| (index, find)));
         }
-        let mut scanner = Self { keys: Keys::new(&on), pairs: vec![0; 1024], numbers, words, tests, kinds };
+        let mut scanner = Self { keys: Keys::new(on), pairs: vec![0; 1024], numbers, words, tests, kinds };
         scanner.mark_pairs();
         scanner
     }
@@ -444,25 +360,5 @@ fn is_long(found: &Found) -> bool {
         Tail::None => false,
         Tail::Run(_) => found.end - found.start > LIMIT,
         Tail::Pem { sure, .. } => sure.saturating_sub(found.start) > LIMIT,
-    }
-}
-
-impl Scanned {
-    /// Without what is not settled, and settled at a place that no region spans: one of the scan's, or of `merged`,
-    /// which takes the scan's place unless it is empty.
-    pub(super) fn clipped(self, merged: Vec<Region>) -> Self {
-        let Self { mut regions, mut settled } = self;
-        let spans = |at: usize| {
-            let around = |r: &&Region| r.trigger < at && at < r.end;
-            regions.iter().rev().find(around).or_else(|| merged.iter().rev().find(around)).map(|r| r.trigger)
-        };
-        while let Some(start) = spans(settled) {
-            settled = start;
-        }
-        if !merged.is_empty() {
-            regions = merged;
-        }
-        regions.retain(|r| r.start < settled);
-        Self { regions, settled }
     }
 }

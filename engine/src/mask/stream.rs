@@ -2,7 +2,7 @@
 
 use super::detect::{Tail, pem};
 use super::memory::Memory;
-use super::scan::Region;
+use super::region::Region;
 use super::text::{LOOK_BACK, Text};
 use super::view::View;
 use super::{Direction, Masker, Profile};
@@ -109,7 +109,7 @@ impl StreamMasker {
                     Tail::Pem { sure, .. } => sure,
                     _ => view.reliable(),
                 };
-                let passes = done == 0 || !scanned.regions.last().is_some_and(|r| view.start(r.start) < done);
+                let passes = masker.passes(scanned.regions.last(), profile);
                 self.leave_long(&view, to, done, passes, out);
                 self.long = Some(Long { tail, passes });
                 return changed;

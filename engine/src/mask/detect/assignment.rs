@@ -7,7 +7,7 @@
 use super::keys::AWS_SECRET;
 use super::{Class, Found, Tail};
 use crate::mask::check::{Mix, entropy};
-use crate::mask::scan::LIMIT;
+use crate::mask::region::LIMIT;
 use crate::mask::text::Text;
 
 /// The finding kind of passwords.
@@ -237,7 +237,7 @@ fn password(value: &[u8], quoted: bool, spaced: bool) -> bool {
     let spaces = value.contains(&b' ');
     mix.count() >= 2
         && (mix.digit || mix.upper && mix.lower && !spaces && value.len() >= 8 || mix.other && !spaces)
-        && !(spaces && !mix.digit)
+        && (!spaces || mix.digit)
         && entropy(value) >= 2.0
 }
 
@@ -249,7 +249,7 @@ fn secret(value: &[u8], sure: bool) -> bool {
         && (mix.lower || mix.upper)
         && !value.contains(&b' ')
         && !stands_for_a_value(value)
-        && !(code(value) && !sure)
+        && (!code(value) || sure)
         && !code_call(value)
         && entropy(value) >= 3.0
 }

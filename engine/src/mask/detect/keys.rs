@@ -255,7 +255,7 @@ fn matches(text: &Text<'_>, at: usize, format: &Format) -> Option<Found> {
         (max, body) => text.run(from, max + 1, |b| body.has(b)),
     };
     // A full stop at the end belongs to the sentence, unless the value is longer than a stream can look back on.
-    let end = if matches!(format.body, Body::Dotted | Body::Wide) && end - at <= crate::mask::scan::LIMIT {
+    let end = if matches!(format.body, Body::Dotted | Body::Wide) && end - at <= crate::mask::region::LIMIT {
         end - text.get(from, end).iter().rev().take_while(|b| matches!(b, b'.' | b'/')).count()
     } else {
         end
