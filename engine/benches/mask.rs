@@ -81,9 +81,42 @@ fn main() {
     println!("compiled in {plain:.1?}, with 50 custom patterns in {:.1?}", start.elapsed());
 
     let hostile = [
-        "@", "a@", "a@b.", "1", "1 ", "4 ", "4111 ", "41-", "eyJ", "eyJ.", "eyJ-", "sk-", "sk-ant-", "AKIA", "ghp_",
-        "-----BEGIN ", "-----BEGIN PRIVATE KEY-----\n", "://", "://a:", "password=", "password=a1B2c3d4 ", "\"token\":\"", "<", "<a:",
-        "[redacted:", "&#", "\\", "%4", "\u{200b}", "４", "DE89 ", "+1", "((", "a.b-", "token='", "x://u:p@",
+        "@",
+        "a@",
+        "a@b.",
+        "1",
+        "1 ",
+        "4 ",
+        "4111 ",
+        "41-",
+        "eyJ",
+        "eyJ.",
+        "eyJ-",
+        "sk-",
+        "sk-ant-",
+        "AKIA",
+        "ghp_",
+        "-----BEGIN ",
+        "-----BEGIN PRIVATE KEY-----\n",
+        "://",
+        "://a:",
+        "password=",
+        "password=a1B2c3d4 ",
+        "\"token\":\"",
+        "<",
+        "<a:",
+        "[redacted:",
+        "&#",
+        "\\",
+        "%4",
+        "\u{200b}",
+        "４",
+        "DE89 ",
+        "+1",
+        "((",
+        "a.b-",
+        "token='",
+        "x://u:p@",
     ];
     let mut texts: Vec<(String, String)> = [
         ("prose", PROSE),
@@ -101,12 +134,21 @@ fn main() {
     println!("{:32} {:>8} {:>8} {:>6} {:>8} {:>8}", "MB/s", "bytes", "mask", "ratio", "custom", "stream");
     for (name, text) in &texts {
         let bytes = speed(text.len(), || {
-            black_box(black_box(text).bytes().fold(0_u8, |sum, b| if b.is_ascii_alphabetic() { sum } else { sum ^ b }));
+            black_box(
+                black_box(text)
+                    .bytes()
+                    .fold(0_u8, |sum, b| if b.is_ascii_alphabetic() { sum } else { sum ^ b }),
+            );
         });
         let scan = |masker: &Masker| {
             speed(text.len(), || {
                 let mut memory = Memory::default();
-                black_box(masker.edits(black_box(text), Direction::Request, &Profile::default(), &mut memory));
+                black_box(masker.edits(
+                    black_box(text),
+                    Direction::Request,
+                    &Profile::default(),
+                    &mut memory,
+                ));
             })
         };
         let (mask, custom) = (scan(&masker), scan(&with_custom));

@@ -115,28 +115,32 @@ impl Mix {
 /// Whether bytes that stand where a key would stand look drawn at random rather than written as an example: at
 /// least six different characters among the first 64, and none of the words that stand for a value.
 pub(super) fn plausible(body: &[u8]) -> bool {
-    const WORDS: [&[u8]; 8] = [
-        b"xxxx",
-        b"your",
-        b"placeholder",
-        b"redacted",
-        b"example",
-        b"....",
-        b"1234567890abcdef1234567890",
-        b"insert",
-    ];
-    let sample = body.get(..64).unwrap_or(body).to_ascii_lowercase();
+    const WORDS: [&[u8]; 7] = [b"xxxx", b"your", b"placeholder", b"redacted", b"example", b"....", b"insert"];
+    let sample = body.get(..64).unwrap_or(body);
     let mut seen = [false; 256];
     let mut distinct = 0;
-    for byte in &sample {
-        if let Some(flag) = seen.get_mut(usize::from(*byte))
+    for byte in sample {
+        if let Some(flag) = seen.get_mut(usize::from(byte.to_ascii_lowercase()))
             && !*flag
         {
             *flag = true;
             distinct += 1;
         }
     }
-    distinct >= 6 && !WORDS.iter().any(|w| sample.windows(w.len()).any(|s| s == *w))
+    distinct >= 6 && !holds_word(sample, &WORDS)
+}
+
+/// Whether one of the words (lower case) stands anywhere in the bytes. Case does not matter.
+pub(super) fn holds_word(bytes: &[u8], words: &[&[u8]]) -> bool {
+    let at = |place: usize, byte: u8| {
+        let byte = byte.to_ascii_lowercase();
+        let rest = bytes.get(place..).unwrap_or_default();
+        words.iter().any(|word| {
+            word.first() == Some(&byte)
+                && rest.get(..word.len()).is_some_and(|r| r.eq_ignore_ascii_case(word))
+        })
+    };
+    bytes.iter().enumerate().any(|(place, byte)| at(place, *byte))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use regex_automata::{Anchored, Input};
 
 use super::check::{entropy, luhn, mod97};
 use super::error::MaskError;
-use super::text::{Text, contains_word};
+use super::text::{Text, context};
 use crate::policy::document::{CustomPattern, Validator};
 
 /// Most bytes that a pattern may match.
@@ -161,9 +161,8 @@ impl Search<'_> {
             }
             Some(Validator::Entropy) => entropy(value) >= 3.0,
         };
-        let behind = Text::new(self.bytes).behind(hit.start, CONTEXT).to_ascii_lowercase();
-        let named =
-            check.context.is_empty() || check.context.iter().any(|w| contains_word(&behind, w.as_bytes()));
+        let words: Vec<&str> = check.context.iter().map(String::as_str).collect();
+        let named = words.is_empty() || context(&Text::new(self.bytes), hit.start, CONTEXT, &words);
         valid && named && hit.end > hit.start
     }
 }

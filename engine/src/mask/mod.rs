@@ -13,7 +13,6 @@
 //! Masks are pure functions of tenant key, kind and value; see [`masks`] for their forms.
 
 mod check;
-mod classes;
 mod custom;
 mod detect;
 mod error;
@@ -24,6 +23,7 @@ mod masks;
 mod memory;
 mod region;
 mod scan;
+mod starts;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,6 @@
 //! [`LOOK_BACK`](super::text::LOOK_BACK) bytes in front and on what the detector read; when it read past the end of
 //! text that goes on, the scan stops there and says from where on nothing is decided yet.
 
-use super::classes::class;
 use super::detect::keys::Keys;
 use super::detect::number::{self, Number};
 use super::detect::packs;
@@ -14,14 +13,14 @@ use super::detect::{
 };
 use super::masks::{self, Kinds};
 use super::region::{LIMIT, Region, Scanned, What};
+use super::starts::Starts;
 use super::text::{Text, is_word};
 
 /// The detectors that are on, and the table that finds where they may start.
 pub(super) struct Scanner {
     kinds: Kinds,
     keys: Keys,
-    /// Pairs of bytes at the start of a word that a detector asks for; one bit each.
-    pairs: Vec<u64>,
+    starts: Starts,
     numbers: Vec<(usize, NumberDetector)>,
     words: Vec<(usize, WordDetector)>,
     tests: Tests,
@@ -81,44 +80,13 @@ impl Scanner {
         for (kind, find) in others {
             words.extend(kinds.index(kind).map(|index| (index, find)));
         }
-        let mut scanner = Self { keys: Keys::new(on), pairs: vec![0; 1024], numbers, words, tests, kinds };
-        scanner.mark_pairs();
-        scanner
+        let starts = Starts::new(keys::prefixes(&on), !words.is_empty());
+        Self { keys: Keys::new(on), starts, numbers, words, tests, kinds }
     }
 
     /// The kinds.
     pub(super) fn kinds(&self) -> &Kinds {
         &self.kinds
-    }
-
-    fn mark_pairs(&mut self) {
-        let mut pairs: Vec<(u8, u8)> = vec![(b'e', b'y')];
-        pairs.extend(keys::prefixes().filter_map(|p| Some((*p.first()?, *p.get(1)?))));
-        for ([a, b], _) in iban::COUNTRIES {
-            pairs.extend([(a, b), (a.to_ascii_lowercase(), b.to_ascii_lowercase())]);
-        }
-        if !self.words.is_empty() {
-            // Identity numbers may start with any letter, in capitals, and a letter or digit; MAC addresses and
-            // wallets with hexadecimal digits.
-            for a in b'A'..=b'Z' {
-                pairs.extend((b'A'..=b'Z').chain(b'0'..=b'9').map(|b| (a, b)));
-            }
-            for a in b'a'..=b'f' {
-                pairs.extend((b'a'..=b'f').chain(b'0'..=b'9').map(|b| (a, b)));
-            }
-        }
-        for (a, b) in pairs {
-            let bit = usize::from(a) << 8 | usize::from(b);
-            if let Some(word) = self.pairs.get_mut(bit / 64) {
-                *word |= 1 << (bit % 64);
-            }
-        }
-    }
-
-    #[inline]
-    fn pair(&self, a: u8, b: u8) -> bool {
-        let bit = usize::from(a) << 8 | usize::from(b);
-        self.pairs.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
     }
 
     /// Scans `bytes` from `from` on. `complete` says that nothing follows; `cut` is a place from which on the bytes
@@ -129,19 +97,8 @@ impl Scanner {
         let mut scanned = Scanned::default();
         let mut at = from;
         let mut floor = from;
-        loop {
-            let mut gate = class(text.before(at)) >> 8;
-            let rest = bytes.get(at..).unwrap_or_default();
-            let hit = rest.iter().position(|byte| {
-                let class = class(*byte);
-                let hit = class & gate & 0xFF;
-                gate = class >> 8;
-                hit != 0
-            });
-            let Some(hit) = hit else { break };
-            let place = at + hit;
+        while let Some((place, byte)) = self.starts.next(bytes, at) {
             text.begin();
-            let byte = rest.get(hit).copied().unwrap_or(0);
             let (start, seen) = self.look(&text, place, byte, floor);
             let undecided = text.looked_past_end() && !complete;
             if undecided {
@@ -287,6 +244,11 @@ impl Scanner {
 
     fn number(&self, text: &Text<'_>, at: usize, floor: usize) -> (usize, Seen) {
         let before = text.before(at);
+        let small = text.run(at, 3, |b| b.is_ascii_digit()) - at < 3;
+        if small && number::continues(text, at) && !self.tests.any_number {
+            // A row of small numbers is read once, from its first.
+            return (at, Seen::Nothing);
+        }
         let start = if matches!(before, b'+' | b'(') && at > floor { at - 1 } else { at };
         let run = text.run(at, number::MAX_DIGITS, |b| b.is_ascii_digit());
         // Most numbers are short and stand alone: nothing starts with them.
@@ -317,10 +279,6 @@ impl Scanner {
     }
 
     fn word(&self, text: &Text<'_>, at: usize) -> Seen {
-        let (first, second) = (text.at(at), text.at(at + 1));
-        if second != 0 && !self.pair(first, second) {
-            return Seen::Nothing;
-        }
         if let Some(found) = self.keys.find(text, at) {
             return Seen::Value(found);
         }
