@@ -154,7 +154,8 @@ fn main() {
         let (mask, custom) = (scan(&masker), scan(&with_custom));
         let stream = speed(text.len() / 8, || {
             let (mut stream, mut memory, mut out) = (StreamMasker::new(), Memory::default(), String::new());
-            let mut rest = text.get(..text.len() / 8).unwrap_or("");
+            let end = (text.len() / 8..).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            let mut rest = text.get(..end).unwrap_or("");
             while !rest.is_empty() {
                 let cut = (24..).find(|at| *at >= rest.len() || rest.is_char_boundary(*at)).unwrap_or(24);
                 let (piece, after) = rest.split_at(cut.min(rest.len()));

@@ -280,9 +280,7 @@ impl Masker {
             (MaskStyle::Off | MaskStyle::Redact, _) => Minter::redaction(name),
             (MaskStyle::Pseudonym, Direction::Request) => {
                 let value = view.slice(region.start, region.end);
-                let pseudonym = self.minter.pseudonym(name, &value);
-                memory.remember(&pseudonym, &value);
-                pseudonym
+                memory.pseudonym(name, &value, || self.minter.pseudonym(name, &value))
             }
             (MaskStyle::Pseudonym, Direction::Response | Direction::ToolInput) => text
                 .get(start..end)

@@ -1,6 +1,6 @@
 //! Where something may start: a first look that is fast, and wrong only by saying yes too often.
 
-use super::detect::assignment;
+use super::detect::{assignment, number};
 
 /// What a byte starts, in the low half; what may follow it, in the high half.
 const ALWAYS: u16 = 1;
@@ -49,6 +49,8 @@ pub(super) struct Starts {
     fronts: Vec<u64>,
     /// Whether any word in capitals, and any pair of hexadecimal digits, must be looked at.
     words: bool,
+    /// Whether every number must be looked at.
+    numbers: bool,
 }
 
 /// Bits of [`Starts::fronts`].
@@ -60,8 +62,8 @@ fn front(a: u8, b: u8, c: u8) -> usize {
 }
 
 impl Starts {
-    pub(super) fn new(prefixes: impl Iterator<Item = &'static [u8]>, words: bool) -> Self {
-        let mut starts = Self { fronts: vec![0; FRONTS / 64], words };
+    pub(super) fn new(prefixes: impl Iterator<Item = &'static [u8]>, words: bool, numbers: bool) -> Self {
+        let mut starts = Self { fronts: vec![0; FRONTS / 64], words, numbers };
         for prefix in prefixes.chain([&b"eyJ"[..]]) {
             match *prefix {
                 [a, b, c, ..] => starts.mark(front(a, b, c)),
@@ -108,8 +110,31 @@ impl Starts {
             b'<' => after(1).is_none_or(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
             b'[' => after(1).is_none_or(|b| b == b'r'),
             b':' if after(1).is_none_or(|b| b == b'/') => true,
+            b'0'..=b'9' => self.numbers || !number::stands_alone(bytes, at),
             b':' | b'=' => assignment::may_name(bytes, at),
             _ => true,
         }
+    }
+}
+
+#[cfg(test)]
+impl Starts {
+    /// All places of which the table alone says that something may start.
+    pub(super) fn candidates(bytes: &[u8]) -> Vec<(usize, u8)> {
+        let mut gate = class(0) >> 8;
+        let mut places = Vec::new();
+        for (at, byte) in bytes.iter().enumerate() {
+            if class(*byte) & gate & 0xFF != 0 {
+                places.push((at, *byte));
+            }
+            gate = class(*byte) >> 8;
+        }
+        places
+    }
+
+    /// Whether the first look passes over a place of the table.
+    pub(super) fn passes_over(&self, bytes: &[u8], at: usize, byte: u8) -> bool {
+        let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(0);
+        !self.may_start(bytes, at, byte, class(byte) & (class(before) >> 8) & 0xFF)
     }
 }

@@ -201,17 +201,21 @@ fn promise(behind: &[u8]) -> Option<Promise> {
         end -= 1;
         skipped += 1;
     }
-    let name: Vec<u8> = behind
+    // The name from its end, without signs, in lower case.
+    let mut name = [0_u8; MAX_NAME];
+    let letters = behind
         .get(..end)?
         .iter()
         .rev()
         .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.') || **b >= 0x80)
-        .filter(|b| !matches!(b, b'_' | b'-' | b'.'))
-        .map(u8::to_ascii_lowercase)
-        .collect();
-    let ends = |suffix: &str| {
-        name.iter().zip(suffix.bytes().rev()).filter(|(a, b)| **a == *b).count() == suffix.len()
-    };
+        .filter(|b| !matches!(b, b'_' | b'-' | b'.'));
+    let mut len = 0;
+    for (slot, byte) in name.iter_mut().zip(letters) {
+        *slot = byte.to_ascii_lowercase();
+        len += 1;
+    }
+    let name = name.get(..len)?;
+    let ends = |suffix: &str| suffix.len() <= len && suffix.bytes().rev().zip(name).all(|(a, b)| a == *b);
     if OTHERS.iter().any(|n| ends(n)) {
         None
     } else if PASSWORDS.iter().any(|n| ends(n)) || ends("pass") && name.len() > 4 && name.len() < 20 {
