@@ -79,7 +79,9 @@ pub(super) fn entropy(bytes: &[u8]) -> f64 {
         }
     }
     let total = bytes.len().max(1) as f64;
-    counts.iter().filter(|c| **c > 0).map(|c| f64::from(*c) / total).map(|p| -p * p.log2()).sum()
+    // Each count is taken once: at the first byte of its value.
+    let share = |byte: &u8| counts.get_mut(usize::from(*byte)).map_or(0, std::mem::take);
+    bytes.iter().map(share).filter(|c| *c > 0).map(|c| f64::from(c) / total).map(|p| -p * p.log2()).sum()
 }
 
 /// Which kinds of characters stand in a value.

@@ -141,6 +141,9 @@ impl StreamMasker {
 
     /// Takes what stands in front of a place, in view and text, off what is held back.
     fn leave(&mut self, view: &View<'_>, to: usize, settled: usize) {
+        if settled == 0 {
+            return;
+        }
         let seen = view.bytes().get(..to).unwrap_or_default();
         self.context = seen.get(seen.len().saturating_sub(LOOK_BACK)..).unwrap_or_default().to_vec();
         self.invisible = view.invisible(settled);

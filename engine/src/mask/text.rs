@@ -57,6 +57,11 @@ impl<'t> Text<'t> {
         word.iter().enumerate().all(|(i, b)| self.at(at + i) == *b)
     }
 
+    /// Whether `word` (lower case) stands at `at`. Case does not matter.
+    pub(super) fn starts_with_any_case(&self, at: usize, word: &[u8]) -> bool {
+        word.iter().enumerate().all(|(i, b)| self.at(at + i).to_ascii_lowercase() == *b)
+    }
+
     /// The end of the bytes from `at` on that satisfy `class`, at most `max` of them.
     pub(super) fn run(&self, at: usize, max: usize, class: impl Fn(u8) -> bool) -> usize {
         let mut end = at;

@@ -12,17 +12,25 @@ use std::borrow::Cow;
 
 use super::escapes::{Special, next_special};
 
-/// A stretch of the view and the bytes that it stands for.
+/// A stretch of the view of which each byte stands for `step` bytes of the text. Characters that are dropped stand
+/// between pieces, so that text in disguise takes no more than a piece for each change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Piece {
     /// Where it starts in the view.
     view: usize,
     /// Where it starts in the text.
     text: usize,
-    /// Where what it stands for ends in the text, when it is a substitution; copies run to the next piece.
-    end: Option<usize>,
+    /// Bytes of the text for a byte of the view.
+    step: u8,
     /// How many characters were dropped directly in front of it.
     invisible: u8,
+}
+
+impl Piece {
+    /// The place in the text of a place in the view, if that lies in this piece or at its end.
+    fn text_at(&self, view: usize) -> usize {
+        self.text + view.saturating_sub(self.view) * usize::from(self.step)
+    }
 }
 
 /// The view of a text.
@@ -33,8 +41,8 @@ pub(super) struct View<'t> {
     context: usize,
     /// Length of the text.
     len: usize,
-    /// Where an escape starts that the text cuts off, in text and view. Only in text that goes on.
-    cut: Option<(usize, usize)>,
+    /// Where, in the view, an escape starts that the text cuts off. Only in text that goes on.
+    cut: Option<usize>,
 }
 
 impl<'t> View<'t> {
@@ -63,34 +71,35 @@ impl<'t> View<'t> {
         let bytes = text.as_bytes();
         let mut out = Vec::with_capacity(context.len() + bytes.len());
         out.extend_from_slice(context);
-        let mut pieces = vec![Piece { view: context.len(), text: 0, end: None, invisible }];
+        let mut pieces = vec![Piece { view: context.len(), text: 0, step: 1, invisible }];
         let mut cut = None;
         let mut done = 0;
         while let Some((at, special)) = next_special(bytes, done, complete, invisible) {
-            out.extend_from_slice(bytes.get(done..at).unwrap_or_default());
             if at > done {
+                place(&mut pieces, Piece { view: out.len(), text: done, step: 1, invisible });
+                out.extend_from_slice(bytes.get(done..at).unwrap_or_default());
                 invisible = 0;
             }
+            done = at;
             match special {
                 Special::Cut => {
-                    cut = Some((at, out.len()));
-                    done = at;
+                    cut = Some(out.len());
                     break;
                 }
                 Special::Replaced { len, with } => {
-                    pieces.push(Piece { view: out.len(), text: at, end: Some(at + len), invisible });
-                    match with {
-                        Some(byte) => {
-                            out.push(byte);
-                            invisible = 0;
-                        }
-                        None => invisible = invisible.saturating_add(1),
+                    if let Some(byte) = with {
+                        let step = u8::try_from(len).unwrap_or(u8::MAX);
+                        place(&mut pieces, Piece { view: out.len(), text: at, step, invisible });
+                        out.push(byte);
+                        invisible = 0;
+                    } else {
+                        invisible = invisible.saturating_add(1);
                     }
                     done = at + len;
-                    pieces.push(Piece { view: out.len(), text: done, end: None, invisible });
                 }
             }
         }
+        place(&mut pieces, Piece { view: out.len(), text: done, step: 1, invisible });
         out.extend_from_slice(bytes.get(done..).unwrap_or_default());
         View { bytes: Cow::Owned(out), pieces, context: context.len(), len: bytes.len(), cut }
     }
@@ -107,7 +116,7 @@ impl<'t> View<'t> {
 
     /// Where, in the view, nothing can be relied on any more, because the text ends inside an escape there.
     pub(super) fn cut(&self) -> Option<usize> {
-        self.cut.map(|(_, view)| view)
+        self.cut
     }
 
     /// Where, in the view, the text ends or cannot be relied on any more.
@@ -120,12 +129,8 @@ impl<'t> View<'t> {
         if self.pieces.is_empty() {
             return view;
         }
-        // Of several pieces at one place in the view the last holds the character; the others were dropped.
         let at = self.pieces.partition_point(|p| p.view <= view).saturating_sub(1);
-        match self.pieces.get(at) {
-            Some(piece) => (piece.text + view.saturating_sub(piece.view)).min(self.len),
-            None => view,
-        }
+        self.pieces.get(at).map_or(view, |piece| piece.text_at(view).min(self.len))
     }
 
     /// The place in the text at which what ends before `view` ends: dropped characters after it do not belong.
@@ -133,13 +138,8 @@ impl<'t> View<'t> {
         if self.pieces.is_empty() {
             return view;
         }
-        let Some(last) = view.checked_sub(1) else { return 0 };
-        let at = self.pieces.partition_point(|p| p.view <= last).saturating_sub(1);
-        match self.pieces.get(at) {
-            Some(Piece { end: Some(end), .. }) => *end,
-            Some(piece) => (piece.text + view.saturating_sub(piece.view)).min(self.len),
-            None => view,
-        }
+        let at = self.pieces.partition_point(|p| p.view < view).saturating_sub(1);
+        self.pieces.get(at).map_or(view, |piece| piece.text_at(view).min(self.len))
     }
 
     /// How many characters were dropped directly in front of a place in the text, for [`View::after`].
@@ -151,6 +151,15 @@ impl<'t> View<'t> {
     /// The bytes of the view between two places, as text.
     pub(super) fn slice(&self, start: usize, end: usize) -> Cow<'_, str> {
         String::from_utf8_lossy(self.bytes.get(start..end).unwrap_or_default())
+    }
+}
+
+/// Adds a piece, unless the last one goes on; one that stands for nothing gives way.
+fn place(pieces: &mut Vec<Piece>, piece: Piece) {
+    match pieces.last_mut() {
+        Some(last) if last.view == piece.view => *last = piece,
+        Some(last) if last.step == piece.step && last.text_at(piece.view) == piece.text => {}
+        _ => pieces.push(piece),
     }
 }
 

@@ -120,6 +120,10 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
             break;
         }
     }
+    let first = text.at(place).to_ascii_lowercase();
+    if STOP_WORDS.iter().any(|w| w.first() == Some(&first) && text.starts_with_any_case(place, w)) {
+        return None;
+    }
     let class = if quoted { Class::Quoted(quote) } else { Class::Bare };
     let mut end = trimmed(text, place, text.run(place, SAMPLE, |b| class.has(b)), quoted);
     let sample = text.get(place, end);
