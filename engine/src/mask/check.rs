@@ -79,7 +79,9 @@ pub(super) fn entropy(bytes: &[u8]) -> f64 {
         }
     }
     let total = bytes.len().max(1) as f64;
-    counts.iter().filter(|c| **c > 0).map(|c| f64::from(*c) / total).map(|p| -p * p.log2()).sum()
+    // Each count is taken once: at the first byte of its value.
+    let share = |byte: &u8| counts.get_mut(usize::from(*byte)).map_or(0, std::mem::take);
+    bytes.iter().map(share).filter(|c| *c > 0).map(|c| f64::from(c) / total).map(|p| -p * p.log2()).sum()
 }
 
 /// Which kinds of characters stand in a value.
@@ -115,28 +117,32 @@ impl Mix {
 /// Whether bytes that stand where a key would stand look drawn at random rather than written as an example: at
 /// least six different characters among the first 64, and none of the words that stand for a value.
 pub(super) fn plausible(body: &[u8]) -> bool {
-    const WORDS: [&[u8]; 8] = [
-        b"xxxx",
-        b"your",
-        b"placeholder",
-        b"redacted",
-        b"example",
-        b"....",
-        b"1234567890abcdef1234567890",
-        b"insert",
-    ];
-    let sample = body.get(..64).unwrap_or(body).to_ascii_lowercase();
+    const WORDS: [&[u8]; 7] = [b"xxxx", b"your", b"placeholder", b"redacted", b"example", b"....", b"insert"];
+    let sample = body.get(..64).unwrap_or(body);
     let mut seen = [false; 256];
     let mut distinct = 0;
-    for byte in &sample {
-        if let Some(flag) = seen.get_mut(usize::from(*byte))
+    for byte in sample {
+        if let Some(flag) = seen.get_mut(usize::from(byte.to_ascii_lowercase()))
             && !*flag
         {
             *flag = true;
             distinct += 1;
         }
     }
-    distinct >= 6 && !WORDS.iter().any(|w| sample.windows(w.len()).any(|s| s == *w))
+    distinct >= 6 && !holds_word(sample, &WORDS)
+}
+
+/// Whether one of the words (lower case) stands anywhere in the bytes. Case does not matter.
+pub(super) fn holds_word(bytes: &[u8], words: &[&[u8]]) -> bool {
+    let at = |place: usize, byte: u8| {
+        let byte = byte.to_ascii_lowercase();
+        let rest = bytes.get(place..).unwrap_or_default();
+        words.iter().any(|word| {
+            word.first() == Some(&byte)
+                && rest.get(..word.len()).is_some_and(|r| r.eq_ignore_ascii_case(word))
+        })
+    };
+    bytes.iter().enumerate().any(|(place, byte)| at(place, *byte))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use regex_automata::{Anchored, Input};
 
 use super::check::{entropy, luhn, mod97};
 use super::error::MaskError;
-use super::text::{Text, contains_word};
+use super::text::{Text, context};
 use crate::policy::document::{CustomPattern, Validator};
 
 /// Most bytes that a pattern may match.
@@ -161,9 +161,8 @@ impl Search<'_> {
             }
             Some(Validator::Entropy) => entropy(value) >= 3.0,
         };
-        let behind = Text::new(self.bytes).behind(hit.start, CONTEXT).to_ascii_lowercase();
-        let named =
-            check.context.is_empty() || check.context.iter().any(|w| contains_word(&behind, w.as_bytes()));
+        let words: Vec<&str> = check.context.iter().map(String::as_str).collect();
+        let named = words.is_empty() || context(&Text::new(self.bytes), hit.start, CONTEXT, &words);
         valid && named && hit.end > hit.start
     }
 }
@@ -203,13 +202,13 @@ fn refuse(pattern: &CustomPattern) -> Result<(), MaskError> {
             )));
         }
     }
-    builder(MAX_ONE).build(source).map_err(|_| {
-        refused(format!("its automaton is larger than {} kB; use smaller repetitions", MAX_ONE / 1024))
-    })?;
-    let probe = builder(MAX_ONE)
+    let one = builder(MAX_ONE)
         .dfa(dfa::Config::new().cache_capacity(MAX_ONE).skip_cache_capacity_check(true))
-        .build(source);
-    if probe.is_ok_and(|regex| thrashes(&regex, source)) {
+        .build(source)
+        .map_err(|_| {
+            refused(format!("its automaton is larger than {} kB; use smaller repetitions", MAX_ONE / 1024))
+        })?;
+    if thrashes(&one, source) {
         return Err(refused(
             "it could be slow: text like its own fills its automaton; use smaller repetitions".into(),
         ));
@@ -219,24 +218,25 @@ fn refuse(pattern: &CustomPattern) -> Result<(), MaskError> {
 
 /// Whether text made of the pattern's own characters makes the automaton throw its states away.
 fn thrashes(regex: &Regex, source: &str) -> bool {
-    const PROBE: usize = 32 * 1024;
-    let mut alphabet: Vec<u8> =
-        source.bytes().chain(*b"a0 ").filter(|b| b.is_ascii_alphanumeric() || *b == b' ').collect();
-    alphabet.sort_unstable();
-    alphabet.dedup();
+    const PROBE: usize = 16 * 1024;
+    const STRETCH: usize = 512;
+    let mut alphabet: Vec<u8> = Vec::new();
+    for byte in source.bytes().chain(*b"a0 ").filter(|b| b.is_ascii_alphanumeric() || *b == b' ') {
+        if !alphabet.contains(&byte) {
+            alphabet.push(byte);
+        }
+    }
+    // Long stretches of two characters that stand side by side in the pattern: what its classes repeat over.
     let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut draw = move |limit: usize| {
+    let mut coin = move || {
         seed ^= seed << 13;
         seed ^= seed >> 7;
         seed ^= seed << 17;
-        usize::try_from(seed >> 33).unwrap_or(0) % limit.max(1)
+        seed >> 63 == 1
     };
-    // Long stretches of two characters each: what classes repeat over.
-    let mut probe = Vec::with_capacity(PROBE);
-    while probe.len() < PROBE {
-        let pair = [draw(alphabet.len()), draw(alphabet.len())];
-        probe.extend((0..512).filter_map(|_| alphabet.get(pair[draw(2) & 1]).copied()));
-    }
+    let pairs = alphabet.iter().zip(alphabet.iter().cycle().skip(1)).cycle();
+    let stretches = pairs.flat_map(|pair| std::iter::repeat_n(pair, STRETCH)).take(PROBE);
+    let probe: Vec<u8> = stretches.map(|(a, b)| if coin() { *a } else { *b }).collect();
     let mut cache = regex.create_cache();
     let mut at = 0;
     while at < probe.len() {

@@ -28,9 +28,9 @@ const PSEUDONYM: usize = 12;
 /// Longest kind name, in bytes.
 pub(super) const MAX_KIND: usize = 40;
 
-/// Longest sealed body: [`LIMIT`](super::scan::LIMIT) bytes and SIV's 16 of tag, in base 32. A value may take more
+/// Longest sealed body: [`LIMIT`](super::region::LIMIT) bytes and SIV's 16 of tag, in base 32. A value may take more
 /// bytes in the text than in the view, so there is room for four times as many.
-const MAX_SEALED: usize = (4 * super::scan::LIMIT + 16) * 8 / 5 + 1;
+const MAX_SEALED: usize = (4 * super::region::LIMIT + 16) * 8 / 5 + 1;
 
 /// The kinds that are on, by name.
 #[derive(Debug, Clone, Default)]
@@ -230,9 +230,9 @@ mod tests {
             assert_eq!(minter().open(&sealed).as_deref(), Some(value));
             assert_eq!(minter().open(&sealed.replace("<email", "<phone")), None);
             assert_eq!(Minter::new(b"another tenant").unwrap().open(&sealed), None);
-            let last = sealed.len() - 2;
-            let changed =
-                format!("{}{}>", &sealed[..last], if &sealed[last..=last] == "0" { "1" } else { "0" });
+            let (body, last) =
+                sealed.strip_suffix('>').and_then(|s| s.split_at_checked(s.len() - 1)).unwrap();
+            let changed = format!("{body}{}>", if last == "0" { "1" } else { "0" });
             assert_eq!(minter().open(&changed), None);
         }
     }

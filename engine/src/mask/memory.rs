@@ -8,6 +8,8 @@ use std::fmt;
 #[derive(Default)]
 pub struct Memory {
     originals: HashMap<String, String>,
+    /// Pseudonyms by kind and value, since one value often stands in a conversation many times.
+    pseudonyms: HashMap<String, String>,
     findings: BTreeMap<String, u32>,
 }
 
@@ -31,11 +33,16 @@ impl Memory {
         }
     }
 
-    /// The first spelling of a value is the one that is restored.
-    pub(super) fn remember(&mut self, pseudonym: &str, original: &str) {
-        if !self.originals.contains_key(pseudonym) {
-            self.originals.insert(pseudonym.to_owned(), original.to_owned());
+    /// The pseudonym of a value, made if it is new. Of several spellings with one pseudonym the first is restored.
+    pub(super) fn pseudonym(&mut self, kind: &str, value: &str, make: impl FnOnce() -> String) -> String {
+        let key = format!("{kind} {value}");
+        if let Some(known) = self.pseudonyms.get(&key) {
+            return known.clone();
         }
+        let pseudonym = make();
+        self.originals.entry(pseudonym.clone()).or_insert_with(|| value.to_owned());
+        self.pseudonyms.insert(key, pseudonym.clone());
+        pseudonym
     }
 
     pub(super) fn original(&self, pseudonym: &str) -> Option<&str> {

@@ -16,10 +16,14 @@ mod check;
 mod custom;
 mod detect;
 mod error;
+mod escapes;
+mod fold;
 mod kinds;
 mod masks;
 mod memory;
+mod region;
 mod scan;
+mod starts;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -36,7 +40,8 @@ pub use stream::StreamMasker;
 use crate::policy::document::{MaskMode, MaskStyle, Masking};
 use custom::Custom;
 use masks::Minter;
-use scan::{LIMIT, Region, Scanned, Scanner, What};
+use region::{LIMIT, Region, Scanned, What};
+use scan::Scanner;
 use text::Text;
 use view::View;
 
@@ -232,6 +237,15 @@ impl Masker {
         edits
     }
 
+    /// Whether a region's value passes as it is.
+    fn passes(&self, region: Option<&Region>, profile: &Profile) -> bool {
+        let kind = match region.map(|r| r.what) {
+            Some(What::Value(kind) | What::Open(kind, _)) => kind,
+            _ => return true,
+        };
+        self.mode != MaskMode::Enforce || profile.exempts(kind)
+    }
+
     fn is_off(&self) -> bool {
         self.mode == MaskMode::Off
     }
@@ -279,9 +293,7 @@ impl Masker {
             (MaskStyle::Off | MaskStyle::Redact, _) => Minter::redaction(name),
             (MaskStyle::Pseudonym, Direction::Request) => {
                 let value = view.slice(region.start, region.end);
-                let pseudonym = self.minter.pseudonym(name, &value);
-                memory.remember(&pseudonym, &value);
-                pseudonym
+                memory.pseudonym(name, &value, || self.minter.pseudonym(name, &value))
             }
             (MaskStyle::Pseudonym, Direction::Record) => {
                 self.minter.pseudonym(name, &view.slice(region.start, region.end))

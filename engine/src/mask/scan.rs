@@ -12,59 +12,15 @@ use super::detect::{
     Found, Tail, assignment, card, email, iban, jwt, keys, network, pem, phone, ssn, url, wallet,
 };
 use super::masks::{self, Kinds};
+use super::region::{LIMIT, Region, Scanned, What};
+use super::starts::Starts;
 use super::text::{Text, is_word};
-
-/// Most bytes of the view that are held back for one value. Longer ones are redacted as they flow.
-pub(super) const LIMIT: usize = 4096;
-
-/// A stretch of the view that is settled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Region {
-    /// Where its trigger stands, in front of `start` or at it: a scan that goes on from behind it would miss it.
-    pub(super) trigger: usize,
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) what: What,
-}
-
-impl Region {
-    /// How it goes on, where it does.
-    pub(super) fn open(&self) -> Option<Tail> {
-        match self.what {
-            What::Open(_, tail) => Some(tail),
-            _ => None,
-        }
-    }
-}
-
-/// What stands in a region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
-    /// A value of the kind with this index.
-    Value(usize),
-    /// A value of the kind that goes on beyond what is there and beyond [`LIMIT`].
-    Open(usize, Tail),
-    /// A mask.
-    Mask,
-    /// Nothing, and nothing starts inside.
-    Nothing,
-}
-
-/// What a scan found.
-#[derive(Debug, Default)]
-pub(super) struct Scanned {
-    /// Ordered, disjoint.
-    pub(super) regions: Vec<Region>,
-    /// Everything in front is settled, whatever follows.
-    pub(super) settled: usize,
-}
 
 /// The detectors that are on, and the table that finds where they may start.
 pub(super) struct Scanner {
     kinds: Kinds,
     keys: Keys,
-    /// Pairs of bytes at the start of a word that a detector asks for; one bit each.
-    pairs: Vec<u64>,
+    starts: Starts,
     numbers: Vec<(usize, NumberDetector)>,
     words: Vec<(usize, WordDetector)>,
     tests: Tests,
@@ -86,47 +42,6 @@ struct Tests {
     ip: bool,
     /// Detectors that read digits in ways of their own: short numbers must not be passed over.
     any_number: bool,
-}
-
-/// What a byte starts, in the low half; what may follow it, in the high half.
-const ALWAYS: u16 = 1;
-const NUMBER: u16 = 2;
-const WORD: u16 = 4;
-const BEGIN: u16 = 8;
-
-static CLASSES: [u16; 256] = classes();
-
-const fn classes() -> [u16; 256] {
-    let mut table = [0_u16; 256];
-    let mut byte = 0_usize;
-    while byte < 256 {
-        let b = byte as u8;
-        let starts = match b {
-            b'@' | b'<' | b'[' | b'=' | b':' => ALWAYS,
-            b'0'..=b'9' => NUMBER,
-            b'B' => WORD | BEGIN,
-            b'a'..=b'z' | b'A'..=b'Z' => WORD,
-            _ => 0,
-        };
-        let allows = match b {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => ALWAYS,
-            b'_' => ALWAYS | WORD,
-            b'-' => ALWAYS | NUMBER | WORD | BEGIN,
-            _ => ALWAYS | NUMBER | WORD,
-        };
-        // `byte` is below 256.
-        #[allow(clippy::indexing_slicing)]
-        {
-            table[byte] = starts | allows << 8;
-        }
-        byte += 1;
-    }
-    table
-}
-
-#[inline]
-fn class(byte: u8) -> u16 {
-    CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
 /// What a detector at a trigger said.
@@ -165,44 +80,13 @@ impl Scanner {
         for (kind, find) in others {
             words.extend(kinds.index(kind).map(|index| (index, find)));
         }
-        let mut scanner = Self { keys: Keys::new(&on), pairs: vec![0; 1024], numbers, words, tests, kinds };
-        scanner.mark_pairs();
-        scanner
+        let starts = Starts::new(keys::prefixes(&on), !words.is_empty(), tests.any_number);
+        Self { keys: Keys::new(on), starts, numbers, words, tests, kinds }
     }
 
     /// The kinds.
     pub(super) fn kinds(&self) -> &Kinds {
         &self.kinds
-    }
-
-    fn mark_pairs(&mut self) {
-        let mut pairs: Vec<(u8, u8)> = vec![(b'e', b'y')];
-        pairs.extend(keys::prefixes().filter_map(|p| Some((*p.first()?, *p.get(1)?))));
-        for ([a, b], _) in iban::COUNTRIES {
-            pairs.extend([(a, b), (a.to_ascii_lowercase(), b.to_ascii_lowercase())]);
-        }
-        if !self.words.is_empty() {
-            // Identity numbers may start with any letter, in capitals, and a letter or digit; MAC addresses and
-            // wallets with hexadecimal digits.
-            for a in b'A'..=b'Z' {
-                pairs.extend((b'A'..=b'Z').chain(b'0'..=b'9').map(|b| (a, b)));
-            }
-            for a in b'a'..=b'f' {
-                pairs.extend((b'a'..=b'f').chain(b'0'..=b'9').map(|b| (a, b)));
-            }
-        }
-        for (a, b) in pairs {
-            let bit = usize::from(a) << 8 | usize::from(b);
-            if let Some(word) = self.pairs.get_mut(bit / 64) {
-                *word |= 1 << (bit % 64);
-            }
-        }
-    }
-
-    #[inline]
-    fn pair(&self, a: u8, b: u8) -> bool {
-        let bit = usize::from(a) << 8 | usize::from(b);
-        self.pairs.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
     }
 
     /// Scans `bytes` from `from` on. `complete` says that nothing follows; `cut` is a place from which on the bytes
@@ -213,19 +97,8 @@ impl Scanner {
         let mut scanned = Scanned::default();
         let mut at = from;
         let mut floor = from;
-        loop {
-            let mut gate = class(text.before(at)) >> 8;
-            let rest = bytes.get(at..).unwrap_or_default();
-            let hit = rest.iter().position(|byte| {
-                let class = class(*byte);
-                let hit = class & gate & 0xFF;
-                gate = class >> 8;
-                hit != 0
-            });
-            let Some(hit) = hit else { break };
-            let place = at + hit;
+        while let Some((place, byte)) = self.starts.next(bytes, at) {
             text.begin();
-            let byte = rest.get(hit).copied().unwrap_or(0);
             let (start, seen) = self.look(&text, place, byte, floor);
             let undecided = text.looked_past_end() && !complete;
             if undecided {
@@ -371,14 +244,14 @@ impl Scanner {
 
     fn number(&self, text: &Text<'_>, at: usize, floor: usize) -> (usize, Seen) {
         let before = text.before(at);
+        let small = text.run(at, 3, |b| b.is_ascii_digit()) - at < 3;
+        if small && number::continues(text, at) && !self.tests.any_number {
+            // A row of small numbers is read once, from its first.
+            return (at, Seen::Nothing);
+        }
         let start = if matches!(before, b'+' | b'(') && at > floor { at - 1 } else { at };
         let run = text.run(at, number::MAX_DIGITS, |b| b.is_ascii_digit());
-        // Most numbers are short and stand alone: nothing starts with them.
         let next = text.at(run);
-        let alone = !matches!(next, b' ' | b'\t' | b'-' | b'.' | b'/' | b'_' | b'(' | b')');
-        if run - at < 6 && alone && !self.tests.any_number && !is_word(next) {
-            return (start, Seen::Nothing);
-        }
         if !is_word(next) {
             let number = Number::read(text, at);
             for (_, find) in &self.numbers {
@@ -401,10 +274,6 @@ impl Scanner {
     }
 
     fn word(&self, text: &Text<'_>, at: usize) -> Seen {
-        let (first, second) = (text.at(at), text.at(at + 1));
-        if second != 0 && !self.pair(first, second) {
-            return Seen::Nothing;
-        }
         if let Some(found) = self.keys.find(text, at) {
             return Seen::Value(found);
         }
@@ -447,22 +316,25 @@ fn is_long(found: &Found) -> bool {
     }
 }
 
-impl Scanned {
-    /// Without what is not settled, and settled at a place that no region spans: one of the scan's, or of `merged`,
-    /// which takes the scan's place unless it is empty.
-    pub(super) fn clipped(self, merged: Vec<Region>) -> Self {
-        let Self { mut regions, mut settled } = self;
-        let spans = |at: usize| {
-            let around = |r: &&Region| r.trigger < at && at < r.end;
-            regions.iter().rev().find(around).or_else(|| merged.iter().rev().find(around)).map(|r| r.trigger)
-        };
-        while let Some(start) = spans(settled) {
-            settled = start;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mask::tests::{maskers, texts};
+
+    /// The first look only saves time: where it passes over a place, the detectors find nothing there.
+    #[test]
+    fn the_first_look_passes_over_nothing_that_a_detector_finds() {
+        for masker in maskers() {
+            let scanner = &masker.scanner;
+            for text in texts(2000) {
+                let bytes = text.as_bytes();
+                for (at, byte) in Starts::candidates(bytes) {
+                    if scanner.starts.passes_over(bytes, at, byte) {
+                        let (_, seen) = scanner.look(&Text::new(bytes), at, byte, 0);
+                        assert!(matches!(seen, Seen::Nothing), "{text:?} at {at}");
+                    }
+                }
+            }
         }
-        if !merged.is_empty() {
-            regions = merged;
-        }
-        regions.retain(|r| r.start < settled);
-        Self { regions, settled }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::detect::{Tail, pem};
 use super::memory::Memory;
-use super::scan::Region;
+use super::region::Region;
 use super::text::{LOOK_BACK, Text};
 use super::view::View;
 use super::{Direction, Masker, Profile};
@@ -109,7 +109,7 @@ impl StreamMasker {
                     Tail::Pem { sure, .. } => sure,
                     _ => view.reliable(),
                 };
-                let passes = done == 0 || !scanned.regions.last().is_some_and(|r| view.start(r.start) < done);
+                let passes = masker.passes(scanned.regions.last(), profile);
                 self.leave_long(&view, to, done, passes, out);
                 self.long = Some(Long { tail, passes });
                 return changed;
@@ -141,6 +141,9 @@ impl StreamMasker {
 
     /// Takes what stands in front of a place, in view and text, off what is held back.
     fn leave(&mut self, view: &View<'_>, to: usize, settled: usize) {
+        if settled == 0 {
+            return;
+        }
         let seen = view.bytes().get(..to).unwrap_or_default();
         self.context = seen.get(seen.len().saturating_sub(LOOK_BACK)..).unwrap_or_default().to_vec();
         self.invisible = view.invisible(settled);

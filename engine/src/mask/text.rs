@@ -57,6 +57,11 @@ impl<'t> Text<'t> {
         word.iter().enumerate().all(|(i, b)| self.at(at + i) == *b)
     }
 
+    /// Whether `word` (lower case) stands at `at`. Case does not matter.
+    pub(super) fn starts_with_any_case(&self, at: usize, word: &[u8]) -> bool {
+        word.iter().enumerate().all(|(i, b)| self.at(at + i).to_ascii_lowercase() == *b)
+    }
+
     /// The end of the bytes from `at` on that satisfy `class`, at most `max` of them.
     pub(super) fn run(&self, at: usize, max: usize, class: impl Fn(u8) -> bool) -> usize {
         let mut end = at;
@@ -102,20 +107,27 @@ pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Whether one of `words` (lower case) stands as a word within `count` bytes in front of `at`.
+/// Whether one of `words` (lower case) stands as a word within `count` bytes in front of `at`: with no letter
+/// directly around it. Case does not matter.
 pub(super) fn context(text: &Text<'_>, at: usize, count: usize, words: &[&str]) -> bool {
-    let behind: Vec<u8> = text.behind(at, count).to_ascii_lowercase();
-    words.iter().any(|word| contains_word(&behind, word.as_bytes()))
-}
-
-/// Whether `word` stands in `bytes` with no letter directly around it.
-pub(super) fn contains_word(bytes: &[u8], word: &[u8]) -> bool {
-    if word.is_empty() {
-        return false;
+    let behind = text.behind(at, count);
+    let mut letter = false;
+    for (place, byte) in behind.iter().enumerate() {
+        let starts = !letter;
+        letter = byte.is_ascii_alphabetic();
+        if !starts {
+            continue;
+        }
+        let rest = behind.get(place..).unwrap_or_default();
+        let stands = |word: &&str| {
+            let word = word.as_bytes();
+            word.first() == Some(&byte.to_ascii_lowercase())
+                && rest.get(..word.len()).is_some_and(|front| front.eq_ignore_ascii_case(word))
+                && !rest.get(word.len()).is_some_and(u8::is_ascii_alphabetic)
+        };
+        if words.iter().any(stands) {
+            return true;
+        }
     }
-    bytes.windows(word.len()).enumerate().any(|(at, window)| {
-        window == word
-            && !at.checked_sub(1).and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_alphabetic)
-            && !bytes.get(at + word.len()).is_some_and(u8::is_ascii_alphabetic)
-    })
+    false
 }

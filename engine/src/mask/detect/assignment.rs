@@ -6,8 +6,8 @@
 
 use super::keys::AWS_SECRET;
 use super::{Class, Found, Tail};
-use crate::mask::check::{Mix, entropy};
-use crate::mask::scan::LIMIT;
+use crate::mask::check::{Mix, entropy, holds_word};
+use crate::mask::region::LIMIT;
 use crate::mask::text::Text;
 
 /// The finding kind of passwords.
@@ -61,36 +61,36 @@ const OTHERS: [&str; 10] = [
 ];
 
 /// Words that stand for a value, looked for anywhere in it.
-const STOP_WORDS: [&str; 25] = [
-    "password",
-    "passwd",
-    "secret",
-    "example",
-    "changeme",
-    "change_me",
-    "placeholder",
-    "redacted",
-    "dummy",
-    "your",
-    "xxxx",
-    "****",
-    "....",
-    "process.env",
-    "getenv",
-    "environ",
-    "undefined",
-    "null",
-    "string",
-    "required",
-    "optional",
-    "token",
-    "<",
-    "${",
-    "{{",
+const STOP_WORDS: [&[u8]; 25] = [
+    b"password",
+    b"passwd",
+    b"secret",
+    b"example",
+    b"changeme",
+    b"change_me",
+    b"placeholder",
+    b"redacted",
+    b"dummy",
+    b"your",
+    b"xxxx",
+    b"****",
+    b"....",
+    b"process.env",
+    b"getenv",
+    b"environ",
+    b"undefined",
+    b"null",
+    b"string",
+    b"required",
+    b"optional",
+    b"token",
+    b"<",
+    b"${",
+    b"{{",
 ];
 
 /// How much of a value is looked at, in bytes.
-const SAMPLE: usize = 128;
+const SAMPLE: usize = 64;
 
 /// What the name of an assignment promises.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -120,6 +120,10 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
             break;
         }
     }
+    let first = text.at(place).to_ascii_lowercase();
+    if STOP_WORDS.iter().any(|w| w.first() == Some(&first) && text.starts_with_any_case(place, w)) {
+        return None;
+    }
     let class = if quoted { Class::Quoted(quote) } else { Class::Bare };
     let mut end = trimmed(text, place, text.run(place, SAMPLE, |b| class.has(b)), quoted);
     let sample = text.get(place, end);
@@ -147,33 +151,75 @@ fn trimmed(text: &Text<'_>, start: usize, end: usize, quoted: bool) -> usize {
     end - text.get(start, end).iter().rev().take_while(|b| matches!(b, b'.' | b':')).count().min(3)
 }
 
+/// Whether the last letters in front of the `=` or `:` at `at` are those of a name above: a cheap first look.
+pub(in crate::mask) fn may_name(bytes: &[u8], at: usize) -> bool {
+    // The last are the bytes of `ña`, with the bit that makes letters small.
+    const ENDS: [&[u8; 3]; 15] = [
+        b"ord",
+        b"swd",
+        b"pwd",
+        b"ase",
+        b"ort",
+        b"ass",
+        b"ret",
+        b"ken",
+        b"key",
+        b"ure",
+        b"ial",
+        b"ion",
+        b"rer",
+        b"sig",
+        b"\xE3\xB1a",
+    ];
+    let mut end = at;
+    while let Some(byte) = end.checked_sub(1).and_then(|i| bytes.get(i)) {
+        if byte.is_ascii_alphabetic() {
+            break;
+        }
+        if *byte >= 0x80 {
+            return true;
+        }
+        if at - end > 4 || !around_name(*byte) {
+            return false;
+        }
+        end -= 1;
+    }
+    let Some([a, b, c]) = end.checked_sub(3).and_then(|from| bytes.get(from..end)) else { return false };
+    let last = [a | 0x20, b | 0x20, c | 0x20];
+    ENDS.iter().any(|e| **e == last)
+}
+
+/// What may stand between a name and its `=` or `:`, a number that belongs to the name included.
+fn around_name(byte: u8) -> bool {
+    matches!(byte, b' ' | b'"' | b'\'' | b'`' | b']' | b':' | b'*' | b'_' | b'0'..=b'9')
+}
+
 /// What a name at the end of `behind` promises, quotes and brackets around it aside.
 fn promise(behind: &[u8]) -> Option<Promise> {
     let mut end = behind.len();
     let mut skipped = 0;
     while let Some(byte) = end.checked_sub(1).and_then(|i| behind.get(i)) {
-        if !matches!(byte, b' ' | b'"' | b'\'' | b'`' | b']' | b':' | b'*') || skipped > 4 {
+        if !around_name(*byte) || skipped > 4 {
             break;
         }
         end -= 1;
         skipped += 1;
     }
-    // Cheap: the last letters of all names above.
-    let last = behind.get(end.checked_sub(1)?)?.to_ascii_lowercase();
-    if !b"detynrlg".contains(&last) {
-        return None;
-    }
-    let name: Vec<u8> = behind
+    // The name from its end, without signs, in lower case.
+    let mut name = [0_u8; MAX_NAME];
+    let letters = behind
         .get(..end)?
         .iter()
         .rev()
         .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.') || **b >= 0x80)
-        .filter(|b| !matches!(b, b'_' | b'-' | b'.'))
-        .map(u8::to_ascii_lowercase)
-        .collect();
-    let ends = |suffix: &str| {
-        name.iter().zip(suffix.bytes().rev()).filter(|(a, b)| **a == *b).count() == suffix.len()
-    };
+        .filter(|b| !matches!(b, b'_' | b'-' | b'.'));
+    let mut len = 0;
+    for (slot, byte) in name.iter_mut().zip(letters) {
+        *slot = byte.to_ascii_lowercase();
+        len += 1;
+    }
+    let name = name.get(..len)?;
+    let ends = |suffix: &str| suffix.len() <= len && suffix.bytes().rev().zip(name).all(|(a, b)| a == *b);
     if OTHERS.iter().any(|n| ends(n)) {
         None
     } else if PASSWORDS.iter().any(|n| ends(n)) || ends("pass") && name.len() > 4 && name.len() < 20 {
@@ -217,11 +263,7 @@ fn stands_for_a_value(value: &[u8]) -> bool {
             && !(value.iter().any(u8::is_ascii_digit)
                 && value.first() != Some(&b'$')
                 && value.first() != Some(&b'{'))
-        || (0..lower.len().min(64)).any(|at| {
-            let rest = lower.get(at..).unwrap_or_default();
-            let first = rest.first();
-            STOP_WORDS.iter().any(|w| w.as_bytes().first() == first && rest.starts_with(w.as_bytes()))
-        })
+        || holds_word(value, &STOP_WORDS)
 }
 
 /// Whether a value can be a password: six characters or more, of two kinds or more, and no name or call in code.
@@ -237,7 +279,7 @@ fn password(value: &[u8], quoted: bool, spaced: bool) -> bool {
     let spaces = value.contains(&b' ');
     mix.count() >= 2
         && (mix.digit || mix.upper && mix.lower && !spaces && value.len() >= 8 || mix.other && !spaces)
-        && !(spaces && !mix.digit)
+        && (!spaces || mix.digit)
         && entropy(value) >= 2.0
 }
 
@@ -249,7 +291,7 @@ fn secret(value: &[u8], sure: bool) -> bool {
         && (mix.lower || mix.upper)
         && !value.contains(&b' ')
         && !stands_for_a_value(value)
-        && !(code(value) && !sure)
+        && (!code(value) || sure)
         && !code_call(value)
         && entropy(value) >= 3.0
 }

@@ -77,12 +77,15 @@ pub(in crate::mask) fn find(text: &Text<'_>, number: &Number) -> Option<Found> {
     }
     let groups = number.groups();
     (1..=groups.len()).rev().find_map(|count| {
-        let groups = groups.get(..count)?;
-        let last = groups.last()?;
+        let last = groups.get(count - 1)?;
+        if !(12..=19).contains(&last.total)
+            || !grouped(groups.get(..count)?, number.group_after(count).is_none())
+        {
+            return None;
+        }
         let digits = number.digits(last.total);
-        let ok = grouped(groups)
+        let ok = luhn(digits)
             && issued(digits)
-            && luhn(digits)
             && !Number::is_filler(digits)
             && ends(text, number, count, last)
             && (digits.len() >= NEEDS_CONTEXT || context(text, number.start, 48, &WORDS));
@@ -98,23 +101,21 @@ fn ends(text: &Text<'_>, number: &Number, count: usize, last: &Group) -> bool {
     }
 }
 
-/// Whether people write cards in such groups: whole, in fours, 4-6-5, 4-6-4, 6-13, 8-8, or in equal small groups.
-fn grouped(groups: &[Group]) -> bool {
+/// Whether people write cards in such groups: whole, in fours, 4-6-5, 4-6-4, 6-13, 8-8, or, when nothing follows
+/// (`alone`), in equal small groups.
+fn grouped(groups: &[Group], alone: bool) -> bool {
     let lens =
         |shape: &[usize]| groups.len() == shape.len() && groups.iter().zip(shape).all(|(g, l)| g.len == *l);
-    if groups.len() == 1 || lens(&[4, 6, 5]) || lens(&[4, 6, 4]) || lens(&[6, 13]) || lens(&[8, 8]) {
-        return true;
-    }
     let (Some(first), Some((last, rest))) = (groups.first(), groups.split_last()) else { return false };
-    let step = first.len;
+    let even = || rest.iter().all(|g| g.len == first.len) && last.len <= first.len;
     let separator = groups.get(1).map_or(0, |g| g.separator);
-    let even = rest.iter().all(|g| g.len == step) && last.len <= step;
-    match step {
-        4 => even,
+    match first.len {
+        _ if rest.is_empty() => true,
+        4 => even() || lens(&[4, 6, 5]) || lens(&[4, 6, 4]),
+        6 => lens(&[6, 13]),
+        8 => lens(&[8, 8]),
         1 | 2 | 3 | 5 => {
-            even && groups.iter().skip(1).all(|g| g.separator == separator)
-                && (step != 1 || last.len == 1)
-                && separator != b'.'
+            alone && separator != b'.' && even() && groups.iter().skip(1).all(|g| g.separator == separator)
         }
         _ => false,
     }
@@ -122,8 +123,14 @@ fn grouped(groups: &[Group]) -> bool {
 
 /// Whether an issuer gives numbers that start so and are this long.
 fn issued(digits: &[u8]) -> bool {
-    let lead = |count: usize| digits.iter().take(count).fold(0_u32, |v, d| v * 10 + u32::from(*d));
+    let mut leads = [0_u32; 7];
+    let mut lead = 0;
+    for (slot, digit) in leads.iter_mut().skip(1).zip(digits) {
+        lead = lead * 10 + u32::from(*digit);
+        *slot = lead;
+    }
     ISSUERS.iter().any(|(from, to, count, shortest, longest)| {
-        (*shortest..=*longest).contains(&digits.len()) && (*from..=*to).contains(&lead(*count))
+        leads.get(*count).is_some_and(|lead| (from..=to).contains(&lead))
+            && (*shortest..=*longest).contains(&digits.len())
     })
 }

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::{Class, Found, Tail};
-use crate::mask::scan::LIMIT;
+use crate::mask::region::LIMIT;
 use crate::mask::text::{Text, is_token};
 
 /// The finding kind.

@@ -4,6 +4,8 @@
 //! where a provider publishes none, the format that its console hands out. A key needs a plausible body
 //! ([`plausible`]): `sk-ant-your-key-here` passes.
 
+use std::collections::HashMap;
+
 use super::{Class, Found, Tail, found};
 use crate::mask::check::{Mix, plausible};
 use crate::mask::text::{Text, is_token};
@@ -211,31 +213,31 @@ pub(in crate::mask) fn kinds() -> impl Iterator<Item = &'static str> {
     FORMATS.iter().map(|f| f.kind).chain([AWS_SECRET, TELEGRAM])
 }
 
-/// What prefixes start with.
-pub(in crate::mask) fn prefixes() -> impl Iterator<Item = &'static [u8]> {
-    FORMATS.iter().map(|f| f.prefix.as_bytes())
+/// What the keys of kinds that are on start with.
+pub(in crate::mask) fn prefixes(on: impl Fn(&str) -> bool) -> impl Iterator<Item = &'static [u8]> {
+    FORMATS.iter().filter(move |f| on(f.kind)).map(|f| f.prefix.as_bytes())
 }
 
-/// Formats by the first byte of their prefix.
+/// Formats by the first two bytes of their prefix.
 pub(in crate::mask) struct Keys {
-    by_first: Vec<Vec<usize>>,
+    by_front: HashMap<[u8; 2], Vec<usize>>,
 }
 
 impl Keys {
     /// The formats whose kinds are on.
     pub(in crate::mask) fn new(on: impl Fn(&str) -> bool) -> Self {
-        let mut by_first = vec![Vec::new(); 256];
+        let mut by_front: HashMap<[u8; 2], Vec<usize>> = HashMap::new();
         for (index, format) in FORMATS.iter().enumerate().filter(|(_, f)| on(f.kind)) {
-            if let Some(list) = format.prefix.bytes().next().and_then(|b| by_first.get_mut(usize::from(b))) {
-                list.push(index);
+            if let Some(front) = format.prefix.as_bytes().first_chunk::<2>() {
+                by_front.entry(*front).or_default().push(index);
             }
         }
-        Self { by_first }
+        Self { by_front }
     }
 
     /// A key that starts at `at`.
     pub(in crate::mask) fn find(&self, text: &Text<'_>, at: usize) -> Option<Found> {
-        let candidates = self.by_first.get(usize::from(text.at(at)))?;
+        let candidates = self.by_front.get(&[text.at(at), text.at(at + 1)])?;
         candidates.iter().filter_map(|i| FORMATS.get(*i)).find_map(|format| matches(text, at, format))
     }
 }
@@ -255,7 +257,7 @@ fn matches(text: &Text<'_>, at: usize, format: &Format) -> Option<Found> {
         (max, body) => text.run(from, max + 1, |b| body.has(b)),
     };
     // A full stop at the end belongs to the sentence, unless the value is longer than a stream can look back on.
-    let end = if matches!(format.body, Body::Dotted | Body::Wide) && end - at <= crate::mask::scan::LIMIT {
+    let end = if matches!(format.body, Body::Dotted | Body::Wide) && end - at <= crate::mask::region::LIMIT {
         end - text.get(from, end).iter().rev().take_while(|b| matches!(b, b'.' | b'/')).count()
     } else {
         end

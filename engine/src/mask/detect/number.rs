@@ -132,6 +132,20 @@ pub(in crate::mask) fn opens(text: &Text<'_>, at: usize) -> bool {
     }
 }
 
+/// Whether fewer than six digits stand at `at` with nothing behind them that a longer number could go on with:
+/// nothing that has a detector. Says no where the bytes end.
+pub(in crate::mask) fn stands_alone(bytes: &[u8], at: usize) -> bool {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let run = rest.iter().take(6).take_while(|b| b.is_ascii_digit()).count();
+    let more = |b: &u8| is_word(*b) || matches!(b, b' ' | b'\t' | b'-' | b'.' | b'/' | b'(' | b')');
+    run < 6 && rest.get(run).is_some_and(|b| !more(b))
+}
+
+/// Whether a digit and a space stand in front of `at`: the number there is one of a row.
+pub(in crate::mask) fn continues(text: &Text<'_>, at: usize) -> bool {
+    matches!(text.behind(at, 2), [digit, b' '] if digit.is_ascii_digit())
+}
+
 /// Whether a number may end at `at`: no letter or digit follows directly, nor a decimal fraction.
 pub(in crate::mask) fn closes(text: &Text<'_>, at: usize) -> bool {
     match text.at(at) {

@@ -83,11 +83,7 @@ pub(in crate::mask) fn read(text: &Text<'_>, from: usize, headers: usize, inside
         let end = text.run(word, usize::MAX, is_base64);
         if end - word >= LONG {
             progress = Progress { sure: end, inside: true, end };
-        } else if gap == place && end == word && word == gap {
-            return progress;
-        } else if word < headers && text.at(end) == b':' && end > word
-            || word < headers && end > word && text.at(end) == b'-'
-        {
+        } else if word < headers && end > word && matches!(text.at(end), b':' | b'-') {
             // A header, to the end of its line.
             let line = text.run(end, 2 * MAX_LABEL, |b| b != b'\n' && b != 0);
             if text.at(line) != b'\n' {
@@ -108,9 +104,7 @@ pub(in crate::mask) fn read(text: &Text<'_>, from: usize, headers: usize, inside
             if !text.looked_past_end() {
                 progress = Progress { sure: end, inside: false, end };
             }
-        } else if word == gap && !matches!(text.at(place), b'\n' | b'\r' | b' ' | b'\t') {
-            return progress;
-        } else if end == word && !matches!(text.at(word), b'\n' | b'\r') {
+        } else if !matches!(text.at(word), b'\n' | b'\r') {
             return progress;
         }
         // What is left is an empty line, with or without marks.

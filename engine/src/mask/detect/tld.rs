@@ -36,8 +36,7 @@ pub(in crate::mask) fn exists(label: &[u8]) -> bool {
     if label.len() == 2 {
         return COUNTRIES.as_chunks::<2>().0.iter().any(|c| c.eq_ignore_ascii_case(label));
     }
-    let is = |word: &&str| word.as_bytes().eq_ignore_ascii_case(label);
-    !NOT_DOMAINS.iter().any(|w| is(w)) && !NOT_DOMAINS_EITHER.iter().any(|w| is(w))
+    !NOT_DOMAINS.iter().chain(&NOT_DOMAINS_EITHER).any(|word| word.as_bytes().eq_ignore_ascii_case(label))
 }
 
 #[cfg(test)]

@@ -191,3 +191,10 @@ fn fifty_patterns_are_found_beside_the_built_in_kinds() {
         masker.find("C7-ABCD ann@example.com C49-12X9 C50-ABCD").iter().map(|f| f.kind.to_string()).collect();
     assert_eq!(kinds, ["c7", "email", "c49"]);
 }
+
+/// Compiled once and shared: by worker threads where there are any.
+#[test]
+fn a_masker_can_be_shared() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    shared(&masker_with_custom());
+}

@@ -1,5 +1,8 @@
 //! What the masking engine promises, over corpora of our own. Values are marked `⟦so⟧` in the corpora.
 
+// A test may slice: a wrong place is a failure.
+#![allow(clippy::string_slice)]
+
 mod edits;
 mod evasions;
 mod found;
@@ -98,3 +101,122 @@ impl Numbers {
 
 pub(super) const DIGITS: &str = "0123456789";
 pub(super) const BASE62: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/// Maskers with the default policy, with every pack, and with custom patterns.
+pub(super) fn maskers() -> [Masker; 3] {
+    [masker(), masker_with_packs(), masker_with_custom()]
+}
+
+/// The texts of all corpora.
+pub(super) fn corpora() -> Vec<String> {
+    include_str!("found.rs")
+        .lines()
+        .chain(include_str!("evasions.rs").lines())
+        .filter(|l| l.contains('⟦'))
+        .map(|l| unmark(l).0)
+        .chain(include_str!("passes.txt").lines().map(str::to_owned))
+        .collect()
+}
+
+/// The corpora and as many hostile texts.
+pub(super) fn texts(hostile_ones: usize) -> Vec<String> {
+    let (mut numbers, masker) = (Numbers(77), masker());
+    let mut texts = corpora();
+    texts.extend((0..hostile_ones).map(|_| hostile(&mut numbers, &masker)));
+    texts
+}
+
+/// Text made of fragments that detectors, masks and disguises are made of.
+pub(super) fn hostile(numbers: &mut Numbers, masker: &Masker) -> String {
+    let fragments = [
+        "@",
+        "ann@example.com",
+        "4111",
+        " ",
+        "-",
+        "1111",
+        "4111111111111111",
+        ".",
+        "/",
+        ":",
+        "://",
+        "=",
+        "\"",
+        "password",
+        "password=",
+        "token: ",
+        "sk-ant-",
+        "AKIA",
+        "eyJhbGciOiJIUzI1NiJ9.",
+        "eyJ",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----",
+        "-----END PRIVATE KEY-----",
+        "\n",
+        "\\n",
+        "\\u0040",
+        "\\",
+        "&#64;",
+        "&",
+        "%40",
+        "%",
+        "\u{200b}",
+        "\u{a0}",
+        "４",
+        "＠",
+        "é",
+        "漢",
+        "🙂",
+        "(",
+        ")",
+        "+1",
+        "+",
+        "415-555-0100",
+        "123-45-6789",
+        "DE89370400440532013000",
+        "<",
+        "<email:",
+        ">",
+        "[redacted:email]",
+        "postgres://u:",
+        "@h.com",
+        "EMP-1234",
+        "project alpha",
+        "a",
+        "Z",
+        "x9",
+        "_",
+        "abcdefghijklmnopqrstuvwx",
+        "'",
+        "SSN ",
+        "phone ",
+        "0x",
+        "1A1z",
+        "::",
+        "2606:4700",
+        "8.8.8.8",
+        "A",
+        "QX-77",
+    ];
+    let mut text = String::new();
+    for _ in 0..1 + numbers.below(14) {
+        match numbers.below(12) {
+            0 => {
+                let len = 1 + numbers.below(50);
+                text.push_str(&numbers.text(BASE62, len));
+            }
+            1 => {
+                let len = 1 + numbers.below(22);
+                text.push_str(&numbers.text(DIGITS, len));
+            }
+            2 => {
+                let value = format!("{}@example.com", numbers.text("abc", 4));
+                let direction = *numbers.pick(&[Direction::Request, Direction::Response]);
+                text.push_str(&masked(masker, &value, direction));
+            }
+            3 => text.push_str(&masked(masker, "ann@example.com", Direction::Request)),
+            _ => text.push_str(fragments[numbers.below(fragments.len())]),
+        }
+    }
+    text
+}

@@ -1,6 +1,6 @@
 //! However a text is cut, what leaves a stream is what the whole text becomes.
 
-use super::{BASE62, DIGITS, Numbers, apply, masker, masker_with_custom, masker_with_packs, unmark};
+use super::{BASE62, Numbers, apply, corpora, hostile, masker, masker_with_custom, maskers};
 use crate::mask::{Direction, Masker, Memory, Profile, StreamMasker};
 
 /// Cuts a text at these places and puts together what leaves.
@@ -52,14 +52,8 @@ fn places(text: &str) -> Vec<usize> {
 /// Every corpus text, cut at every place, at all places at once, and at random ones.
 #[test]
 fn corpora_give_the_same_however_they_are_cut() {
-    let texts: Vec<String> = include_str!("found.rs")
-        .lines()
-        .chain(include_str!("evasions.rs").lines())
-        .filter(|l| l.contains('⟦'))
-        .map(|l| unmark(l).0)
-        .chain(include_str!("passes.txt").lines().map(str::to_owned))
-        .collect();
-    let maskers = [masker(), masker_with_packs(), masker_with_custom()];
+    let texts = corpora();
+    let maskers = maskers();
     let mut numbers = Numbers(3);
     for text in &texts {
         let places = places(text);
@@ -76,104 +70,9 @@ fn corpora_give_the_same_however_they_are_cut() {
     }
 }
 
-/// Text made of fragments that detectors, masks and disguises are made of.
-fn hostile(numbers: &mut Numbers, masker: &Masker) -> String {
-    let fragments = [
-        "@",
-        "ann@example.com",
-        "4111",
-        " ",
-        "-",
-        "1111",
-        "4111111111111111",
-        ".",
-        "/",
-        ":",
-        "://",
-        "=",
-        "\"",
-        "password",
-        "password=",
-        "token: ",
-        "sk-ant-",
-        "AKIA",
-        "eyJhbGciOiJIUzI1NiJ9.",
-        "eyJ",
-        "-----BEGIN PRIVATE KEY-----",
-        "-----",
-        "-----END PRIVATE KEY-----",
-        "\n",
-        "\\n",
-        "\\u0040",
-        "\\",
-        "&#64;",
-        "&",
-        "%40",
-        "%",
-        "\u{200b}",
-        "\u{a0}",
-        "４",
-        "＠",
-        "é",
-        "漢",
-        "🙂",
-        "(",
-        ")",
-        "+1",
-        "+",
-        "415-555-0100",
-        "123-45-6789",
-        "DE89370400440532013000",
-        "<",
-        "<email:",
-        ">",
-        "[redacted:email]",
-        "postgres://u:",
-        "@h.com",
-        "EMP-1234",
-        "project alpha",
-        "a",
-        "Z",
-        "x9",
-        "_",
-        "abcdefghijklmnopqrstuvwx",
-        "'",
-        "SSN ",
-        "phone ",
-        "0x",
-        "1A1z",
-        "::",
-        "2606:4700",
-        "8.8.8.8",
-        "A",
-        "QX-77",
-    ];
-    let mut text = String::new();
-    for _ in 0..1 + numbers.below(14) {
-        match numbers.below(12) {
-            0 => {
-                let len = 1 + numbers.below(50);
-                text.push_str(&numbers.text(BASE62, len));
-            }
-            1 => {
-                let len = 1 + numbers.below(22);
-                text.push_str(&numbers.text(DIGITS, len));
-            }
-            2 => {
-                let value = format!("{}@example.com", numbers.text("abc", 4));
-                let direction = *numbers.pick(&[Direction::Request, Direction::Response]);
-                text.push_str(&super::masked(masker, &value, direction));
-            }
-            3 => text.push_str(&super::masked(masker, "ann@example.com", Direction::Request)),
-            _ => text.push_str(fragments[numbers.below(fragments.len())]),
-        }
-    }
-    text
-}
-
 #[test]
 fn hostile_text_gives_the_same_however_it_is_cut() {
-    let maskers = [masker(), masker_with_packs(), masker_with_custom()];
+    let maskers = maskers();
     let rounds = std::env::var("MASK_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(1500);
     let mut numbers = Numbers(0xBAD_5EED);
     for _ in 0..rounds {
