@@ -68,6 +68,7 @@ impl RootContext for RootPlugin {
             settings,
             node: String::from_utf8_lossy(&node.unwrap_or_default()).into_owned(),
             runtime: RefCell::default(),
+            taken: RefCell::default(),
             tokens: RefCell::new(Cache::default()),
             queue: RefCell::new(queue),
             refreshes: RefCell::default(),

@@ -81,6 +81,8 @@ struct Question {
     ask: Option<HoldAsk>,
     /// Its id, once control has told it.
     hold: Option<String>,
+    /// Whether it was approved, so that the approval is to be used now.
+    approved: bool,
     /// The message of [`sluice_engine::wire::EXCHANGES`], to be sent again when blocks were missing.
     open: sluice_engine::wire::Open,
     /// All blocks that its record names.

@@ -51,8 +51,6 @@ pub struct Root {
     polling: bool,
     poll_at_ms: u64,
     refresh_at_ms: u64,
-    /// The digest of what was last taken from the shared data.
-    taken: String,
 }
 
 impl Root {
@@ -70,21 +68,13 @@ impl Root {
             polling: false,
             poll_at_ms: 0,
             refresh_at_ms: 0,
-            taken: String::new(),
         }
-    }
-
-    /// Keys in the data that VMs share; those of another plugin or configuration are others.
-    fn key(&self, name: &str) -> String {
-        let config = &self.shared.settings.config;
-        let keys = config.bundle_keys.join(",");
-        format!("sluice/{}/{keys}/{name}", config.control_cluster)
     }
 
     /// Does what is due.
     pub fn tick(&mut self, host: &dyn Host) {
         let now_ms = host.now_ms();
-        self.take_bundle(host);
+        self.shared.take(host);
         self.poll(host, now_ms);
         self.send_records(host, now_ms);
         self.refresh(host, now_ms);
@@ -121,8 +111,9 @@ impl Root {
             Asked::Bundle => {
                 self.polling = false;
                 match (status, serde_json::from_slice::<SignedBundle>(&body)) {
-                    (200, Ok(bundle)) => self.share(&bundle, &body, host),
+                    (200, Ok(bundle)) if self.shared.share(&bundle, &body, host) => {}
                     (304, _) => {}
+                    // Nor at once after a bundle that was kept out: control would send the same.
                     _ => self.poll_at_ms = now_ms + POLL_PAUSE_MS,
                 }
                 self.poll(host, now_ms);
@@ -160,32 +151,6 @@ impl Root {
         self.reached = good;
     }
 
-    /// Puts a bundle before all VMs, once this one has found it good.
-    fn share(&mut self, bundle: &SignedBundle, bytes: &[u8], host: &dyn Host) {
-        if self.shared.load(bundle, host) {
-            self.taken.clone_from(&bundle.signature);
-            host.set_shared(&self.key("bundle"), bytes, None);
-            host.set_shared(&self.key("signature"), bundle.signature.as_bytes(), None);
-        } else {
-            // Not again at once: control would send the same.
-            self.poll_at_ms = host.now_ms() + POLL_PAUSE_MS;
-        }
-    }
-
-    fn take_bundle(&mut self, host: &dyn Host) {
-        let Some((signature, _)) = host.shared(&self.key("signature")) else { return };
-        if signature == self.taken.as_bytes() {
-            return;
-        }
-        let bundle = host.shared(&self.key("bundle"));
-        let bundle = bundle.and_then(|(bytes, _)| serde_json::from_slice::<SignedBundle>(&bytes).ok());
-        // Between the two writes of another VM they may not fit; the next tick sees both.
-        if let Some(bundle) = bundle.filter(|bundle| bundle.signature.as_bytes() == signature) {
-            self.shared.load(&bundle, host);
-            self.taken.clone_from(&bundle.signature);
-        }
-    }
-
     fn poll(&mut self, host: &dyn Host, now_ms: u64) {
         if !self.leads(host, now_ms) || self.polling || now_ms < self.poll_at_ms {
             return;
@@ -219,7 +184,7 @@ impl Root {
 
     /// Takes or renews the lease; says whether this VM has it.
     fn leads(&mut self, host: &dyn Host, now_ms: u64) -> bool {
-        let key = self.key("lease");
+        let key = self.shared.key("lease");
         let current = host.shared(&key);
         let lease = current.as_ref().and_then(|(bytes, _)| serde_json::from_slice::<Lease>(bytes).ok());
         if let Some(lease) = &lease {

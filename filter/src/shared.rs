@@ -23,6 +23,8 @@ pub struct Shared {
     pub node: String,
     /// The bundle in force. An exchange keeps the one that it began with.
     pub runtime: RefCell<Option<Arc<Runtime>>>,
+    /// The signature of the bundle that was last taken from the shared data, good or not.
+    pub taken: RefCell<String>,
     /// Tokens that were verified under the bundle in force.
     pub tokens: RefCell<Cache>,
     /// Records on their way.
@@ -49,6 +51,46 @@ pub struct Retry {
 }
 
 impl Shared {
+    /// A key in the data that VMs share; those of another plugin or configuration are others.
+    pub fn key(&self, name: &str) -> String {
+        let config = &self.settings.config;
+        format!("sluice/{}/{}/{name}", config.control_cluster, config.bundle_keys.join(","))
+    }
+
+    /// Puts a bundle before all VMs, once this one has found it good. Says whether it did.
+    pub fn share(&self, bundle: &SignedBundle, bytes: &[u8], host: &dyn Host) -> bool {
+        let good = self.load(bundle, host);
+        if good {
+            self.taken.borrow_mut().clone_from(&bundle.signature);
+            host.set_shared(&self.key("bundle"), bytes, None);
+            host.set_shared(&self.key("signature"), bundle.signature.as_bytes(), None);
+        }
+        good
+    }
+
+    /// Takes the bundle that another VM has put before all.
+    pub fn take(&self, host: &dyn Host) {
+        let Some((signature, _)) = host.shared(&self.key("signature")) else { return };
+        if signature == self.taken.borrow().as_bytes() {
+            return;
+        }
+        let bundle = host.shared(&self.key("bundle"));
+        let bundle = bundle.and_then(|(bytes, _)| serde_json::from_slice::<SignedBundle>(&bytes).ok());
+        // Between the two writes of another VM they may not fit; the next look sees both.
+        if let Some(bundle) = bundle.filter(|bundle| bundle.signature.as_bytes() == signature) {
+            self.load(&bundle, host);
+            self.taken.borrow_mut().clone_from(&bundle.signature);
+        }
+    }
+
+    /// The bundle in force. A VM that has none yet looks for one at once, and not at its next tick.
+    pub fn in_force(&self, host: &dyn Host) -> Option<Arc<Runtime>> {
+        if self.runtime.borrow().is_none() {
+            self.take(host);
+        }
+        self.runtime.borrow().clone()
+    }
+
     /// Takes a bundle into force if it is good and newer than the one before. Says whether it did.
     pub fn load(&self, signed: &SignedBundle, host: &dyn Host) -> bool {
         let loaded = signed.open(&self.settings.keys).map_err(|why| why.to_string()).and_then(|bundle| {

@@ -36,17 +36,14 @@ pub struct Shown {
     pub holds: Vec<Hold>,
 }
 
-/// `POST /v1/holds/{id}/wait?seconds=N&exchange=ID`.
+/// `POST /v1/holds/{id}/wait?seconds=N`. Tells, and uses nothing up: a client may leave while its filter waits, and
+/// the approval must be there when it comes again.
 pub async fn wait(
     _: DataPlane,
     State(control): State<Arc<Control>>,
-    Path(mut id): Path<String>,
+    Path(id): Path<String>,
     query: Query,
 ) -> Result<Json<HoldState>, Problem> {
-    // Without it two waiters could not be told apart, and one approval would let both go.
-    let exchange = query.get("exchange").filter(|id| !id.is_empty()).ok_or_else(|| {
-        Problem::bad_request("say which exchange waits (`?exchange=ID`): an approval is used by one exchange")
-    })?;
     let seconds = number(&query, "seconds")?.unwrap_or(0).min(LONGEST_WAIT);
     let deadline = tokio::time::Instant::now() + Duration::from_secs(seconds);
     let mut closing = control.closing.clone();
@@ -56,18 +53,10 @@ pub async fn wait(
         tokio::pin!(woken);
         woken.as_mut().enable();
         let now = (control.clock)();
-        let mut hold = control.store.hold(&id).await?.ok_or_else(unknown)?.at(now);
-        if hold.state == HoldDecision::Approved {
-            hold = control.store.claim(&id, exchange, now).await?.ok_or_else(unknown)?;
-        }
+        let hold = control.store.hold(&id).await?.ok_or_else(unknown)?.at(now);
         if hold.state != HoldDecision::Waiting || *closing.borrow() || tokio::time::Instant::now() >= deadline
         {
             return Ok(Json(hold.state()));
-        }
-        if hold.id != id {
-            // Another exchange has used the approval up: this one waits for its own.
-            id = hold.id;
-            continue;
         }
         let left = Duration::from_millis(hold.expires_ms.saturating_sub(now));
         tokio::select! {
@@ -76,6 +65,23 @@ pub async fn wait(
             _ = closing.wait_for(|closing| *closing) => {}
         }
     }
+}
+
+/// `POST /v1/holds/{id}/use?exchange=ID`.
+pub async fn use_up(
+    _: DataPlane,
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+    query: Query,
+) -> Result<Json<HoldState>, Problem> {
+    // Without it two askers could not be told apart, and one approval would let both go.
+    let exchange = query.get("exchange").filter(|id| !id.is_empty()).ok_or_else(|| {
+        Problem::bad_request(
+            "say which exchange goes on (`?exchange=ID`): an approval is used by one exchange",
+        )
+    })?;
+    let hold = control.store.claim(&id, exchange, (control.clock)()).await?.ok_or_else(unknown)?;
+    Ok(Json(hold.state()))
 }
 
 /// `GET /v1/holds?state=waiting&limit=100`.

@@ -82,6 +82,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .route(wire::EXCHANGES, post(records::open))
         .route(wire::RECORDS, post(records::batch).get(records::export))
         .route("/v1/holds/{id}/wait", post(holds::wait))
+        .route("/v1/holds/{id}/use", post(holds::use_up))
         .route(wire::REFRESH, post(bundle::refresh))
         .layer(DefaultBodyLimit::max(FILTER_BYTES));
     let people = Router::new()

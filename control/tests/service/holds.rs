@@ -11,9 +11,16 @@ async fn open(service: &Service, key: &str, exchange: &str) -> Value {
     reply["hold"].clone()
 }
 
+/// Waits as a filter does: a decision first, then the use of an approval.
 async fn wait(service: &Service, id: &str, exchange: &str, seconds: u32) -> Value {
-    let path = format!("/v1/holds/{id}/wait?seconds={seconds}&exchange={exchange}");
-    let (status, state) = service.filter(Method::POST, &path, None).await;
+    let (status, state) =
+        service.filter(Method::POST, &format!("/v1/holds/{id}/wait?seconds={seconds}"), None).await;
+    assert_eq!(status, 200, "{state}");
+    if state["decision"] != "approved" {
+        return state;
+    }
+    let (status, state) =
+        service.filter(Method::POST, &format!("/v1/holds/{id}/use?exchange={exchange}"), None).await;
     assert_eq!(status, 200, "{state}");
     state
 }
@@ -31,7 +38,7 @@ async fn a_hold_survives_kill_9_while_someone_waits_and_is_approved_after() {
     let url = service.url.clone();
     let token = service.data_token();
     let cut = tokio::spawn(async move {
-        let url = format!("{url}/v1/holds/{id}/wait?seconds=30&exchange=e1");
+        let url = format!("{url}/v1/holds/{id}/wait?seconds=30");
         let call = sluice_control::client::Call {
             method: Method::POST,
             url: &url,
@@ -159,13 +166,24 @@ async fn a_token_narrowed_to_other_scopes_decides_nothing() {
 }
 
 #[tokio::test]
-async fn a_wait_without_its_exchange_is_refused() {
+async fn a_use_without_its_exchange_is_refused() {
     let service = Service::start().await;
     let id = open(&service, "k", "e1").await["id"].as_str().unwrap().to_owned();
-    let (status, problem) =
-        service.filter(Method::POST, &format!("/v1/holds/{id}/wait?seconds=1"), None).await;
+    let (status, problem) = service.filter(Method::POST, &format!("/v1/holds/{id}/use"), None).await;
     assert_eq!(status, 400);
     assert!(problem["detail"].as_str().unwrap().contains("exchange"), "{problem}");
+}
+
+#[tokio::test]
+async fn waiting_alone_uses_nothing_up() {
+    let service = Service::start().await;
+    let id = open(&service, "k", "gone").await["id"].as_str().unwrap().to_owned();
+    let ben = service.token("ben", "approvers");
+    let yes = json!({"approve": true, "reason": "fine"});
+    service.call(Method::POST, &format!("/v1/holds/{id}/decision"), &ben, Some(&yes)).await;
+    let (_, told) = service.filter(Method::POST, &format!("/v1/holds/{id}/wait?seconds=1"), None).await;
+    assert_eq!(told["decision"], "approved");
+    assert_eq!(open(&service, "k", "the retry").await["decision"], "approved");
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ async fn the_bundle_is_signed_renewed_and_only_for_sidecars() {
 
     let person = service.token("ben", "auditors");
     for token in ["", "wrong", &person] {
-        for path in ["/v1/bundle", "/v1/holds/x/wait?exchange=e"] {
+        for path in ["/v1/bundle", "/v1/holds/x/wait"] {
             let method = if path == "/v1/bundle" { Method::GET } else { Method::POST };
             let (status, problem) = service.call(method, path, token, None).await;
             assert_eq!(status, 401, "{path}");

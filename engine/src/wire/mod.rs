@@ -5,7 +5,8 @@
 //! |---|---|
 //! | `GET /v1/bundle?after=VERSION&issued=MS&wait=SECONDS` | 200 [`SignedBundle`](crate::policy::bundle::SignedBundle), or 304 when the wait ended without a new one. New is one of another version, or (with `issued`, the `issuedAtMs` in hand) one that was renewed since |
 //! | `POST /v1/exchanges` [`Open`] | writes the record durably, opens or joins the hold; [`OpenReply`] |
-//! | `POST /v1/holds/{id}/wait?seconds=N&exchange=ID` | [`HoldState`] once it is decided or the wait ends. An approval is used by the exchange that is told of it, which may ask again; go on with the id in the answer, since another exchange may have used this hold up |
+//! | `POST /v1/holds/{id}/wait?seconds=N` | [`HoldState`] once it is decided or the wait ends. Uses nothing up: whoever waits may be gone when the answer comes |
+//! | `POST /v1/holds/{id}/use?exchange=ID` | [`HoldState`]; `approved` uses the approval up for this exchange, which may ask again. Where another exchange was faster, the answer carries the id of the hold to wait for instead |
 //! | `POST /v1/records` [`Batch`] | writes records durably; [`BatchReply`] |
 //! | `POST /v1/issuers/refresh` [`Refresh`] | 202; the issuer's keys are fetched again (rate-limited) |
 
@@ -122,7 +123,7 @@ pub struct HoldState {
 pub enum HoldDecision {
     /// Nobody has decided.
     Waiting,
-    /// Go on. The asker that is told so has used the approval up.
+    /// Go on, once the approval is used (`POST /v1/holds/{id}/use`); in an [`OpenReply`] it has been.
     Approved,
     /// Refused, by a person.
     Denied,

@@ -48,12 +48,21 @@ impl Exchange {
                 body,
                 timeout_ms: OPEN_TIMEOUT_MS,
             }),
+            Some(hold) if question.approved => Some(Call {
+                method: "POST",
+                path: format!(
+                    "{}/{hold}/use?exchange={}",
+                    wire::HOLDS,
+                    question.ask.as_ref().map(|ask| ask.exchange.as_str()).unwrap_or_default()
+                ),
+                body: Vec::new(),
+                timeout_ms: OPEN_TIMEOUT_MS,
+            }),
             Some(hold) => {
                 let wait = POLL_SECONDS.min(left);
-                let exchange = question.ask.as_ref().map(|ask| ask.exchange.as_str()).unwrap_or_default();
                 Some(Call {
                     method: "POST",
-                    path: format!("{}/{hold}/wait?seconds={wait}&exchange={exchange}", wire::HOLDS),
+                    path: format!("{}/{hold}/wait?seconds={wait}", wire::HOLDS),
                     body: Vec::new(),
                     timeout_ms: (wait + 5) * 1000,
                 })
@@ -109,17 +118,29 @@ impl Exchange {
             }
             return if polled { Heard::Undecided } else { Heard::Away };
         };
-        if state.decision != HoldDecision::Waiting {
-            self.settle(&state);
-            return Heard::Settled;
-        }
-        if let Some(question) = self.question_mut() {
-            question.hold = Some(state.id);
-        }
-        if self.seconds_left(host) == 0 {
-            return Heard::Undecided;
+        let used = !polled || self.question().is_some_and(|question| question.approved);
+        match state.decision {
+            // A wait only tells; the approval is ours once we have used it.
+            HoldDecision::Approved if !used => self.follow(state.id, true),
+            HoldDecision::Waiting if self.seconds_left(host) == 0 => {
+                self.follow(state.id, false);
+                return Heard::Undecided;
+            }
+            HoldDecision::Waiting => self.follow(state.id, false),
+            _ => {
+                self.settle(&state);
+                return Heard::Settled;
+            }
         }
         Heard::Waiting
+    }
+
+    /// What is asked next is about this hold: to use its approval, or to wait for one.
+    fn follow(&mut self, hold: String, approved: bool) {
+        if let Some(question) = self.question_mut() {
+            question.hold = Some(hold);
+            question.approved = approved;
+        }
     }
 
     /// Control lacks blocks that it once had: the question goes again with all of them.
@@ -205,7 +226,14 @@ impl Exchange {
             self.refuse_opened(case, &refusal, host)
         } else if let Some(ask) = forward.holds.pop_front() {
             let open = wire::Open { record: None, blocks: Vec::new(), hold: Some(ask.clone()) };
-            let next = Question { ask: Some(ask), hold: None, open, blocks: Vec::new(), token: None };
+            let next = Question {
+                ask: Some(ask),
+                hold: None,
+                approved: false,
+                open,
+                blocks: Vec::new(),
+                token: None,
+            };
             self.state = State::Asking(case, next, forward);
             self.send_question(host)
         } else {

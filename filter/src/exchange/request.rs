@@ -53,8 +53,7 @@ impl Exchange {
             };
         }
         let now_ms = host.now_ms();
-        let runtime = self.shared.runtime.borrow().clone();
-        let runtime = match runtime {
+        let runtime = match self.shared.in_force(host) {
             Some(runtime) if !runtime.is_stale(now_ms) => runtime,
             Some(_) => {
                 let message = "the gateway's policy is older than it allows, since its control service is away; try again later";
@@ -177,7 +176,7 @@ impl Exchange {
         }
         open.hold.clone_from(&ask);
         open.blocks = self.shared.queue.borrow().unknown(&blocks);
-        let question = Question { ask, hold: None, open, blocks, token: None };
+        let question = Question { ask, hold: None, approved: false, open, blocks, token: None };
         self.state = State::Asking(case, question, forward);
         self.send_question(host)
     }

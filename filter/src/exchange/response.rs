@@ -142,5 +142,5 @@ impl Exchange {
 
 fn question(ask: HoldAsk) -> Question {
     let open = Open { record: None, blocks: Vec::new(), hold: Some(ask.clone()) };
-    Question { ask: Some(ask), hold: None, open, blocks: Vec::new(), token: None }
+    Question { ask: Some(ask), hold: None, approved: false, open, blocks: Vec::new(), token: None }
 }

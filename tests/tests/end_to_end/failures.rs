@@ -166,6 +166,10 @@ async fn many_requests_at_once_are_each_judged_on_their_own() {
             let mut connection = Connection::open(&url).await.unwrap();
             let mut statuses = Vec::new();
             for turn in 0..5 {
+                if n % 3 == 0 {
+                    // A refusal comes before the body was read, and Envoy closes the connection behind it.
+                    connection = Connection::open(&url).await.unwrap();
+                }
                 let prompt =
                     Prompt::new(&format!("race-{n}-{turn} jane.doe@example.com")).stream(turn % 2 == 0);
                 statuses.push(connection.send(prompt.ask(&url, &token)).await.unwrap().status);

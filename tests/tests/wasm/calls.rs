@@ -75,6 +75,9 @@ fn a_held_call_waits_through_long_polls_and_goes_on_when_approved() {
     exchange.answer(&waits[0], &Answer::ok(r#"{"id":"h1","decision":"waiting"}"#)).unwrap();
     let waits = calls_to(&exchange, "/v1/holds/h1/wait");
     exchange.answer(&waits[0], &Answer::ok(r#"{"id":"h1","decision":"approved","by":"abe"}"#)).unwrap();
+    assert!(!exchange.received().text().contains("touch"), "an approval is used before anything goes on");
+    let uses = calls_to(&exchange, "/v1/holds/h1/use");
+    exchange.answer(&uses[0], &Answer::ok(r#"{"id":"h1","decision":"approved","by":"abe"}"#)).unwrap();
     let received = exchange.received();
     assert!(received.text().contains("touch x") && received.ended, "{}", received.text());
 }
