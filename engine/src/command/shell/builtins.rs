@@ -11,21 +11,39 @@ pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
     match call.name {
         "set" => set(judge, words),
         "shopt" => match words.iter().all(|word| {
-            matches!(word.text.as_str(), "-s" | "-u" | "-p" | "-q" | "globstar" | "nullglob" | "dotglob" | "failglob" | "nocaseglob" | "inherit_errexit" | "lastpipe")
+            matches!(
+                word.text.as_str(),
+                "-s" | "-u"
+                    | "-p"
+                    | "-q"
+                    | "globstar"
+                    | "nullglob"
+                    | "dotglob"
+                    | "failglob"
+                    | "nocaseglob"
+                    | "inherit_errexit"
+                    | "lastpipe"
+            )
         }) {
             true => judge.add(Effect::Read, "shopt changes how files are found"),
             false => judge.add(Effect::Unknown, "shopt changes how text is read"),
         },
         "export" | "declare" | "typeset" | "local" | "readonly" => declare(judge, call),
-        "read" | "mapfile" | "readarray" | "unset" | "getopts" => match flags::find(words, "-a -C -e -i *[* ") {
-            Flag::Absent => judge.add(Effect::Read, format!("{} sets variables", call.name)),
-            _ => judge.add(Effect::Unknown, format!("{} may evaluate the name that it sets", call.name)),
-        },
-        "printf" => match words.first().is_some_and(|word| word.text.starts_with("-v") || could_be_flag(word)) {
-            true => judge.add(Effect::Unknown, "printf -v evaluates the name that it sets"),
-            false => judge.add(Effect::Read, "printf prints"),
-        },
-        "umask" | "ulimit" => match words.is_empty() || words.iter().all(|word| matches!(word.text.as_str(), "-a" | "-S" | "-p")) {
+        "read" | "mapfile" | "readarray" | "unset" | "getopts" => {
+            match flags::find(words, "-a -C -e -i *[* ") {
+                Flag::Absent => judge.add(Effect::Read, format!("{} sets variables", call.name)),
+                _ => judge.add(Effect::Unknown, format!("{} may evaluate the name that it sets", call.name)),
+            }
+        }
+        "printf" => {
+            match words.first().is_some_and(|word| word.text.starts_with("-v") || could_be_flag(word)) {
+                true => judge.add(Effect::Unknown, "printf -v evaluates the name that it sets"),
+                false => judge.add(Effect::Read, "printf prints"),
+            }
+        }
+        "umask" | "ulimit" => match words.is_empty()
+            || words.iter().all(|word| matches!(word.text.as_str(), "-a" | "-S" | "-p"))
+        {
             true => judge.add(Effect::Read, format!("{} only looks", call.name)),
             false => judge.add(Effect::Transaction, format!("{} changes the session", call.name)),
         },
@@ -53,9 +71,12 @@ fn set(judge: &mut Judge, words: &[Word]) {
     let mut options = false;
     let harmless = words.iter().all(|word| {
         let text = word.text.as_str();
-        let named = options && matches!(text, "pipefail" | "errexit" | "nounset" | "xtrace" | "noglob" | "noclobber");
+        let named =
+            options && matches!(text, "pipefail" | "errexit" | "nounset" | "xtrace" | "noglob" | "noclobber");
         options = (text.starts_with('-') || text.starts_with('+')) && text.ends_with('o');
-        let letters = text.strip_prefix(['-', '+']).is_some_and(|letters| !letters.is_empty() && letters.bytes().all(|b| b"euxvCfnoE".contains(&b)));
+        let letters = text
+            .strip_prefix(['-', '+'])
+            .is_some_and(|letters| !letters.is_empty() && letters.bytes().all(|b| b"euxvCfnoE".contains(&b)));
         named || (letters && word.known().is_some())
     });
     match harmless {
@@ -121,9 +142,38 @@ fn network(judge: &mut Judge, words: &[Word]) {
     let looks = words.iter().all(|word| {
         matches!(
             word.text.as_str(),
-            "a" | "addr" | "address" | "l" | "link" | "r" | "route" | "n" | "neigh" | "rule" | "show" | "list" | "ls" | "get" | "dev" | "-br" | "-brief" | "-4"
-                | "-6" | "-o" | "-j" | "-p" | "-s" | "-d" | "-c" | "-json" | "-color"
-        ) || word.known().is_some_and(|text| text.starts_with(|c: char| c.is_ascii_digit()) || ["eth", "en", "wl", "lo", "docker", "br-", "tun"].iter().any(|start| text.starts_with(start)))
+            "a" | "addr"
+                | "address"
+                | "l"
+                | "link"
+                | "r"
+                | "route"
+                | "n"
+                | "neigh"
+                | "rule"
+                | "show"
+                | "list"
+                | "ls"
+                | "get"
+                | "dev"
+                | "-br"
+                | "-brief"
+                | "-4"
+                | "-6"
+                | "-o"
+                | "-j"
+                | "-p"
+                | "-s"
+                | "-d"
+                | "-c"
+                | "-json"
+                | "-color"
+        ) || word.known().is_some_and(|text| {
+            text.starts_with(|c: char| c.is_ascii_digit())
+                || ["eth", "en", "wl", "lo", "docker", "br-", "tun"]
+                    .iter()
+                    .any(|start| text.starts_with(start))
+        })
     });
     match looks {
         true => judge.add(Effect::Read, "ip only looks"),

@@ -86,15 +86,7 @@ const CLIENTS: [Client; 8] = [
         looks: "version",
         operand: false,
     },
-    Client {
-        name: "bq",
-        sql: "",
-        value: "",
-        bare: "",
-        writes: "",
-        looks: "version ls show",
-        operand: true,
-    },
+    Client { name: "bq", sql: "", value: "", bare: "", writes: "", looks: "version ls show", operand: true },
 ];
 
 /// Judges a call if its program is a client of a database.
@@ -127,7 +119,11 @@ fn sql_client(judge: &mut Judge, call: &Call<'_>, client: &Client) {
             Some("ls" | "show" | "version") => judge.add(Effect::Read, "bq only looks"),
             Some("query") => {
                 judge.add(Effect::Transaction, "bq runs a query");
-                words.iter().skip(1).filter(|word| !word.text.starts_with('-')).for_each(|word| sql_word(judge, word));
+                words
+                    .iter()
+                    .skip(1)
+                    .filter(|word| !word.text.starts_with('-'))
+                    .for_each(|word| sql_word(judge, word));
             }
             Some("rm") => judge.add(Effect::Destroy, "bq rm removes data"),
             _ => judge.add(Effect::Unknown, "bq with a command that is not known"),
@@ -182,7 +178,8 @@ fn sql_client(judge: &mut Judge, call: &Call<'_>, client: &Client) {
         } else if listed(client.value, flag) {
             let value = words.first();
             if attached.is_none() && value.is_some_and(|value| value.splits) {
-                judge.add(Effect::Unknown, "an argument of a database client that is only known when it runs");
+                judge
+                    .add(Effect::Unknown, "an argument of a database client that is only known when it runs");
             }
             words = if attached.is_none() { words.get(1..).unwrap_or_default() } else { words };
         } else if listed(client.bare, flag) || (flag == "--password" && attached.is_some()) {
@@ -251,24 +248,69 @@ fn sql_word(judge: &mut Judge, word: &Word) {
 
 /// Redis commands that only look.
 const REDIS_LOOKS: [&str; 40] = [
-    "BITCOUNT", "DBSIZE", "ECHO", "EXISTS", "GEODIST", "GEOPOS", "GET", "GETRANGE", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN",
-    "HMGET", "HSCAN", "HVALS", "INFO", "KEYS", "LINDEX", "LLEN", "LRANGE", "MGET", "PING", "PTTL", "SCAN", "SCARD", "SISMEMBER",
-    "SMEMBERS", "SSCAN", "STRLEN", "TIME", "TTL", "TYPE", "XLEN", "XRANGE", "ZCARD", "ZCOUNT", "ZRANGE", "ZSCAN", "ZSCORE",
+    "BITCOUNT",
+    "DBSIZE",
+    "ECHO",
+    "EXISTS",
+    "GEODIST",
+    "GEOPOS",
+    "GET",
+    "GETRANGE",
+    "HEXISTS",
+    "HGET",
+    "HGETALL",
+    "HKEYS",
+    "HLEN",
+    "HMGET",
+    "HSCAN",
+    "HVALS",
+    "INFO",
+    "KEYS",
+    "LINDEX",
+    "LLEN",
+    "LRANGE",
+    "MGET",
+    "PING",
+    "PTTL",
+    "SCAN",
+    "SCARD",
+    "SISMEMBER",
+    "SMEMBERS",
+    "SSCAN",
+    "STRLEN",
+    "TIME",
+    "TTL",
+    "TYPE",
+    "XLEN",
+    "XRANGE",
+    "ZCARD",
+    "ZCOUNT",
+    "ZRANGE",
+    "ZSCAN",
+    "ZSCORE",
 ];
 
 fn redis(judge: &mut Judge, words: &[Word]) {
-    let Some(found) = super::flags::subcommand(words, "--raw --csv --json --no-auth-warning --tls", "-h -p -a -n -u --user --pass") else {
+    let Some(found) = super::flags::subcommand(
+        words,
+        "--raw --csv --json --no-auth-warning --tls",
+        "-h -p -a -n -u --user --pass",
+    ) else {
         return judge.add(Effect::Unknown, "redis-cli with flags that are not known, or without a command");
     };
     let command = found.path.first().map(|word| word.to_ascii_uppercase()).unwrap_or_default();
     match command.as_str() {
         command if REDIS_LOOKS.contains(&command) => judge.add(Effect::Read, "redis-cli only looks"),
-        "FLUSHALL" | "FLUSHDB" | "DEL" | "UNLINK" | "XTRIM" | "LTRIM" => judge.add(Effect::Destroy, "redis-cli removes keys"),
-        "SET" | "SETEX" | "HSET" | "LPUSH" | "RPUSH" | "SADD" | "ZADD" | "INCR" | "DECR" | "EXPIRE" | "PUBLISH" | "RENAME" => {
+        "FLUSHALL" | "FLUSHDB" | "DEL" | "UNLINK" | "XTRIM" | "LTRIM" => {
+            judge.add(Effect::Destroy, "redis-cli removes keys")
+        }
+        "SET" | "SETEX" | "HSET" | "LPUSH" | "RPUSH" | "SADD" | "ZADD" | "INCR" | "DECR" | "EXPIRE"
+        | "PUBLISH" | "RENAME" => {
             judge.add(Effect::Write, "redis-cli changes keys");
         }
         "ACL" => judge.add(Effect::Grant, "redis-cli changes who may do what"),
-        "CONFIG" | "SHUTDOWN" | "DEBUG" | "REPLICAOF" | "SLAVEOF" | "MODULE" | "CLIENT" | "SAVE" | "BGSAVE" => {
+        "CONFIG" | "SHUTDOWN" | "DEBUG" | "REPLICAOF" | "SLAVEOF" | "MODULE" | "CLIENT" | "SAVE"
+        | "BGSAVE" => {
             judge.add(Effect::Administer, "redis-cli changes the server");
         }
         _ => judge.add(Effect::Unknown, "redis-cli with a command that is not known"),

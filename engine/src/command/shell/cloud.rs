@@ -7,18 +7,81 @@ use crate::command::Effect::{self, Administer, Define, Destroy, Grant, Read, Tra
 
 /// Verbs as operations begin with them, and what they do.
 const VERBS: [(&str, Effect); 58] = [
-    ("abort", Administer), ("add", Write), ("allocate", Define), ("assign", Grant), ("associate", Define), ("attach", Define),
-    ("authorize", Grant), ("batch-get", Read), ("cancel", Administer), ("clone", Define), ("copy", Write), ("create", Define), ("delete", Destroy),
-    ("deploy", Define), ("deregister", Destroy), ("describe", Read), ("destroy", Destroy), ("detach", Define), ("disable", Administer),
-    ("disassociate", Define), ("enable", Administer), ("filter", Read), ("get", Read), ("head", Read), ("import", Write), ("list", Read), ("lookup", Read),
-    ("modify", Define), ("patch", Write), ("promote", Administer), ("publish", Write), ("purge", Destroy), ("put", Write), ("reboot", Administer), ("register", Define),
-    ("remove", Destroy), ("replace", Define), ("reset", Administer), ("resize", Define), ("restart", Administer), ("restore", Administer), ("resume", Administer),
-    ("revoke", Grant), ("rollback", Administer), ("scale", Define), ("search", Read), ("send-message", Write), ("set", Define), ("show", Read), ("start", Administer), ("stop", Administer),
-    ("suspend", Administer), ("tag", Write), ("terminate", Destroy), ("undelete", Define), ("untag", Write), ("update", Define), ("upgrade", Define),
+    ("abort", Administer),
+    ("add", Write),
+    ("allocate", Define),
+    ("assign", Grant),
+    ("associate", Define),
+    ("attach", Define),
+    ("authorize", Grant),
+    ("batch-get", Read),
+    ("cancel", Administer),
+    ("clone", Define),
+    ("copy", Write),
+    ("create", Define),
+    ("delete", Destroy),
+    ("deploy", Define),
+    ("deregister", Destroy),
+    ("describe", Read),
+    ("destroy", Destroy),
+    ("detach", Define),
+    ("disable", Administer),
+    ("disassociate", Define),
+    ("enable", Administer),
+    ("filter", Read),
+    ("get", Read),
+    ("head", Read),
+    ("import", Write),
+    ("list", Read),
+    ("lookup", Read),
+    ("modify", Define),
+    ("patch", Write),
+    ("promote", Administer),
+    ("publish", Write),
+    ("purge", Destroy),
+    ("put", Write),
+    ("reboot", Administer),
+    ("register", Define),
+    ("remove", Destroy),
+    ("replace", Define),
+    ("reset", Administer),
+    ("resize", Define),
+    ("restart", Administer),
+    ("restore", Administer),
+    ("resume", Administer),
+    ("revoke", Grant),
+    ("rollback", Administer),
+    ("scale", Define),
+    ("search", Read),
+    ("send-message", Write),
+    ("set", Define),
+    ("show", Read),
+    ("start", Administer),
+    ("stop", Administer),
+    ("suspend", Administer),
+    ("tag", Write),
+    ("terminate", Destroy),
+    ("undelete", Define),
+    ("untag", Write),
+    ("update", Define),
+    ("upgrade", Define),
 ];
 
 /// Services whose changes say who may do what.
-const RIGHTS: [&str; 12] = ["iam", "sts", "organizations", "sso", "sso-admin", "identitystore", "cognito-idp", "ad", "role", "policy", "ram", "acm-pca"];
+const RIGHTS: [&str; 12] = [
+    "iam",
+    "sts",
+    "organizations",
+    "sso",
+    "sso-admin",
+    "identitystore",
+    "cognito-idp",
+    "ad",
+    "role",
+    "policy",
+    "ram",
+    "acm-pca",
+];
 
 /// Judges a call if its program is one of these.
 pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
@@ -35,7 +98,9 @@ pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
 
 /// What the verb at the beginning of an operation does.
 fn verb(operation: &str) -> Effect {
-    let begins = |verb: &str| operation.strip_prefix(verb).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+    let begins = |verb: &str| {
+        operation.strip_prefix(verb).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
     VERBS.iter().find(|(verb, _)| begins(verb)).map_or(Unknown, |(_, effect)| *effect)
 }
 
@@ -54,10 +119,15 @@ fn says(judge: &mut Judge, cloud: &str, service: &str, effect: Effect) {
 }
 
 fn aws(judge: &mut Judge, words: &[Word]) {
-    let Some(found) = flags::subcommand(words, "--debug --no-cli-pager --no-verify-ssl --no-paginate --no-sign-request", "--profile --region --output --query --endpoint-url --color --ca-bundle") else {
+    let Some(found) = flags::subcommand(
+        words,
+        "--debug --no-cli-pager --no-verify-ssl --no-paginate --no-sign-request",
+        "--profile --region --output --query --endpoint-url --color --ca-bundle",
+    ) else {
         return judge.add(Unknown, "aws with flags that are not known, or without a service");
     };
-    let (service, operation) = (found.path.first().copied().unwrap_or_default(), found.path.get(1).copied().unwrap_or_default());
+    let (service, operation) =
+        (found.path.first().copied().unwrap_or_default(), found.path.get(1).copied().unwrap_or_default());
     let effect = match (service, operation) {
         ("s3", "ls" | "presign") => Read,
         ("s3", "rm" | "rb") => Destroy,
@@ -67,10 +137,15 @@ fn aws(judge: &mut Judge, words: &[Word]) {
         ("sts", "assume-role") => Grant,
         ("configure", "list" | "get" | "list-profiles") => Read,
         ("configure", _) => Administer,
-        ("lambda" | "ssm" | "ecs" | "stepfunctions", "invoke" | "send-command" | "start-session" | "execute-command") => Unknown,
+        (
+            "lambda" | "ssm" | "ecs" | "stepfunctions",
+            "invoke" | "send-command" | "start-session" | "execute-command",
+        ) => Unknown,
         ("logs", "tail") | (_, "wait") => Read,
         ("ec2", operation) if operation.starts_with("run-") => Define,
-        ("ec2", operation) if operation.starts_with("authorize-") || operation.starts_with("revoke-") => Grant,
+        ("ec2", operation) if operation.starts_with("authorize-") || operation.starts_with("revoke-") => {
+            Grant
+        }
         ("s3api", operation) if operation.contains("policy") || operation.contains("acl") => {
             if operation.starts_with("get-") { Read } else { Grant }
         }
@@ -85,21 +160,32 @@ fn aws(judge: &mut Judge, words: &[Word]) {
 }
 
 fn gcloud(judge: &mut Judge, words: &[Word]) {
-    let Some(found) = flags::subcommand(words, "-q --quiet", "--project --account --configuration --format --verbosity") else {
+    let Some(found) =
+        flags::subcommand(words, "-q --quiet", "--project --account --configuration --format --verbosity")
+    else {
         return judge.add(Unknown, "gcloud with flags that are not known, or without a group");
     };
     let path = &found.path;
     let has = |starts: &[&str]| path.iter().any(|word| starts.iter().any(|start| word.starts_with(start)));
     // The verb is not at a fixed place: only a plural before it (`instances list`) tells it from a name.
     let looks = path.windows(2).any(|pair| matches!(pair, [group, "list" | "describe" | "read" | "get-value" | "get-iam-policy"] if group.ends_with('s') || matches!(*group, "config" | "auth" | "logging")));
-    let before = path.iter().take_while(|word| !matches!(**word, "list" | "describe" | "read" | "get-value" | "get-iam-policy"));
-    let clean = before.clone().all(|word| verb(word) == Unknown && !matches!(*word, "ssh" | "scp" | "submit" | "run" | "execute" | "call"));
+    let before = path
+        .iter()
+        .take_while(|word| !matches!(**word, "list" | "describe" | "read" | "get-value" | "get-iam-policy"));
+    let clean = before.clone().all(|word| {
+        verb(word) == Unknown && !matches!(*word, "ssh" | "scp" | "submit" | "run" | "execute" | "call")
+    });
     let effect = match () {
         () if has(&["delete", "destroy", "purge"]) => Destroy,
         () if has(&["add-iam", "set-iam", "remove-iam", "service-accounts"]) && !(looks && clean) => Grant,
         () if looks && clean => Read,
         () if has(&["ssh", "scp", "submit", "run", "execute", "call", "builds"]) => Unknown,
-        () => path.iter().map(|word| verb(word)).filter(|effect| !matches!(effect, Unknown | Read)).max().unwrap_or(Unknown),
+        () => path
+            .iter()
+            .map(|word| verb(word))
+            .filter(|effect| !matches!(effect, Unknown | Read))
+            .max()
+            .unwrap_or(Unknown),
     };
     says(judge, "gcloud", path.first().copied().unwrap_or_default(), effect);
 }
@@ -144,11 +230,15 @@ fn gh_api(judge: &mut Judge, words: &[Word]) -> bool {
     }
     let rest = words.get(1..).unwrap_or_default();
     let method = rest.windows(2).find_map(|pair| match pair {
-        [flag, method] if matches!(flag.text.as_str(), "-X" | "--method") => Some(method.text.to_ascii_uppercase()),
+        [flag, method] if matches!(flag.text.as_str(), "-X" | "--method") => {
+            Some(method.text.to_ascii_uppercase())
+        }
         _ => None,
     });
     let sends = flags::find(rest, "-f -F --raw-field --field --input");
-    let attached = rest.iter().any(|word| word.text.len() > 2 && word.text.starts_with("-X") || word.text.starts_with("--method="));
+    let attached = rest
+        .iter()
+        .any(|word| word.text.len() > 2 && word.text.starts_with("-X") || word.text.starts_with("--method="));
     let effect = match method.as_deref() {
         Some("DELETE") => Destroy,
         Some("GET") if !attached => Read,

@@ -13,7 +13,10 @@ pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
         "fd" | "fdfind" => fd(judge, words),
         "sed" | "gsed" => sed(judge, words),
         "awk" | "gawk" | "mawk" | "nawk" => awk(judge, words),
-        "tee" => match words.iter().all(|word| word.text.starts_with('-') || word.text == "/dev/null" || word.text == "/dev/stderr") {
+        "tee" => match words
+            .iter()
+            .all(|word| word.text.starts_with('-') || word.text == "/dev/null" || word.text == "/dev/stderr")
+        {
             true => judge.add(Effect::Read, "tee without a file"),
             false => operands(words).iter().for_each(|path| written(judge, path, "tee writes a file")),
         },
@@ -33,8 +36,16 @@ pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
         "wget" => wget(judge, words),
         "tar" | "bsdtar" | "gtar" => tar(judge, words),
         "unzip" => by_flags(judge, call, "-l -p -t -v -Z -z"),
-        "gzip" | "gunzip" | "bzip2" | "bunzip2" | "xz" | "unxz" | "zstd" | "unzstd" | "lz4" => by_flags(judge, call, "-c -l -t --stdout --to-stdout --list --test"),
-        "rsync" => match (flags::find(words, "--del --delete --delete-before --delete-after --delete-excluded --delete-during --remove-source-files"), flags::find(words, "-e --rsh --rsync-path")) {
+        "gzip" | "gunzip" | "bzip2" | "bunzip2" | "xz" | "unxz" | "zstd" | "unzstd" | "lz4" => {
+            by_flags(judge, call, "-c -l -t --stdout --to-stdout --list --test")
+        }
+        "rsync" => match (
+            flags::find(
+                words,
+                "--del --delete --delete-before --delete-after --delete-excluded --delete-during --remove-source-files",
+            ),
+            flags::find(words, "-e --rsh --rsync-path"),
+        ) {
             (_, Flag::Present | Flag::Possible) => judge.add(Effect::Unknown, "rsync starts a program"),
             (Flag::Absent, _) => judge.add(Effect::Write, "rsync changes files"),
             _ => judge.add(Effect::Destroy, "rsync removes files"),
@@ -52,26 +63,42 @@ pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
 pub fn written(judge: &mut Judge, path: &str, why: &'static str) {
     let home = path.strip_prefix("~/").or_else(|| path.strip_prefix("$HOME/")).unwrap_or(path);
     let below = |directories: &[&str]| directories.iter().any(|directory| path.starts_with(directory));
-    let (effect, why) = if path.contains(".ssh/") || below(&["/etc/sudoers", "/etc/passwd", "/etc/shadow", "/etc/group"]) {
-        (Effect::Grant, "writes a file that says who may do what")
-    } else if below(&["/dev/sd", "/dev/nvme", "/dev/vd", "/dev/hd", "/dev/mmcblk", "/dev/disk", "/dev/mapper", "/dev/mem"]) {
-        (Effect::Destroy, "writes over a device")
-    } else if below(&["/etc/", "/boot/", "/sys/", "/proc/", "/usr/", "/bin/", "/sbin/", "/lib/"]) {
-        (Effect::Administer, "writes a file of the system")
-    } else if below(&["/dev/tcp/", "/dev/udp/"]) {
-        (Effect::Unknown, "writes to a connection")
-    } else if matches!(home, ".bashrc" | ".profile" | ".bash_profile" | ".zshrc" | ".gitconfig" | ".npmrc" | ".psqlrc") || home.contains(".git/") {
-        (Effect::Administer, "writes a file that later commands read as settings or code")
-    } else {
-        (Effect::Write, why)
-    };
+    let (effect, why) =
+        if path.contains(".ssh/") || below(&["/etc/sudoers", "/etc/passwd", "/etc/shadow", "/etc/group"]) {
+            (Effect::Grant, "writes a file that says who may do what")
+        } else if below(&[
+            "/dev/sd",
+            "/dev/nvme",
+            "/dev/vd",
+            "/dev/hd",
+            "/dev/mmcblk",
+            "/dev/disk",
+            "/dev/mapper",
+            "/dev/mem",
+        ]) {
+            (Effect::Destroy, "writes over a device")
+        } else if below(&["/etc/", "/boot/", "/sys/", "/proc/", "/usr/", "/bin/", "/sbin/", "/lib/"]) {
+            (Effect::Administer, "writes a file of the system")
+        } else if below(&["/dev/tcp/", "/dev/udp/"]) {
+            (Effect::Unknown, "writes to a connection")
+        } else if matches!(
+            home,
+            ".bashrc" | ".profile" | ".bash_profile" | ".zshrc" | ".gitconfig" | ".npmrc" | ".psqlrc"
+        ) || home.contains(".git/")
+        {
+            (Effect::Administer, "writes a file that later commands read as settings or code")
+        } else {
+            (Effect::Write, why)
+        };
     judge.add_to(effect, why, vec![path.chars().take(128).collect()]);
 }
 
 /// Reads with one of the flags, else writes.
 fn by_flags(judge: &mut Judge, call: &Call<'_>, looks: &str) {
     match flags::find(call.words, looks) {
-        Flag::Present if !call.words.iter().any(flags::could_be_flag) => judge.add(Effect::Read, format!("{} only looks", call.name)),
+        Flag::Present if !call.words.iter().any(flags::could_be_flag) => {
+            judge.add(Effect::Read, format!("{} only looks", call.name))
+        }
         _ => judge.add(Effect::Write, format!("{} changes files", call.name)),
     }
 }
@@ -84,9 +111,13 @@ fn find(judge: &mut Judge, words: &[Word]) {
         match word.text.as_str() {
             "-exec" | "-execdir" | "-ok" | "-okdir" => {
                 let rest = words.get(at..).unwrap_or_default();
-                let end = rest.iter().position(|word| word.text == ";" || word.text == "+").unwrap_or(rest.len());
+                let end =
+                    rest.iter().position(|word| word.text == ";" || word.text == "+").unwrap_or(rest.len());
                 // What is found stands for `{}`.
-                let found = |word: &Word| Word { text: word.text.replace("{}", &format!("./{HOLE}")), ..word.clone() };
+                let found = |word: &Word| Word {
+                    text: word.text.replace("{}", &format!("./{HOLE}")),
+                    ..word.clone()
+                };
                 let command: Vec<Word> = rest.iter().take(end).map(found).collect();
                 judge.words(&command, &Input::Unknown(String::new()));
                 at += end;
@@ -95,7 +126,9 @@ fn find(judge: &mut Judge, words: &[Word]) {
             "-fprint" | "-fprint0" | "-fprintf" | "-fls" => judge.add(Effect::Write, "find writes a file"),
             text => {
                 let unclear = word.splits || (text.contains(HOLE) && text.starts_with([HOLE, '-']));
-                let pattern = word.globs && text.starts_with(['*', '?', '[', '-']) && !text.rsplit(['*', '?', ']']).next().is_some_and(|end| end.contains('.'));
+                let pattern = word.globs
+                    && text.starts_with(['*', '?', '[', '-'])
+                    && !text.rsplit(['*', '?', ']']).next().is_some_and(|end| end.contains('.'));
                 if unclear || pattern {
                     judge.add(Effect::Unknown, "an argument of find may be an action");
                 }
@@ -105,7 +138,8 @@ fn find(judge: &mut Judge, words: &[Word]) {
 }
 
 fn fd(judge: &mut Judge, words: &[Word]) {
-    match words.iter().position(|word| matches!(word.text.as_str(), "-x" | "-X" | "--exec" | "--exec-batch")) {
+    match words.iter().position(|word| matches!(word.text.as_str(), "-x" | "-X" | "--exec" | "--exec-batch"))
+    {
         Some(at) => judge.words(words.get(at + 1..).unwrap_or_default(), &Input::Unknown(String::new())),
         None => match flags::find(words, "-x -X --exec --exec-batch") {
             Flag::Absent => judge.add(Effect::Read, "fd only looks"),
@@ -126,7 +160,8 @@ fn sed(judge: &mut Judge, words: &[Word]) {
         rest = after;
         let text = word.text.as_str();
         match text {
-            "-n" | "-E" | "-r" | "-s" | "-u" | "-z" | "-nE" | "-nr" | "-En" | "-rn" | "--quiet" | "--silent" | "--regexp-extended" | "--null-data" | "--posix" => {}
+            "-n" | "-E" | "-r" | "-s" | "-u" | "-z" | "-nE" | "-nr" | "-En" | "-rn" | "--quiet"
+            | "--silent" | "--regexp-extended" | "--null-data" | "--posix" => {}
             "-e" | "--expression" | "-ne" | "-Ee" | "-re" => {
                 scripts.extend(rest.first());
                 rest = rest.get(1..).unwrap_or_default();
@@ -140,7 +175,8 @@ fn sed(judge: &mut Judge, words: &[Word]) {
     if scripts.is_empty() {
         scripts.extend(operand);
     }
-    let harmless = !scripts.is_empty() && scripts.iter().all(|script| script.known().or(plain_pattern(script)).is_some_and(sed_only_looks));
+    let harmless = !scripts.is_empty()
+        && scripts.iter().all(|script| script.known().or(plain_pattern(script)).is_some_and(sed_only_looks));
     match harmless {
         true => judge.add(Effect::Read, "sed only looks"),
         false => judge.add(Effect::Unknown, "a sed script that is not understood"),
@@ -161,7 +197,9 @@ fn sed_only_looks(script: &str) -> bool {
         }
         // Addresses.
         loop {
-            rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '$' | ',' | ' ' | '!' | '+' | '~'));
+            rest = rest.trim_start_matches(|c: char| {
+                c.is_ascii_digit() || matches!(c, '$' | ',' | ' ' | '!' | '+' | '~')
+            });
             let Some(pattern) = rest.strip_prefix('/') else { break };
             let Some(after) = delimited(pattern, '/') else { return false };
             rest = after.trim_start_matches(['I', 'M']);
@@ -169,11 +207,23 @@ fn sed_only_looks(script: &str) -> bool {
         rest = rest.trim_start_matches([' ', '{']);
         let mut chars = rest.chars();
         match chars.next() {
-            Some('p' | 'd' | 'q' | '=' | 'P' | 'D' | 'n' | 'N' | 'g' | 'G' | 'h' | 'H' | 'x' | 'l' | 'Q') => rest = chars.as_str().trim_start_matches(|c: char| c.is_ascii_digit()),
+            Some('p' | 'd' | 'q' | '=' | 'P' | 'D' | 'n' | 'N' | 'g' | 'G' | 'h' | 'H' | 'x' | 'l' | 'Q') => {
+                rest = chars.as_str().trim_start_matches(|c: char| c.is_ascii_digit())
+            }
             Some('s' | 'y') => {
-                let Some(delimiter) = chars.next().filter(|c| !c.is_alphanumeric() && !matches!(c, '\\' | '\n' | ' ')) else { return false };
-                let Some(after) = delimited(chars.as_str(), delimiter).and_then(|after| delimited(after, delimiter)) else { return false };
-                rest = after.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, 'g' | 'p' | 'i' | 'I' | 'm' | 'M'));
+                let Some(delimiter) =
+                    chars.next().filter(|c| !c.is_alphanumeric() && !matches!(c, '\\' | '\n' | ' '))
+                else {
+                    return false;
+                };
+                let Some(after) =
+                    delimited(chars.as_str(), delimiter).and_then(|after| delimited(after, delimiter))
+                else {
+                    return false;
+                };
+                rest = after.trim_start_matches(|c: char| {
+                    c.is_ascii_digit() || matches!(c, 'g' | 'p' | 'i' | 'I' | 'm' | 'M')
+                });
             }
             None => return true,
             _ => return false,
@@ -211,8 +261,14 @@ fn awk(judge: &mut Judge, words: &[Word]) {
         rest = after;
         match word.text.as_str() {
             "-F" | "-v" => rest = rest.get(1..).unwrap_or_default(),
-            text if program.is_none() && (text.starts_with("-F") || text.starts_with("-v")) && !word.splits => {}
-            text if program.is_none() && (text.starts_with('-') || flags::could_be_flag(word) && !word.quoted) => break,
+            text if program.is_none()
+                && (text.starts_with("-F") || text.starts_with("-v"))
+                && !word.splits => {}
+            text if program.is_none()
+                && (text.starts_with('-') || flags::could_be_flag(word) && !word.quoted) =>
+            {
+                break;
+            }
             _ => program = program.or(Some(word)),
         }
     }
@@ -248,9 +304,15 @@ fn dd(judge: &mut Judge, words: &[Word]) {
 
 fn rights(judge: &mut Judge, call: &Call<'_>) {
     let operands = operands(call.words);
-    let wide = operands.iter().any(|path| matches!(path.as_str(), "/" | "/*" | "/etc" | "/usr" | "/var" | "/home" | "/bin" | "/lib" | "~" | "*"));
+    let wide = operands.iter().any(|path| {
+        matches!(path.as_str(), "/" | "/*" | "/etc" | "/usr" | "/var" | "/home" | "/bin" | "/lib" | "~" | "*")
+    });
     if wide && flags::find(call.words, "-R --recursive") == Flag::Present {
-        judge.add_to(Effect::Destroy, format!("{} of everything below a directory of the system", call.name), operands.clone());
+        judge.add_to(
+            Effect::Destroy,
+            format!("{} of everything below a directory of the system", call.name),
+            operands.clone(),
+        );
     }
     judge.add_to(Effect::Grant, format!("{} changes who may do what with files", call.name), operands);
 }
@@ -293,25 +355,43 @@ fn curl(judge: &mut Judge, words: &[Word]) {
             if !(matches!(flag, "-o" | "--output") && target == "/dev/null") {
                 judge.add(Effect::Write, "curl writes a file");
             }
-            if !matches!(flag, "-O" | "-J" | "--remote-name" | "--remote-header-name" | "--create-dirs" | "--remote-name-all") {
+            if !matches!(
+                flag,
+                "-O" | "-J"
+                    | "--remote-name"
+                    | "--remote-header-name"
+                    | "--create-dirs"
+                    | "--remote-name-all"
+            ) {
                 rest = rest.get(1..).unwrap_or_default();
             }
-        } else if listed(SENDS, flag) || (!text.starts_with("--") && ["-d", "-F", "-T"].iter().any(|flag| text.starts_with(flag))) {
+        } else if listed(SENDS, flag)
+            || (!text.starts_with("--") && ["-d", "-F", "-T"].iter().any(|flag| text.starts_with(flag)))
+        {
             if !gets {
                 judge.add(Effect::Write, "curl sends data");
             }
             rest = if listed(SENDS, flag) { rest.get(1..).unwrap_or_default() } else { rest };
         } else if flag == "-w" || flag == "--write-out" {
-            if rest.first().is_none_or(|format| format.text.contains("output{") || format.text.starts_with('@')) {
+            if rest
+                .first()
+                .is_none_or(|format| format.text.contains("output{") || format.text.starts_with('@'))
+            {
                 judge.add(Effect::Write, "curl writes a file");
             }
             rest = rest.get(1..).unwrap_or_default();
-        } else if listed(BARE, flag) || (!text.starts_with("--") && letters().all(|flag| listed(BARE, &flag))) {
-        } else if !text.starts_with("--") && letters().all(|flag| listed(BARE, &flag) || listed(WRITES, &flag)) {
+        } else if listed(BARE, flag) || (!text.starts_with("--") && letters().all(|flag| listed(BARE, &flag)))
+        {
+        } else if !text.starts_with("--")
+            && letters().all(|flag| listed(BARE, &flag) || listed(WRITES, &flag))
+        {
             // `-sSLo file`.
             judge.add(Effect::Write, "curl writes a file");
             rest = rest.get(usize::from(text.ends_with('o'))..).unwrap_or_default();
-        } else if !text.starts_with("--") && letters().all(|flag| listed(BARE, &flag) || listed(VALUE, &flag) || flag == "-X" || flag == "-d") {
+        } else if !text.starts_with("--")
+            && letters()
+                .all(|flag| listed(BARE, &flag) || listed(VALUE, &flag) || flag == "-X" || flag == "-d")
+        {
             if text.contains('X') {
                 sends(judge, rest.first().map(|word| word.text.as_str()).unwrap_or_default());
             }
@@ -337,7 +417,12 @@ fn sends(judge: &mut Judge, method: &str) {
 fn wget(judge: &mut Judge, words: &[Word]) {
     let known = words.iter().all(|word| {
         let text = word.text.as_str();
-        !flags::could_be_flag(word) && (!text.starts_with('-') || matches!(text, "-q" | "-qO-" | "-O-" | "-O" | "-" | "-nv" | "-S" | "--spider" | "-qO" | "--quiet"))
+        !flags::could_be_flag(word)
+            && (!text.starts_with('-')
+                || matches!(
+                    text,
+                    "-q" | "-qO-" | "-O-" | "-O" | "-" | "-nv" | "-S" | "--spider" | "-qO" | "--quiet"
+                ))
     });
     let prints = words.iter().any(|word| matches!(word.text.as_str(), "-qO-" | "-O-" | "--spider"))
         || words.windows(2).any(|pair| matches!(pair, [flag, target] if matches!(flag.text.as_str(), "-O" | "-qO") && target.text == "-"));
@@ -357,8 +442,13 @@ fn tar(judge: &mut Judge, words: &[Word]) {
         return judge.add(Effect::Unknown, "tar starts a program");
     }
     let mode = words.first().map(|word| word.text.trim_start_matches('-')).unwrap_or_default();
-    let lists = words.first().is_some_and(|word| word.text == "--list") || (!mode.is_empty() && mode.contains('t') && mode.chars().all(|c| "tvfzjJaZ".contains(c)));
-    match lists && !words.iter().any(|word| word.text.starts_with('-') && word.text.contains(['x', 'c', 'r', 'u', 'A'])) {
+    let lists = words.first().is_some_and(|word| word.text == "--list")
+        || (!mode.is_empty() && mode.contains('t') && mode.chars().all(|c| "tvfzjJaZ".contains(c)));
+    match lists
+        && !words
+            .iter()
+            .any(|word| word.text.starts_with('-') && word.text.contains(['x', 'c', 'r', 'u', 'A']))
+    {
         true => judge.add(Effect::Read, "tar -t only looks"),
         false => judge.add(Effect::Write, "tar changes files"),
     }

@@ -27,20 +27,22 @@ pub fn find(words: &[Word], flags: &str) -> Flag {
     let mut found = Flag::Absent;
     for word in words {
         let text = word.text.as_str();
-        let hit = flags.split_ascii_whitespace().any(|flag| match (flag.strip_prefix("--"), flag.strip_prefix('-')) {
-            (Some(_), _) => {
-                let name = text.split('=').next().unwrap_or_default();
-                name.len() > 2 && flag.starts_with(name)
+        let hit = flags.split_ascii_whitespace().any(|flag| {
+            match (flag.strip_prefix("--"), flag.strip_prefix('-')) {
+                (Some(_), _) => {
+                    let name = text.split('=').next().unwrap_or_default();
+                    name.len() > 2 && flag.starts_with(name)
+                }
+                (None, Some(short)) => text
+                    .strip_prefix('-')
+                    .is_some_and(|cluster| !cluster.starts_with('-') && cluster.contains(short)),
+                (None, None) if flag == "*" => !text.starts_with('-') && !text.is_empty(),
+                (None, None) => match (flag.strip_prefix('*'), flag.strip_suffix('*')) {
+                    (Some(inside), _) => text.contains(inside.trim_end_matches('*')),
+                    (None, Some(start)) => text.starts_with(start),
+                    (None, None) => text == flag,
+                },
             }
-            (None, Some(short)) => {
-                text.strip_prefix('-').is_some_and(|cluster| !cluster.starts_with('-') && cluster.contains(short))
-            }
-            (None, None) if flag == "*" => !text.starts_with('-') && !text.is_empty(),
-            (None, None) => match (flag.strip_prefix('*'), flag.strip_suffix('*')) {
-                (Some(inside), _) => text.contains(inside.trim_end_matches('*')),
-                (None, Some(start)) => text.starts_with(start),
-                (None, None) => text == flag,
-            },
         });
         if hit {
             return Flag::Present;
@@ -74,18 +76,31 @@ pub fn subcommand<'a>(words: &'a [Word], bare: &str, value: &str) -> Option<Subc
         if !text.starts_with('-') {
             break;
         }
+        if text == "--" {
+            at += 1;
+            // What follows is the command, whatever it looks like.
+            words.get(at)?.known()?;
+            break;
+        }
         if listed(value) {
             if words.get(at + 1).is_none_or(|word| word.splits || word.globs) {
                 return None;
             }
             at += 2;
-        } else if listed(bare) || value.split_ascii_whitespace().any(|flag| text.strip_prefix(flag).is_some_and(|rest| flag.starts_with("--") && rest.starts_with('='))) {
+        } else if listed(bare)
+            || value.split_ascii_whitespace().any(|flag| {
+                text.strip_prefix(flag).is_some_and(|rest| flag.starts_with("--") && rest.starts_with('='))
+            })
+        {
             at += 1;
         } else {
             return None;
         }
     }
     let (_, rest) = words.split_at_checked(at + 1)?;
-    let path = words.get(at..)?.iter().map_while(|word| word.known().filter(|text| !text.starts_with('-') && !text.is_empty()));
+    let path = words
+        .get(at..)?
+        .iter()
+        .map_while(|word| word.known().filter(|text| !text.starts_with('-') && !text.is_empty()));
     Some(Subcommand { path: path.take(4).collect(), rest })
 }

@@ -14,6 +14,8 @@ pub struct Judge {
     pub acts: Vec<Act>,
     /// How deep in scripts within scripts this is.
     pub nesting: usize,
+    /// How many programs that start programs are around the one that is judged.
+    wrapped: usize,
     /// Where the command that is judged stands.
     place: Range<usize>,
 }
@@ -40,28 +42,106 @@ pub struct Call<'a> {
 }
 
 /// Directories whose programs are what their names say.
-const SYSTEM_DIRECTORIES: [&str; 8] =
-    ["/bin", "/usr/bin", "/sbin", "/usr/sbin", "/usr/local/bin", "/usr/local/sbin", "/opt/homebrew/bin", "/snap/bin"];
+const SYSTEM_DIRECTORIES: [&str; 8] = [
+    "/bin",
+    "/usr/bin",
+    "/sbin",
+    "/usr/sbin",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/opt/homebrew/bin",
+    "/snap/bin",
+];
 
 /// Variables that are harmless in front of a command that only looks. Any other could make it do something else
 /// (`PAGER`, `LD_PRELOAD`, `GIT_SSH_COMMAND`, `PATH`).
 const HARMLESS_VARIABLES: [&str; 28] = [
-    "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_REGION", "CI", "CLICOLOR", "COLUMNS", "DEBIAN_FRONTEND", "FORCE_COLOR", "GREP_COLOR",
-    "LANG", "LANGUAGE", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_NUMERIC", "LINES", "MYSQL_PWD", "NO_COLOR",
-    "PGCONNECT_TIMEOUT", "PGDATABASE", "PGHOST", "PGPASSWORD", "PGPORT", "PGUSER", "TERM", "TZ", "TF_IN_AUTOMATION", "SYSTEMD_COLORS",
+    "AWS_DEFAULT_REGION",
+    "AWS_PROFILE",
+    "AWS_REGION",
+    "CI",
+    "CLICOLOR",
+    "COLUMNS",
+    "DEBIAN_FRONTEND",
+    "FORCE_COLOR",
+    "GREP_COLOR",
+    "LANG",
+    "LANGUAGE",
+    "LC_ALL",
+    "LC_COLLATE",
+    "LC_CTYPE",
+    "LC_NUMERIC",
+    "LINES",
+    "MYSQL_PWD",
+    "NO_COLOR",
+    "PGCONNECT_TIMEOUT",
+    "PGDATABASE",
+    "PGHOST",
+    "PGPASSWORD",
+    "PGPORT",
+    "PGUSER",
+    "TERM",
+    "TZ",
+    "TF_IN_AUTOMATION",
+    "SYSTEMD_COLORS",
 ];
 
 /// Beginnings of the names of variables that programs take commands, code or paths from.
 const ACTING_VARIABLES: [&str; 42] = [
-    "BASH", "BROWSER", "CDPATH", "DOCKER_", "DYLD_", "EDITOR", "ENV", "FPATH", "GIT_", "GLOBIGNORE", "HOME", "IFS",
-    "JAVA_", "KUBE", "LD_", "LESS", "MAKE", "MAN", "MYSQL_", "NODE_", "PAGER", "PATH", "PERL", "PG", "PROMPT",
-    "PS0", "PS1", "PS2", "PS4", "PSQL", "PYTHON", "RSYNC", "RUBY", "RUST", "SHELL", "SSH_", "SUDO_", "TAR_", "TMPDIR", "VISUAL", "XDG_", "ZDOTDIR",
+    "BASH",
+    "BROWSER",
+    "CDPATH",
+    "DOCKER_",
+    "DYLD_",
+    "EDITOR",
+    "ENV",
+    "FPATH",
+    "GIT_",
+    "GLOBIGNORE",
+    "HOME",
+    "IFS",
+    "JAVA_",
+    "KUBE",
+    "LD_",
+    "LESS",
+    "MAKE",
+    "MAN",
+    "MYSQL_",
+    "NODE_",
+    "PAGER",
+    "PATH",
+    "PERL",
+    "PG",
+    "PROMPT",
+    "PS0",
+    "PS1",
+    "PS2",
+    "PS4",
+    "PSQL",
+    "PYTHON",
+    "RSYNC",
+    "RUBY",
+    "RUST",
+    "SHELL",
+    "SSH_",
+    "SUDO_",
+    "TAR_",
+    "TMPDIR",
+    "VISUAL",
+    "XDG_",
+    "ZDOTDIR",
 ];
+
+/// How many programs that start programs (`sudo env nice ...`) are followed.
+const MAX_WRAPPED: usize = 16;
+
+/// The longest command for which variables are guessed, in bytes.
+const MAX_GUESS: usize = 1 << 16;
 
 impl Judge {
     /// A judge that has found nothing.
     pub fn new(nesting: usize) -> Self {
-        Self { acts: Vec::new(), nesting, place: 0..0 }
+        Self { acts: Vec::new(), nesting, wrapped: 0, place: 0..0 }
     }
 
     /// Records what the command that is judged does.
@@ -121,6 +201,9 @@ impl Judge {
     /// What the command would do if variables hold what the script put there. Only adds.
     fn guess(&mut self, words: &[Word], input: &Input) {
         let mut guessed = Vec::new();
+        if words.iter().map(|word| word.guess.len()).sum::<usize>() > MAX_GUESS {
+            return;
+        }
         for word in words {
             if word.splits {
                 guessed.extend(word.guess.split_whitespace().map(Word::plain));
@@ -128,22 +211,31 @@ impl Judge {
                 guessed.push(Word::plain(&word.guess));
             }
         }
-        let mut judge = Self { acts: Vec::new(), nesting: self.nesting + 1, place: self.place.clone() };
+        let mut judge =
+            Self { acts: Vec::new(), nesting: self.nesting + 1, wrapped: 0, place: self.place.clone() };
         if judge.nesting <= super::MAX_NESTING {
             judge.words(&guessed, input);
         }
-        judge.acts.into_iter().filter(|act| act.effect > Effect::Transaction).for_each(|act| self.add_to(act.effect, act.why, act.objects));
+        judge
+            .acts
+            .into_iter()
+            .filter(|act| act.effect > Effect::Transaction)
+            .for_each(|act| self.add_to(act.effect, act.why, act.objects));
     }
 
     fn redirect(&mut self, redirect: &Redirect) {
         match redirect.direction {
             Direction::To => match redirect.target.known() {
-                Some("/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "/dev/fd/1" | "/dev/fd/2") => {}
+                Some(
+                    "/dev/null" | "/dev/stdout" | "/dev/stderr" | "/dev/tty" | "/dev/fd/1" | "/dev/fd/2",
+                ) => {}
                 Some(path) => files::written(self, path, "a redirection writes a file"),
                 None => self.add(Effect::Write, "a redirection writes a file"),
             },
             Direction::From => {
-                if redirect.target.text.starts_with("/dev/tcp") || redirect.target.text.starts_with("/dev/udp") {
+                if redirect.target.text.starts_with("/dev/tcp")
+                    || redirect.target.text.starts_with("/dev/udp")
+                {
                     self.add(Effect::Unknown, "a redirection from a connection");
                 }
             }
@@ -179,6 +271,15 @@ impl Judge {
 
     /// Judges a program and its arguments.
     pub fn words(&mut self, words: &[Word], input: &Input) {
+        if self.wrapped >= MAX_WRAPPED {
+            return self.add(Effect::Unknown, "more programs that start programs than are followed");
+        }
+        self.wrapped += 1;
+        self.program(words, input);
+        self.wrapped -= 1;
+    }
+
+    fn program(&mut self, words: &[Word], input: &Input) {
         let Some((first, rest)) = words.split_first() else {
             return self.add(Effect::Unknown, "no program");
         };
@@ -211,16 +312,23 @@ impl Judge {
             return match flags::find(call.words, flags) {
                 Flag::Absent => self.add(Effect::Read, format!("{name} only looks")),
                 Flag::Present => self.add(effect, why),
-                Flag::Possible => self.add(Effect::Unknown, format!("an argument of {name} may be a flag that acts")),
+                Flag::Possible => {
+                    self.add(Effect::Unknown, format!("an argument of {name} may be a flag that acts"))
+                }
             };
         }
         if asks_for_version(call.words) && programs::tells_its_version(name) {
             return self.add(Effect::Read, format!("{name} tells its version"));
         }
         match programs::acts(name) {
-            Some(_) if programs::looks_with(name, call.words) => self.add(Effect::Read, format!("{name} only looks")),
+            Some(_) if programs::looks_with(name, call.words) => {
+                self.add(Effect::Read, format!("{name} only looks"))
+            }
             Some((effect, why)) => self.add_to(effect, format!("{name} {why}"), operands(call.words)),
-            None => self.add(Effect::Unknown, "a program that is not known, or that runs code which does not stand here"),
+            None => self.add(
+                Effect::Unknown,
+                "a program that is not known, or that runs code which does not stand here",
+            ),
         }
     }
 }
@@ -233,7 +341,10 @@ pub fn asks_for_version(words: &[Word]) -> bool {
 
 /// The arguments that are no flags, for a person to see.
 pub fn operands(words: &[Word]) -> Vec<String> {
-    let known = words.iter().filter_map(Word::known).filter(|text| !text.starts_with('-') && text.len() <= 128 && !text.contains("://"));
+    let known = words
+        .iter()
+        .filter_map(Word::known)
+        .filter(|text| !text.starts_with('-') && text.len() <= 128 && !text.contains("://"));
     known.take(MAX_OBJECTS).map(str::to_owned).collect()
 }
 
@@ -241,7 +352,9 @@ pub fn operands(words: &[Word]) -> Vec<String> {
 fn input(command: &Command, before: Option<&Command>) -> Input {
     for redirect in command.redirects.iter().rev() {
         match redirect.direction {
-            Direction::Text if redirect.target.text.contains(HOLE) => return Input::Unknown(redirect.target.guess.clone()),
+            Direction::Text if redirect.target.text.contains(HOLE) => {
+                return Input::Unknown(redirect.target.guess.clone());
+            }
             Direction::Text => return Input::Known(redirect.target.text.clone()),
             Direction::From | Direction::Duplicate => return Input::Unknown(String::new()),
             Direction::To => {}

@@ -64,7 +64,12 @@ struct Act {
 
 fn acts(text: &str, nesting: usize) -> Vec<Act> {
     let whole = 0..text.len();
-    let unknown = |why: &'static str| Act { effect: Effect::Unknown, why: why.into(), objects: Vec::new(), text: whole.clone() };
+    let unknown = |why: &'static str| Act {
+        effect: Effect::Unknown,
+        why: why.into(),
+        objects: Vec::new(),
+        text: whole.clone(),
+    };
     if text.len() > MAX_TEXT {
         return vec![unknown("longer than what is read")];
     }

@@ -135,6 +135,8 @@ pub(super) struct Parser<'a> {
     place: Option<Range<usize>>,
     /// Here-documents whose bodies come after the line: where to put them, the delimiter, quoted, tabs stripped.
     pending: Vec<Pending>,
+    /// How many here-documents this line has announced.
+    announced: usize,
     /// Too deep or too long: nothing more is read.
     pub(super) stopped: bool,
 }
@@ -163,6 +165,7 @@ impl<'a> Parser<'a> {
             variables,
             place,
             pending: Vec::new(),
+            announced: 0,
             stopped: false,
         }
     }
@@ -200,7 +203,8 @@ impl<'a> Parser<'a> {
         if !self.enter() {
             return;
         }
-        let mut inner = Parser::new(text, self.depth, Some(self.place(from)), std::mem::take(&mut self.variables));
+        let mut inner =
+            Parser::new(text, self.depth, Some(self.place(from)), std::mem::take(&mut self.variables));
         read(&mut inner);
         self.variables = inner.variables;
         self.commands.append(&mut inner.commands);
@@ -370,7 +374,9 @@ impl<'a> Parser<'a> {
     fn take_word(&mut self, word: &str) -> bool {
         let rest = self.rest();
         let ends = rest.strip_prefix(word).is_some_and(|after| {
-            after.bytes().next().is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>'))
+            after.bytes().next().is_none_or(|byte| {
+                matches!(byte, b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>')
+            })
         });
         if ends {
             self.at += word.len();
@@ -379,7 +385,15 @@ impl<'a> Parser<'a> {
     }
 
     fn reserved(&mut self) -> Reserved {
-        if ["then", "do", "else", "elif", "if", "while", "until", "{", "!", "time", "coproc"].iter().any(|word| self.take_word(word)) {
+        if ["then", "do", "else", "elif", "if", "while", "until", "{", "!", "coproc"]
+            .iter()
+            .any(|word| self.take_word(word))
+        {
+            return Reserved::Opens;
+        }
+        if self.take_word("time") {
+            self.blanks();
+            self.take_word("-p");
             return Reserved::Opens;
         }
         if ["fi", "done", "}"].iter().any(|word| self.take_word(word)) {
@@ -487,7 +501,12 @@ impl<'a> Parser<'a> {
                 b'\n' => self.at += 1,
                 b';' => return self.doubt("a condition that is not understood"),
                 _ => match self.word(true) {
-                    Some(word) if matches!(word.text.as_str(), "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" | "-v" | "-R") => {
+                    Some(word)
+                        if matches!(
+                            word.text.as_str(),
+                            "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" | "-v" | "-R"
+                        ) =>
+                    {
                         self.doubt("a condition that evaluates its operands");
                     }
                     Some(_) => {}
@@ -500,7 +519,8 @@ impl<'a> Parser<'a> {
     /// Reads one command; what it is to a pipe after it.
     fn command(&mut self, feed: Feed) -> Feed {
         let start = self.at;
-        let mut command = Command { piped: feed == Feed::Command, fed: feed == Feed::Unseen, ..Command::default() };
+        let mut command =
+            Command { piped: feed == Feed::Command, fed: feed == Feed::Unseen, ..Command::default() };
         loop {
             self.blanks();
             let digits = self.rest().bytes().take_while(u8::is_ascii_digit).count();
@@ -540,7 +560,8 @@ impl<'a> Parser<'a> {
             }
         }
         command.text = self.place(start);
-        let empty = command.words.is_empty() && command.redirects.is_empty() && command.assignments.is_empty();
+        let empty =
+            command.words.is_empty() && command.redirects.is_empty() && command.assignments.is_empty();
         if empty {
             return Feed::Unseen;
         }
@@ -554,11 +575,18 @@ impl<'a> Parser<'a> {
 
     /// A word, or an assignment in front of the command.
     fn argument(&mut self, command: &mut Command) {
-        let name = self.rest().bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+        let name =
+            self.rest().bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
         let after = self.rest().get(name..).unwrap_or_default();
         let leads = command.words.is_empty() && name > 0 && !self.byte(0).is_ascii_digit();
         let sign = if after.starts_with("+=") { 2 } else { usize::from(after.starts_with('=')) };
-        if leads && after.starts_with('[') && after.split([' ', '\n', ';']).next().is_some_and(|word| word.contains("]=") || word.contains("]+=")) {
+        if leads
+            && after.starts_with('[')
+            && after
+                .split([' ', '\n', ';'])
+                .next()
+                .is_some_and(|word| word.contains("]=") || word.contains("]+="))
+        {
             self.doubt("an assignment to an element, whose index is evaluated");
         }
         if !leads || sign == 0 {
@@ -599,10 +627,15 @@ impl<'a> Parser<'a> {
             "<<" | "<<-" => {
                 self.blanks();
                 let raw = self.at;
-                let Some(word) = self.word(false) else { return self.doubt("a here-document without a delimiter") };
-                if word.text.contains(HOLE) || self.source.get(raw..self.at).is_some_and(|raw| raw.contains('\n')) {
+                let Some(word) = self.word(false) else {
+                    return self.doubt("a here-document without a delimiter");
+                };
+                if word.text.contains(HOLE)
+                    || self.source.get(raw..self.at).is_some_and(|raw| raw.contains('\n'))
+                {
                     self.doubt("a here-document whose delimiter is not plain");
                 }
+                self.announced += 1;
                 let redirect = command.redirects.len();
                 let target = Word { text: HOLE.into(), ..Word::default() };
                 command.redirects.push(Redirect { direction: Direction::Text, target });
@@ -613,7 +646,8 @@ impl<'a> Parser<'a> {
             ">&" => {
                 self.target(command, Direction::Duplicate);
                 if let Some(last) = command.redirects.last_mut() {
-                    let number = last.target.text.trim_end_matches('-').bytes().all(|byte| byte.is_ascii_digit());
+                    let number =
+                        last.target.text.trim_end_matches('-').bytes().all(|byte| byte.is_ascii_digit());
                     if !number {
                         last.direction = Direction::To;
                     }
@@ -638,7 +672,9 @@ impl<'a> Parser<'a> {
                 self.variables.insert(name.clone(), value.guess.clone());
             }
         }
-        if command.words.first().is_some_and(|word| matches!(word.guess.as_str(), "export" | "declare" | "local" | "readonly" | "typeset")) {
+        if command.words.first().is_some_and(|word| {
+            matches!(word.guess.as_str(), "export" | "declare" | "local" | "readonly" | "typeset")
+        }) {
             for (name, value) in command.words.iter().filter_map(|word| word.guess.split_once('=')) {
                 self.variables.insert(name.to_owned(), value.to_owned());
             }
@@ -647,6 +683,7 @@ impl<'a> Parser<'a> {
 
     /// Reads the bodies of the here-documents that the line before announced.
     pub(super) fn here_documents(&mut self) {
+        self.announced = 0;
         for Pending { command, redirect, delimiter, quoted, tabs } in std::mem::take(&mut self.pending) {
             let from = self.at;
             let mut body = String::new();
@@ -669,7 +706,8 @@ impl<'a> Parser<'a> {
             if !quoted {
                 self.within(&body, from, |inner| word = inner.expanded());
             }
-            let redirect = self.commands.get_mut(command).and_then(|command| command.redirects.get_mut(redirect));
+            let redirect =
+                self.commands.get_mut(command).and_then(|command| command.redirects.get_mut(redirect));
             match redirect {
                 Some(redirect) => redirect.target = word,
                 None => self.doubt("a here-document that belongs to no command"),
@@ -679,7 +717,7 @@ impl<'a> Parser<'a> {
 
     /// Whether here-documents wait for the end of this line.
     pub(super) fn awaits_text(&self) -> bool {
-        !self.pending.is_empty()
+        self.announced > 0
     }
 }
 

@@ -22,7 +22,8 @@ struct Program {
 /// kubectl's flags without a value.
 pub const KUBECTL_BARE: &str = "--insecure-skip-tls-verify --warnings-as-errors";
 /// kubectl's flags with a value. Not `--kubeconfig`: such a file may name a program that fetches credentials.
-pub const KUBECTL_VALUE: &str = "-n --namespace --context --cluster --user -s --server --request-timeout -v --as --as-group";
+pub const KUBECTL_VALUE: &str =
+    "-n --namespace --context --cluster --user -s --server --request-timeout -v --as --as-group";
 
 const GIT_LOOKS: &str = "--output --ext-diff --textconv -O --open-files-in-pager --upload-pack --exec";
 
@@ -33,12 +34,17 @@ const GIT: &[Row] = &[
     ("archive", Read, "-o --output --remote --exec", Unknown),
     ("bisect", Write, "run", Unknown),
     ("blame", Read, GIT_LOOKS, Unknown),
-    ("branch", Read, "* -d -D -m -M -c -C -f -u -t --delete --move --copy --force --set-upstream-to --unset-upstream --edit-description --track", Write),
+    (
+        "branch",
+        Read,
+        "* -d -D -m -M -c -C -f -u -t --delete --move --copy --force --set-upstream-to --unset-upstream --edit-description --track",
+        Write,
+    ),
     ("bundle", Write, "", Write),
     ("cat-file", Read, "--batch-command --filters --textconv", Unknown),
     ("check-attr", Read, "", Read),
     ("check-ignore", Read, "", Read),
-    ("checkout", Write, "-f -- . --force --ours --theirs", Destroy),
+    ("checkout", Write, "-f --force --ours --theirs", Destroy),
     ("cherry", Read, "", Read),
     ("cherry-pick", Write, "", Write),
     ("clean", Destroy, "", Destroy),
@@ -75,7 +81,12 @@ const GIT: &[Row] = &[
     ("notes show", Read, "", Read),
     ("prune", Destroy, "", Destroy),
     ("pull", Write, "--upload-pack *::* -r --rebase", Write),
-    ("push", Write, "-f -d --force --force-with-lease --force-if-includes --delete --mirror --prune +* :*", Destroy),
+    (
+        "push",
+        Write,
+        "-f -d --force --force-with-lease --force-if-includes --delete --mirror --prune +* :*",
+        Destroy,
+    ),
     ("range-diff", Read, GIT_LOOKS, Unknown),
     ("rebase", Write, "-x --exec -i --interactive", Unknown),
     ("reflog", Read, "", Read),
@@ -389,8 +400,18 @@ const PULUMI: &[Row] = &[
 ];
 
 const PROGRAMS: &[Program] = &[
-    Program { name: "git", bare: "--no-pager --no-optional-locks --literal-pathspecs --bare -P -p --paginate --no-replace-objects", value: "-C", rows: GIT },
-    Program { name: "docker", bare: "-D --debug", value: "-H --host --context -c -l --log-level", rows: DOCKER },
+    Program {
+        name: "git",
+        bare: "--no-pager --no-optional-locks --literal-pathspecs --bare -P -p --paginate --no-replace-objects",
+        value: "-C",
+        rows: GIT,
+    },
+    Program {
+        name: "docker",
+        bare: "-D --debug",
+        value: "-H --host --context -c -l --log-level",
+        rows: DOCKER,
+    },
     Program { name: "podman", bare: "", value: "", rows: DOCKER },
     Program { name: "nerdctl", bare: "", value: "-n --namespace", rows: DOCKER },
     Program { name: "kubectl", bare: KUBECTL_BARE, value: KUBECTL_VALUE, rows: KUBECTL },
@@ -400,7 +421,12 @@ const PROGRAMS: &[Program] = &[
     Program { name: "terraform", bare: "", value: "", rows: TERRAFORM },
     Program { name: "tofu", bare: "", value: "", rows: TERRAFORM },
     Program { name: "pulumi", bare: "--non-interactive", value: "-s --stack -C --cwd", rows: PULUMI },
-    Program { name: "systemctl", bare: "--user --system --no-pager -a --all -q --quiet --failed", value: "-t --type -n --state -p", rows: SYSTEMCTL },
+    Program {
+        name: "systemctl",
+        bare: "--user --system --no-pager -a --all -q --quiet --failed",
+        value: "-t --type -n --state -p",
+        rows: SYSTEMCTL,
+    },
     Program { name: "apt", bare: "-q -qq", value: "", rows: REMOVES },
     Program { name: "apt-get", bare: "-q -qq -y", value: "", rows: REMOVES },
     Program { name: "yum", bare: "-q -y", value: "", rows: REMOVES },
@@ -437,7 +463,13 @@ pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
     }
     match row(program.rows, &found.path) {
         Some(row) => by_row(judge, call.name, row, &found),
-        None => judge.add(Unknown, format!("{} with a subcommand that is not known, or that runs code which does not stand here", call.name)),
+        None => judge.add(
+            Unknown,
+            format!(
+                "{} with a subcommand that is not known, or that runs code which does not stand here",
+                call.name
+            ),
+        ),
     }
     true
 }
@@ -484,23 +516,36 @@ fn git(judge: &mut Judge, found: &Subcommand<'_>) -> bool {
     let words = found.rest;
     let has = |flags: &[&str]| words.iter().any(|word| flags.contains(&word.text.as_str()));
     match found.path.first().copied().unwrap_or_default() {
-        "clean" if flags::find(words, "-n --dry-run") == Flag::Present && flags::find(words, "-f --force") == Flag::Absent => {
+        "clean"
+            if flags::find(words, "-n --dry-run") == Flag::Present
+                && flags::find(words, "-f --force") == Flag::Absent =>
+        {
             judge.add(Read, "git clean -n only looks");
         }
-        "branch" | "tag" if has(&["-l", "--list", "--contains", "--merged", "--no-merged", "--points-at"]) => {
+        "branch" | "tag"
+            if has(&["-l", "--list", "--contains", "--merged", "--no-merged", "--points-at"]) =>
+        {
             match flags::find(words, "-d -D -m -M -f --delete --force --move --edit-description") {
                 Flag::Absent => judge.add(Read, "git lists branches or tags"),
                 _ => judge.add(Destroy, "git changes branches or tags"),
             }
         }
-        "branch" | "tag" if has(&["-d", "-D", "--delete"]) => judge.add(Destroy, "git removes branches or tags"),
+        "branch" | "tag" if has(&["-d", "-D", "--delete"]) => {
+            judge.add(Destroy, "git removes branches or tags")
+        }
         "config" if has(&["--get", "--get-all", "--get-regexp", "--list", "-l"]) => {
-            match flags::find(words, "--add --unset --unset-all --replace-all --rename-section --remove-section --edit -e") {
+            match flags::find(
+                words,
+                "--add --unset --unset-all --replace-all --rename-section --remove-section --edit -e",
+            ) {
                 Flag::Absent => judge.add(Read, "git config only looks"),
                 _ => judge.add(Unknown, "git config changes what git starts"),
             }
         }
-        "restore" if has(&["--staged", "-S"]) && !has(&["--worktree", "-W"]) => judge.add(Write, "git restore --staged changes the index"),
+        "checkout" if has(&["--", "."]) => judge.add(Destroy, "git checkout of files throws changes away"),
+        "restore" if has(&["--staged", "-S"]) && !has(&["--worktree", "-W"]) => {
+            judge.add(Write, "git restore --staged changes the index")
+        }
         "rm" if has(&["--cached"]) => judge.add(Write, "git rm --cached changes the index"),
         _ => return false,
     }
@@ -510,12 +555,29 @@ fn git(judge: &mut Judge, found: &Subcommand<'_>) -> bool {
 /// `dpkg` and `rpm`, which have flags for subcommands.
 fn packages(judge: &mut Judge, call: &Call<'_>) -> bool {
     let looks: &[&str] = match call.name {
-        "dpkg" => &["-l", "-L", "-s", "-S", "-p", "-c", "-I", "--list", "--listfiles", "--status", "--search", "--print-architecture", "--version"],
+        "dpkg" => &[
+            "-l",
+            "-L",
+            "-s",
+            "-S",
+            "-p",
+            "-c",
+            "-I",
+            "--list",
+            "--listfiles",
+            "--status",
+            "--search",
+            "--print-architecture",
+            "--version",
+        ],
         "rpm" => &["-q", "-qa", "-qi", "-ql", "-qf", "-qc", "-qd", "-V", "--query", "--version"],
         _ => return false,
     };
     let first = call.words.first().and_then(Word::known).unwrap_or_default();
-    match looks.contains(&first) && !call.words.iter().any(|word| word.splits) && flags::find(call.words, "--pipe --eval -E --define --pre-invoke --post-invoke") == Flag::Absent {
+    match looks.contains(&first)
+        && !call.words.iter().any(|word| word.splits)
+        && flags::find(call.words, "--pipe --eval -E --define --pre-invoke --post-invoke") == Flag::Absent
+    {
         true => judge.add(Read, format!("{} only looks", call.name)),
         false => judge.add(Administer, format!("{} changes what is installed", call.name)),
     }

@@ -55,6 +55,8 @@ impl Parser<'_> {
                 }
             }
         }
+        // `[` alone is the program, not a pattern.
+        word.globs &= word.text != "[";
         (self.at > start).then_some(word)
     }
 
@@ -68,7 +70,10 @@ impl Parser<'_> {
         match head.iter().position(|byte| *byte == b'}') {
             Some(end) => {
                 let inside = head.get(..end).unwrap_or_default();
-                inside.windows(2).any(|pair| pair == b"..") || inside.iter().any(|byte| matches!(byte, b',' | b'"' | b'\'' | b'\\' | b'$' | b'`' | b' ' | b'{'))
+                inside.windows(2).any(|pair| pair == b"..")
+                    || inside
+                        .iter()
+                        .any(|byte| matches!(byte, b',' | b'"' | b'\'' | b'\\' | b'$' | b'`' | b' ' | b'{'))
             }
             None => true,
         }
@@ -235,7 +240,8 @@ impl Parser<'_> {
         } else if next == b'[' {
             self.doubt("arithmetic in an old form");
         } else if next.is_ascii_alphabetic() || next == b'_' {
-            let length = self.rest().bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+            let length =
+                self.rest().bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
             let name = self.rest().get(..length).unwrap_or_default();
             self.at += length;
             let guess = self.value(name);
@@ -274,7 +280,8 @@ impl Parser<'_> {
     fn parameter(&mut self, word: &mut Word, quoted: bool) {
         let from = self.at;
         self.at += usize::from(self.byte(0) == b'#' && self.byte(1) != b'}');
-        let length = self.rest().bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
+        let length =
+            self.rest().bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_').count();
         let name = self.rest().get(..length).unwrap_or_default();
         self.at += length;
         if length == 0 {
@@ -287,7 +294,8 @@ impl Parser<'_> {
         }
         if self.byte(0) == b'[' {
             let index = self.rest().get(1..).unwrap_or_default();
-            let plain = index.bytes().take_while(|byte| byte.is_ascii_digit() || matches!(byte, b'@' | b'*')).count();
+            let plain =
+                index.bytes().take_while(|byte| byte.is_ascii_digit() || matches!(byte, b'@' | b'*')).count();
             if index.as_bytes().get(plain) == Some(&b']') {
                 self.at += plain + 2;
             } else {
@@ -306,7 +314,11 @@ impl Parser<'_> {
             }
             (b':', b'0'..=b'9' | b' ') => {
                 // A substring, by numbers only.
-                let numbers = self.rest().bytes().take_while(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b' ' | b'-')).count();
+                let numbers = self
+                    .rest()
+                    .bytes()
+                    .take_while(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b' ' | b'-'))
+                    .count();
                 let rest = self.rest().get(numbers..).unwrap_or_default();
                 if !rest.starts_with('}') {
                     self.doubt("a substring whose place is evaluated");
@@ -347,7 +359,9 @@ impl Parser<'_> {
                     self.at += 2;
                     self.substitution();
                 }
-                b'\n' if self.awaits_text() => return self.doubt("a line end in quotes before a here-document"),
+                b'\n' if self.awaits_text() => {
+                    return self.doubt("a line end in quotes before a here-document");
+                }
                 _ => self.at += self.rest().chars().next().map_or(1, char::len_utf8),
             }
         }
@@ -404,7 +418,10 @@ impl Parser<'_> {
                     }
                     continue;
                 }
-                byte if byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'"' | b'\'' | b'\\' | b'#') || byte >= 0x80 => {
+                byte if byte.is_ascii_alphabetic()
+                    || matches!(byte, b'_' | b'"' | b'\'' | b'\\' | b'#')
+                    || byte >= 0x80 =>
+                {
                     self.doubt("arithmetic that evaluates a variable");
                 }
                 _ => {}

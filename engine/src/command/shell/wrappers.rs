@@ -9,14 +9,21 @@ use crate::command::Effect;
 pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
     let words = call.words;
     match call.name {
-        "sudo" => prefix(judge, call, "-n -E -H -S -k -P -b -A --non-interactive --preserve-env --set-home", "-u -g -p -C -h --user --group"),
+        "sudo" => prefix(
+            judge,
+            call,
+            "-n -E -H -S -k -P -b -A --non-interactive --preserve-env --set-home",
+            "-u -g -p -C -h --user --group",
+        ),
         "doas" => prefix(judge, call, "-n", "-u"),
         "nohup" | "setsid" | "unbuffer" | "catchsegv" | "builtin" => prefix(judge, call, "-w", ""),
         "nice" => prefix(judge, call, "", "-n --adjustment"),
         "ionice" => prefix(judge, call, "-t", "-c -n"),
         "stdbuf" => prefix(judge, call, "-oL -eL -o0 -e0 -i0 -iL", "-i -o -e"),
         "chrt" | "taskset" => operand_then(judge, call, "-c -r -f -b", ""),
-        "timeout" => operand_then(judge, call, "--foreground --preserve-status -v", "-s -k --signal --kill-after"),
+        "timeout" => {
+            operand_then(judge, call, "--foreground --preserve-status -v", "-s -k --signal --kill-after")
+        }
         "busybox" | "toybox" => prefix(judge, call, "", ""),
         "time" => prefix(judge, call, "-p -v", "-f"),
         "command" => match words.first().map(|word| word.text.as_str()) {
@@ -31,7 +38,9 @@ pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
         "xargs" => xargs(judge, call),
         "eval" => joined(judge, words, call.input),
         "watch" => match flags::subcommand(words, "-d -t -b -e -g -c", "-n --interval") {
-            Some(found) => joined(judge, words.get(words.len() - found.rest.len() - 1..).unwrap_or_default(), call.input),
+            Some(found) => {
+                joined(judge, words.get(words.len() - found.rest.len() - 1..).unwrap_or_default(), call.input)
+            }
             None => judge.add(Effect::Unknown, "watch with flags that are not known"),
         },
         "trap" => match words {
@@ -43,13 +52,15 @@ pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
             },
         },
         "sh" | "bash" | "dash" | "ash" | "ksh" => shell(judge, call),
-        "su" | "runuser" => match words.iter().position(|word| matches!(word.text.as_str(), "-c" | "--command")) {
-            Some(at) => {
-                judge.add(Effect::Unknown, "su starts a shell of another user");
-                joined(judge, words.get(at + 1..at + 2).unwrap_or_default(), call.input);
+        "su" | "runuser" => {
+            match words.iter().position(|word| matches!(word.text.as_str(), "-c" | "--command")) {
+                Some(at) => {
+                    judge.add(Effect::Unknown, "su starts a shell of another user");
+                    joined(judge, words.get(at + 1..at + 2).unwrap_or_default(), call.input);
+                }
+                None => judge.add(Effect::Unknown, "su starts a shell of another user"),
             }
-            None => judge.add(Effect::Unknown, "su starts a shell of another user"),
-        },
+        }
         "ssh" => ssh(judge, call),
         "docker" | "podman" | "nerdctl" => return container(judge, call),
         "docker-compose" => return compose(judge, words, call.input),
@@ -65,7 +76,10 @@ fn prefix(judge: &mut Judge, call: &Call<'_>, bare: &str, value: &str) {
         Some(found) => judge.words(command_of(call.words, found.rest), call.input),
         None if super::judge::asks_for_version(call.words) => judge.add(Effect::Read, "tells its version"),
         None if call.name == "nice" && call.words.is_empty() => judge.add(Effect::Read, "nice only looks"),
-        None => judge.add(Effect::Unknown, format!("{} with flags that are not known, or without a command", call.name)),
+        None => judge.add(
+            Effect::Unknown,
+            format!("{} with flags that are not known, or without a command", call.name),
+        ),
     }
 }
 
@@ -73,7 +87,10 @@ fn prefix(judge: &mut Judge, call: &Call<'_>, bare: &str, value: &str) {
 fn operand_then(judge: &mut Judge, call: &Call<'_>, bare: &str, value: &str) {
     match flags::subcommand(call.words, bare, value) {
         Some(found) if !found.rest.is_empty() => judge.words(found.rest, call.input),
-        _ => judge.add(Effect::Unknown, format!("{} with flags that are not known, or without a command", call.name)),
+        _ => judge.add(
+            Effect::Unknown,
+            format!("{} with flags that are not known, or without a command", call.name),
+        ),
     }
 }
 
@@ -88,7 +105,8 @@ fn env(judge: &mut Judge, call: &Call<'_>) {
         let text = first.text.as_str();
         if matches!(text, "-i" | "-" | "-0" | "--ignore-environment" | "--null") {
             words = rest;
-        } else if matches!(text, "-u" | "--unset") && rest.first().is_some_and(|word| word.known().is_some()) {
+        } else if matches!(text, "-u" | "--unset") && rest.first().is_some_and(|word| word.known().is_some())
+        {
             words = rest.get(1..).unwrap_or_default();
         } else if text.starts_with('-') || first.splits || first.globs {
             return judge.add(Effect::Unknown, "env with flags that are not known");
@@ -109,7 +127,8 @@ fn xargs(judge: &mut Judge, call: &Call<'_>) {
     // `-I {}` puts what is read anywhere, also into a script; `-n1` and `-P4` are complete in themselves.
     while let Some((first, rest)) = words.split_first() {
         let text = first.text.as_str();
-        let attached = ["-n", "-P", "-L", "-s", "-d"].iter().any(|flag| text.len() > 2 && text.starts_with(flag));
+        let attached =
+            ["-n", "-P", "-L", "-s", "-d"].iter().any(|flag| text.len() > 2 && text.starts_with(flag));
         if matches!(text, "-I" | "-i" | "-J") {
             words = rest.get(1..).unwrap_or_default();
         } else if attached || text.starts_with("-I") {
@@ -127,7 +146,8 @@ fn xargs(judge: &mut Judge, call: &Call<'_>) {
     }
     // What is read becomes further arguments, of which nothing is known.
     let placeholder = call.words.iter().position(|word| word.text.starts_with("-I")).map(|at| {
-        let attached = call.words.get(at).and_then(|word| word.text.strip_prefix("-I")).filter(|text| !text.is_empty());
+        let attached =
+            call.words.get(at).and_then(|word| word.text.strip_prefix("-I")).filter(|text| !text.is_empty());
         attached.or(call.words.get(at + 1).map(|word| word.text.as_str())).unwrap_or("{}").to_owned()
     });
     let mut inner: Vec<Word> = words
@@ -148,7 +168,8 @@ fn xargs(judge: &mut Judge, call: &Call<'_>) {
         && placeholder.is_none()
         && !text.is_empty()
     {
-        let guessed: Vec<Word> = words.iter().cloned().chain(text.split_whitespace().take(64).map(Word::plain)).collect();
+        let guessed: Vec<Word> =
+            words.iter().cloned().chain(text.split_whitespace().take(64).map(Word::plain)).collect();
         judge.words(&guessed, &Input::Unknown(String::new()));
     }
 }
@@ -166,17 +187,25 @@ fn shell(judge: &mut Judge, call: &Call<'_>) {
     let mut words = call.words;
     while let Some((first, rest)) = words.split_first() {
         let text = first.text.as_str();
-        let cluster = text.strip_prefix('-').filter(|cluster| !cluster.is_empty() && cluster.bytes().all(|byte| byte.is_ascii_alphabetic()));
+        let cluster = text
+            .strip_prefix('-')
+            .filter(|cluster| !cluster.is_empty() && cluster.bytes().all(|byte| byte.is_ascii_alphabetic()));
         if first.splits {
             break;
         }
         match cluster {
             // `bash -lc script`; what `-l` and `-i` read first are the user's own files.
-            Some(cluster) if cluster.contains('c') && cluster.bytes().all(|byte| b"clieuxvn".contains(&byte)) => {
+            Some(cluster)
+                if cluster.contains('c') && cluster.bytes().all(|byte| b"clieuxvn".contains(&byte)) =>
+            {
                 return joined(judge, rest.get(..1).unwrap_or_default(), call.input);
             }
             Some(cluster) if cluster.bytes().all(|byte| b"lieuxvn".contains(&byte)) => words = rest,
-            Some("o") if rest.first().is_some_and(|word| matches!(word.text.as_str(), "pipefail" | "errexit" | "nounset")) => {
+            Some("o")
+                if rest
+                    .first()
+                    .is_some_and(|word| matches!(word.text.as_str(), "pipefail" | "errexit" | "nounset")) =>
+            {
                 words = rest.get(1..).unwrap_or_default();
             }
             Some("s") if rest.is_empty() => words = rest,
@@ -202,14 +231,20 @@ fn ssh(judge: &mut Judge, call: &Call<'_>) {
     while let Some((first, rest)) = words.split_first() {
         match first.text.as_str() {
             "-t" | "-tt" | "-T" | "-q" | "-v" | "-x" | "-n" | "-4" | "-6" | "-C" => words = rest,
-            "-p" | "-l" | "-i" | "-J" if rest.first().is_some_and(|word| word.known().is_some()) => words = rest.get(1..).unwrap_or_default(),
-            "-o" if rest.first().and_then(Word::known).is_some_and(harmless_option) => words = rest.get(1..).unwrap_or_default(),
+            "-p" | "-l" | "-i" | "-J" if rest.first().is_some_and(|word| word.known().is_some()) => {
+                words = rest.get(1..).unwrap_or_default()
+            }
+            "-o" if rest.first().and_then(Word::known).is_some_and(harmless_option) => {
+                words = rest.get(1..).unwrap_or_default()
+            }
             option if option.strip_prefix("-o").is_some_and(harmless_option) => words = rest,
             _ => break,
         }
     }
     match words.split_first() {
-        Some((host, command)) if !command.is_empty() && host.known().is_some_and(|host| !host.starts_with('-')) => {
+        Some((host, command))
+            if !command.is_empty() && host.known().is_some_and(|host| !host.starts_with('-')) =>
+        {
             joined(judge, command, call.input);
         }
         _ => judge.add(Effect::Unknown, "ssh without a command, or with flags that are not known"),
@@ -221,15 +256,27 @@ fn harmless_option(option: &str) -> bool {
     let name = option.split(['=', ' ']).next().unwrap_or_default().to_ascii_lowercase();
     matches!(
         name.as_str(),
-        "stricthostkeychecking" | "batchmode" | "connecttimeout" | "userknownhostsfile" | "loglevel" | "serveraliveinterval" | "identitiesonly"
+        "stricthostkeychecking"
+            | "batchmode"
+            | "connecttimeout"
+            | "userknownhostsfile"
+            | "loglevel"
+            | "serveraliveinterval"
+            | "identitiesonly"
     )
 }
 
 fn container(judge: &mut Judge, call: &Call<'_>) -> bool {
-    let Some(found) = flags::subcommand(call.words, "-D --debug", "-H --host --context -c --config -l --log-level") else { return false };
+    let Some(found) =
+        flags::subcommand(call.words, "-D --debug", "-H --host --context -c --config -l --log-level")
+    else {
+        return false;
+    };
     match found.path.first() {
         Some(&"exec") => exec(judge, found.rest, call.input),
-        Some(&"container") if found.path.get(1) == Some(&"exec") => exec(judge, found.rest.get(1..).unwrap_or_default(), call.input),
+        Some(&"container") if found.path.get(1) == Some(&"exec") => {
+            exec(judge, found.rest.get(1..).unwrap_or_default(), call.input)
+        }
         Some(&"compose") => return compose(judge, found.rest, call.input),
         _ => return false,
     }
@@ -245,7 +292,11 @@ fn exec(judge: &mut Judge, words: &[Word], input: &Input) {
 }
 
 fn compose(judge: &mut Judge, words: &[Word], input: &Input) -> bool {
-    let Some(found) = flags::subcommand(words, "--ansi --compatibility", "-f --file -p --project-name --profile --env-file --project-directory") else {
+    let Some(found) = flags::subcommand(
+        words,
+        "--ansi --compatibility",
+        "-f --file -p --project-name --profile --env-file --project-directory",
+    ) else {
         judge.add(Effect::Unknown, "compose with flags that are not known");
         return true;
     };
@@ -258,7 +309,9 @@ fn compose(judge: &mut Judge, words: &[Word], input: &Input) -> bool {
             }
         }
         "down" | "rm" => judge.add(Effect::Destroy, "compose removes containers"),
-        "stop" | "kill" | "restart" | "start" | "pause" | "unpause" => judge.add(Effect::Administer, "compose starts or stops containers"),
+        "stop" | "kill" | "restart" | "start" | "pause" | "unpause" => {
+            judge.add(Effect::Administer, "compose starts or stops containers")
+        }
         "pull" | "push" => judge.add(Effect::Write, "compose moves images"),
         _ => judge.add(Effect::Unknown, "compose runs code which does not stand here"),
     }
@@ -266,12 +319,18 @@ fn compose(judge: &mut Judge, words: &[Word], input: &Input) -> bool {
 }
 
 fn kubectl(judge: &mut Judge, call: &Call<'_>) -> bool {
-    let Some(found) = flags::subcommand(call.words, super::subcommands::KUBECTL_BARE, super::subcommands::KUBECTL_VALUE) else { return false };
+    let Some(found) =
+        flags::subcommand(call.words, super::subcommands::KUBECTL_BARE, super::subcommands::KUBECTL_VALUE)
+    else {
+        return false;
+    };
     if found.path.first() != Some(&"exec") {
         return false;
     }
     match found.rest.iter().position(|word| word.text == "--") {
-        Some(at) if found.rest.iter().take(at).all(|word| !word.splits) => judge.words(found.rest.get(at + 1..).unwrap_or_default(), call.input),
+        Some(at) if found.rest.iter().take(at).all(|word| !word.splits) => {
+            judge.words(found.rest.get(at + 1..).unwrap_or_default(), call.input)
+        }
         _ => judge.add(Effect::Unknown, "exec without `--` before its command"),
     }
     true

@@ -29,7 +29,10 @@ mod structure;
 mod token;
 
 /// How deep strings that hold SQL are followed.
-const MAX_NESTING: usize = 3;
+const MAX_NESTING: usize = 2;
+
+/// The longest such string, in bytes: each is read once per dialect.
+const MAX_INSIDE: usize = 1 << 16;
 
 /// Reads SQL. The most severe reading among the dialects wins where they differ. Linear in the text's length;
 /// never fails: what is not understood is unknown.
@@ -121,8 +124,11 @@ fn statement(text: &str, lower: &str, tokens: &[Token], nesting: usize) -> Vec<S
 
 /// What SQL inside something else does.
 fn inside(text: &str, nesting: usize) -> Vec<Found> {
-    if nesting > MAX_NESTING {
-        return vec![Found { effect: Effect::Unknown, why: "SQL nested deeper than is read".into() }];
+    if nesting > MAX_NESTING || text.len() > MAX_INSIDE {
+        return vec![Found {
+            effect: Effect::Unknown,
+            why: "SQL nested deeper, or longer, than is read".into(),
+        }];
     }
     let statements = at_nesting(text, nesting).statements;
     statements.into_iter().map(|statement| Found { effect: statement.effect, why: statement.why }).collect()
