@@ -193,6 +193,12 @@ fn sql_client(judge: &mut Judge, call: &Call<'_>, client: &Client) {
             judge.add(Effect::Unknown, format!("{} with a flag that is not known", client.name));
         }
     }
+    if let Input::Known(sql) = call.input
+        && client.name == "sqlcmd"
+        && sql.lines().any(|line| line.trim_start().starts_with([':', '!']))
+    {
+        judge.add(Effect::Unknown, "a command of sqlcmd among SQL");
+    }
     match call.input {
         Input::Known(sql) => judge.inner_sql(sql),
         Input::Unknown(guess) if !seen => {

@@ -240,10 +240,11 @@ fn gh_api(judge: &mut Judge, words: &[Word]) -> bool {
         .iter()
         .any(|word| word.text.len() > 2 && word.text.starts_with("-X") || word.text.starts_with("--method="));
     let effect = match method.as_deref() {
+        _ if rest.iter().any(|word| word.splits) => Unknown,
         Some("DELETE") => Destroy,
         Some("GET") if !attached => Read,
         Some(_) => Write,
-        None if attached || rest.iter().any(|word| word.text == "graphql" || word.splits) => Unknown,
+        None if attached || rest.iter().any(|word| word.text == "graphql") => Unknown,
         None if sends == Flag::Absent => Read,
         None => Write,
     };

@@ -18,7 +18,10 @@ pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
             .all(|word| word.text.starts_with('-') || word.text == "/dev/null" || word.text == "/dev/stderr")
         {
             true => judge.add(Effect::Read, "tee without a file"),
-            false => operands(words).iter().for_each(|path| written(judge, path, "tee writes a file")),
+            false => {
+                judge.add(Effect::Write, "tee writes a file");
+                operands(words).iter().for_each(|path| written(judge, path, "tee writes a file"));
+            }
         },
         "dd" => dd(judge, words),
         "rm" | "unlink" | "shred" | "srm" | "wipe" => {
@@ -260,7 +263,10 @@ fn awk(judge: &mut Judge, words: &[Word]) {
     while let Some((word, after)) = rest.split_first() {
         rest = after;
         match word.text.as_str() {
-            "-F" | "-v" => rest = rest.get(1..).unwrap_or_default(),
+            "-F" | "-v" if rest.first().is_some_and(|value| !value.splits) => {
+                rest = rest.get(1..).unwrap_or_default()
+            }
+            "-F" | "-v" => break,
             text if program.is_none()
                 && (text.starts_with("-F") || text.starts_with("-v"))
                 && !word.splits => {}
@@ -326,6 +332,9 @@ fn curl(judge: &mut Judge, words: &[Word]) {
     let listed = |flags: &str, flag: &str| flags.split_ascii_whitespace().any(|listed| listed == flag);
     let gets = words.iter().any(|word| matches!(word.text.as_str(), "-G" | "--get"));
     judge.add(Effect::Read, "curl fetches");
+    if words.iter().any(|word| word.splits) {
+        judge.add(Effect::Unknown, "an argument of curl that may be a flag");
+    }
     let mut rest = words;
     while let Some((word, after)) = rest.split_first() {
         rest = after;

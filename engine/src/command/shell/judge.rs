@@ -14,6 +14,8 @@ pub struct Judge {
     pub acts: Vec<Act>,
     /// How deep in scripts within scripts this is.
     pub nesting: usize,
+    /// Whether anything was said of the program that is judged.
+    said: bool,
     /// How many programs that start programs are around the one that is judged.
     wrapped: usize,
     /// Where the command that is judged stands.
@@ -141,7 +143,7 @@ const MAX_GUESS: usize = 1 << 16;
 impl Judge {
     /// A judge that has found nothing.
     pub fn new(nesting: usize) -> Self {
-        Self { acts: Vec::new(), nesting, wrapped: 0, place: 0..0 }
+        Self { acts: Vec::new(), nesting, said: false, wrapped: 0, place: 0..0 }
     }
 
     /// Records what the command that is judged does.
@@ -151,6 +153,7 @@ impl Judge {
 
     /// The same, with the files or other things that it touches.
     pub fn add_to(&mut self, effect: Effect, why: impl Into<Cow<'static, str>>, objects: Vec<String>) {
+        self.said = true;
         let here = self.acts.iter().rev().take_while(|act| act.text == self.place);
         if here.take(64).any(|act| act.effect == effect && act.objects == objects) {
             return;
@@ -211,8 +214,13 @@ impl Judge {
                 guessed.push(Word::plain(&word.guess));
             }
         }
-        let mut judge =
-            Self { acts: Vec::new(), nesting: self.nesting + 1, wrapped: 0, place: self.place.clone() };
+        let mut judge = Self {
+            acts: Vec::new(),
+            nesting: self.nesting + 1,
+            said: false,
+            wrapped: 0,
+            place: self.place.clone(),
+        };
         if judge.nesting <= super::MAX_NESTING {
             judge.words(&guessed, input);
         }
@@ -275,7 +283,11 @@ impl Judge {
             return self.add(Effect::Unknown, "more programs that start programs than are followed");
         }
         self.wrapped += 1;
+        self.said = false;
         self.program(words, input);
+        if !self.said {
+            self.add(Effect::Unknown, "a program of which nothing can be said");
+        }
         self.wrapped -= 1;
     }
 

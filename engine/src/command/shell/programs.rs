@@ -8,7 +8,6 @@ use crate::command::Effect::{self, Administer, Destroy, Grant, Unknown, Write};
 /// Only look, whatever their arguments.
 const LOOKS: &[&str] = &[
     ":",
-    "apt-cache",
     "arch",
     "b2sum",
     "basename",
@@ -35,9 +34,11 @@ const LOOKS: &[&str] = &[
     "du",
     "echo",
     "egrep",
+    "exa",
     "exit",
     "expand",
     "expr",
+    "eza",
     "factor",
     "false",
     "fgrep",
@@ -101,7 +102,6 @@ const LOOKS: &[&str] = &[
     "sha512sum",
     "shift",
     "sleep",
-    "ss",
     "stat",
     "strings",
     "sum",
@@ -134,7 +134,14 @@ const LOOKS: &[&str] = &[
 
 /// Look, unless one of the flags stands there: which, what then, and why.
 const LOOKS_UNLESS: &[(&str, &str, Effect, &str)] = &[
-    ("ack", "--pager", Unknown, "ack --pager starts a program"),
+    (
+        "apt-cache",
+        "-o -c --option --config-file gencaches",
+        Unknown,
+        "apt-cache with settings that may start a program",
+    ),
+    ("ss", "-K --kill", Administer, "ss -K ends connections"),
+    ("ack", "--pager --ackrc", Unknown, "ack --pager starts a program"),
     ("ag", "--pager", Unknown, "ag --pager starts a program"),
     ("base64", "-o --output", Write, "base64 -o writes a file"),
     ("bat", "--pager --map-syntax", Unknown, "bat --pager starts a program"),
@@ -146,8 +153,6 @@ const LOOKS_UNLESS: &[(&str, &str, Effect, &str)] = &[
         Administer,
         "dmesg changes the kernel's log",
     ),
-    ("exa", "--git-ignore-none", Unknown, "exa with a flag that is not known"),
-    ("eza", "--git-ignore-none", Unknown, "eza with a flag that is not known"),
     ("file", "-C --compile", Write, "file -C writes a file"),
     ("history", "-c -d -w -a -n -r", Write, "history changes the history"),
     ("hostname", "* -F -b --file", Administer, "hostname sets the name"),

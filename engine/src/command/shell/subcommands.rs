@@ -333,14 +333,14 @@ const PACKAGES: &[Row] = &[
 
 const REMOVES: &[Row] = &[
     ("autoremove", Administer, "", Administer),
-    ("depends", Read, "", Read),
-    ("info", Read, "", Read),
-    ("list", Read, "", Read),
-    ("policy", Read, "", Read),
+    ("depends", Read, "-o -c --option --config-file", Unknown),
+    ("info", Read, "-o -c --option --config-file", Unknown),
+    ("list", Read, "-o -c --option --config-file", Unknown),
+    ("policy", Read, "-o -c --option --config-file", Unknown),
     ("purge", Administer, "", Administer),
     ("remove", Administer, "", Administer),
-    ("search", Read, "", Read),
-    ("show", Read, "", Read),
+    ("search", Read, "-o -c --option --config-file", Unknown),
+    ("show", Read, "-o -c --option --config-file", Unknown),
     ("*", Administer, "", Administer),
 ];
 
