@@ -111,3 +111,17 @@ fn postgres_grammar_on_a_file_of_labels() {
     wrong.iter().for_each(|line| println!("{line}"));
     println!("{} changes called read; {} of {plain} plain reads not called read", missed.len(), wrong.len());
 }
+
+#[test]
+fn shell_text_that_changes_something_is_called_what_it_is() {
+    let (count, misses) = misses(include_str!("corpus/shell_changes.tsv"), command::shell);
+    assert!(misses.is_empty(), "{} of {count}:\n{}", misses.len(), misses.join("\n"));
+    assert!(count >= 400);
+}
+
+#[test]
+fn shell_text_that_only_looks_is_called_a_read() {
+    let (count, wrong) = not_reads(include_str!("corpus/shell_reads.tsv"), command::shell);
+    println!("{} of {count} plain reads are not called read:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(wrong.len() * 50 <= count, "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+}

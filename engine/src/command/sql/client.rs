@@ -51,6 +51,13 @@ const LOOKS: [&str; 44] = [
     ".width",
 ];
 
+/// Words with which a statement that acts could go on.
+const ACTS: [&str; 24] = [
+    "alter", "call", "create", "delete", "deny", "do", "drop", "exec", "execute", "grant", "handler",
+    "insert", "kill", "load", "merge", "prepare", "rename", "replace", "revoke", "set", "shutdown",
+    "truncate", "update", "with",
+];
+
 /// What one such command does; `line` is the rest of its line.
 pub fn command(line: &str, nesting: usize) -> Vec<Found> {
     let found = |effect: Effect, why: String| vec![Found { effect, why: why.into() }];
@@ -71,10 +78,12 @@ pub fn command(line: &str, nesting: usize) -> Vec<Found> {
             c.is_alphanumeric()
                 || matches!(c, ' ' | '\t' | '\r' | '_' | '.' | '*' | '+' | '"' | '-' | '|' | ',')
         });
+    // MySQL's client takes one letter and goes on with SQL: `\t DROP`, and on the next line `TABLE t`.
+    let plain =
+        plain && !rest.split_whitespace().any(|word| ACTS.contains(&word.to_ascii_lowercase().as_str()));
     let describes = name.strip_prefix("\\d").is_some_and(|more| {
         more.len() <= 4 && !more.contains(|c: char| !(c.is_ascii_alphabetic() || matches!(c, '+' | 'S')))
     });
-    let name = name.to_ascii_lowercase();
     match name.trim_end_matches(';') {
         name if plain && (describes || LOOKS.contains(&name)) && name != ".print" => {
             found(Read, format!("{} only shows", clip(name)))

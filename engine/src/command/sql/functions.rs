@@ -107,18 +107,16 @@ const SIDE_EFFECTS: [(&str, Effect, &str); 72] = [
 
 /// What calling the function does, by its name in lower case, without a schema.
 pub fn call(name: &str) -> Call {
+    if is_listed(PURE, name) {
+        return Call::Pure;
+    }
     let exact = SIDE_EFFECTS.iter().find(|(entry, ..)| *entry == name);
     let entry = exact.or_else(|| {
         SIDE_EFFECTS
             .iter()
             .find(|(entry, ..)| entry.split_once('*').is_some_and(|(head, _)| name.starts_with(head)))
     });
-    let pure = is_listed(PURE, name);
-    match entry {
-        Some((entry, effect, why)) if !pure || !entry.contains('*') => Call::Acts(*effect, why),
-        _ if pure => Call::Pure,
-        _ => Call::Unknown,
-    }
+    entry.map_or(Call::Unknown, |(_, effect, why)| Call::Acts(*effect, why))
 }
 
 /// Binary search in a sorted text of one name a line.

@@ -310,12 +310,7 @@ impl Scan<'_> {
             None => self.add(Unknown, "COPY without FROM or TO"),
         }
         if self.op(from) == "(" {
-            // A query, or a statement with RETURNING.
-            return if self.kind(from + 1) == Some(Kind::Word) && self.word(from + 1) != "select" {
-                self.lead(from + 1)
-            } else {
-                from + 1
-            };
+            return self.statement_inside(from + 1);
         }
         from = self.name(from).1;
         (at + 1..from).for_each(|at| self.explain(at));
@@ -328,6 +323,17 @@ impl Scan<'_> {
                 .for_each(|at| self.explain(at));
         }
         from
+    }
+
+    /// Where the walk goes on for a statement inside COPY or PREPARE: it finds what changes something by itself.
+    fn statement_inside(&mut self, at: usize) -> usize {
+        if !matches!(
+            self.word(at),
+            "select" | "with" | "values" | "table" | "insert" | "update" | "delete" | "merge"
+        ) {
+            self.add(Unknown, "a statement inside another that is not known");
+        }
+        at
     }
 
     fn prepare(&mut self, at: usize) -> usize {

@@ -29,7 +29,10 @@ mod structure;
 mod token;
 
 /// How deep strings that hold SQL are followed.
-const MAX_NESTING: usize = 3;
+const MAX_NESTING: usize = 2;
+
+/// The longest such string, in bytes: each is read once per dialect.
+const MAX_INSIDE: usize = 1 << 16;
 
 /// Reads SQL. The most severe reading among the dialects wins where they differ. Linear in the text's length;
 /// never fails: what is not understood is unknown.
@@ -47,15 +50,15 @@ pub(super) fn at_nesting(text: &str, nesting: usize) -> Reading {
     }
     let lower = text.to_ascii_lowercase();
     let mut readings: Vec<(Vec<Statement>, bool)> = Vec::new();
-    if token::diverges(text) {
-        readings.extend(
-            Dialect::ALL
-                .iter()
-                .filter(|dialect| **dialect != Dialect::OldMysql || text.contains("/*"))
-                .map(|dialect| read(text, &lower, *dialect, nesting)),
-        );
-    } else {
-        readings.push(read(text, &lower, Dialect::Postgres, nesting));
+    let mut cuts: Vec<Tokens> = Vec::new();
+    let dialects = if token::diverges(text) { Dialect::ALL.as_slice() } else { &[Dialect::Postgres] };
+    for dialect in dialects {
+        let tokens = token::tokens(text, *dialect);
+        // Most dialects cut most texts in the same way, and then read them in the same way.
+        if !cuts.contains(&tokens) {
+            readings.push(read(text, &lower, &tokens, *dialect, nesting));
+            cuts.push(tokens);
+        }
     }
     let any_complete = readings.iter().any(|(_, complete)| *complete);
     let worst = |statements: &[Statement]| statements.iter().map(|statement| statement.effect).max();
@@ -78,8 +81,15 @@ pub(super) fn at_nesting(text: &str, nesting: usize) -> Reading {
 }
 
 /// What one dialect makes of the text, and whether it read all of it.
-fn read(text: &str, lower: &str, dialect: Dialect, nesting: usize) -> (Vec<Statement>, bool) {
-    let Tokens { list, complete: whole } = token::tokens(text, dialect);
+fn read(
+    text: &str,
+    lower: &str,
+    tokens: &Tokens,
+    dialect: Dialect,
+    nesting: usize,
+) -> (Vec<Statement>, bool) {
+    let Tokens { list, complete: whole } = tokens;
+    let whole = *whole;
     let mut complete = whole;
     let mut statements = Vec::new();
     let mut rest = list.as_slice();
@@ -88,6 +98,12 @@ fn read(text: &str, lower: &str, dialect: Dialect, nesting: usize) -> (Vec<State
         let meta = rest.first().is_some_and(|token| token.kind == Kind::Meta);
         let end = rest.iter().position(|token| token.kind == Kind::End).unwrap_or(rest.len());
         let end = if meta { 1 } else { end };
+        let command = rest.first().and_then(|token| text.get(token.range())).unwrap_or_default();
+        if meta && command.starts_with("\\d") && rest.len() > 1 {
+            // To MySQL's client it names the delimiter of what follows.
+            let range = 0..text.len();
+            statements.extend(Reading::unknown("\\d in front of other statements", range).statements);
+        }
         let (head, tail) = rest.split_at(end);
         // `--comment` is two minus signs to MySQL, and a statement that begins with them is refused.
         let refused =
@@ -121,8 +137,11 @@ fn statement(text: &str, lower: &str, tokens: &[Token], nesting: usize) -> Vec<S
 
 /// What SQL inside something else does.
 fn inside(text: &str, nesting: usize) -> Vec<Found> {
-    if nesting > MAX_NESTING {
-        return vec![Found { effect: Effect::Unknown, why: "SQL nested deeper than is read".into() }];
+    if nesting > MAX_NESTING || text.len() > MAX_INSIDE {
+        return vec![Found {
+            effect: Effect::Unknown,
+            why: "SQL nested deeper, or longer, than is read".into(),
+        }];
     }
     let statements = at_nesting(text, nesting).statements;
     statements.into_iter().map(|statement| Found { effect: statement.effect, why: statement.why }).collect()

@@ -365,7 +365,7 @@ impl<'a> Scan<'a> {
             // Methods of T-SQL's XML type.
             Some(_) => matches!(lower.as_str(), "value" | "nodes" | "exist" | "query") && !quoted,
         };
-        if !known {
+        if !known && !self.found.iter().any(|found| found.effect == Effect::Unknown) {
             self.add(Effect::Unknown, format!("{}() is not a function that is known", clip(&lower)));
         }
     }

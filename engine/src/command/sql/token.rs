@@ -71,7 +71,7 @@ impl Token {
 }
 
 /// The tokens of a text.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Tokens {
     /// In order.
     pub list: Vec<Token>,
@@ -180,6 +180,12 @@ impl Lexer<'_> {
                 }
                 b':' if is_name_start(next) || next == b'\'' || next == b'"' => self.placeholder(),
                 _ if is_name_start(byte) => self.word(),
+                // `!!` starts a program in `sqlcmd`.
+                b'!' if next == b'!' && self.line_starts() => {
+                    self.at += 2;
+                    self.push(Kind::Odd, start);
+                    true
+                }
                 b'{' | b'}' => {
                     self.at += 1;
                     self.push(Kind::Odd, start);
