@@ -94,3 +94,35 @@ fn more_statements_than_are_listed_end_in_one_that_is_unknown() {
     assert_eq!(reading.worst(), Effect::Unknown);
     assert_eq!(shell(&"ls;".repeat(MAX_STATEMENTS + 5)).worst(), Effect::Unknown);
 }
+
+#[test]
+fn a_condition_that_clearly_restricts_makes_a_change_of_rows_a_write() {
+    let conditions = [
+        "id = 5",
+        "id IN (1, 2, 3)",
+        "id = $1 AND deleted = true",
+        "user_id = 5 AND 1 = 1",
+        "(id = 5) OR (id = 6)",
+        "created_at < now() - interval '30 days'",
+        "created_at BETWEEN '2024-01-01' AND '2024-02-01'",
+        "name LIKE 'test-%'",
+        "deleted_at IS NULL",
+        "lower(email) = 'a@example.com'",
+        "t_id IN (SELECT id FROM u WHERE name = 'x')",
+        "EXISTS (SELECT 1 FROM u WHERE u.id = 5)",
+        "id > 100",
+        "NOT active AND id = 5",
+    ];
+    for condition in conditions {
+        for statement in
+            [format!("DELETE FROM t WHERE {condition}"), format!("UPDATE t SET a = 1 WHERE {condition}")]
+        {
+            assert_eq!(
+                sql(&statement).worst(),
+                Effect::Write,
+                "{statement}: {:?}",
+                sql(&statement).statements
+            );
+        }
+    }
+}
