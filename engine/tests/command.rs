@@ -1,5 +1,7 @@
 //! The corpora in `corpus/`: what changes something is never called a read, and what only looks is.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
 use sluice_engine::command::{self, Effect, Reading};
 
 /// The lines of a corpus: what is expected, and the text.

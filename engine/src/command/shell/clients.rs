@@ -187,9 +187,7 @@ fn sql_client(judge: &mut Judge, call: &Call<'_>, client: &Client) {
             // `-hlocalhost`.
         } else if !long && text.starts_with("-p") && client.name == "mysql" {
             // `-psecret`.
-        } else if !long && !cluster(judge, client, word, &mut words, &mut seen) {
-            judge.add(Effect::Unknown, format!("{} with a flag that is not known", client.name));
-        } else if long {
+        } else if long || !cluster(judge, client, word, &mut words, &mut seen) {
             judge.add(Effect::Unknown, format!("{} with a flag that is not known", client.name));
         }
     }
@@ -214,8 +212,7 @@ fn sql_client(judge: &mut Judge, call: &Call<'_>, client: &Client) {
 
 /// `-Atc SQL`: letters that take nothing, and perhaps one at the end that takes the SQL, attached or not.
 fn cluster(judge: &mut Judge, client: &Client, word: &Word, rest: &mut &[Word], seen: &mut bool) -> bool {
-    let mut letters = word.text.char_indices().skip(1);
-    while let Some((at, letter)) = letters.next() {
+    for (at, letter) in word.text.char_indices().skip(1) {
         let flag = format!("-{letter}");
         if listed(client.sql, &flag) {
             *seen = true;

@@ -31,7 +31,11 @@ mod flags;
 mod judge;
 mod parse;
 mod programs;
+mod scripts;
+mod simple;
+mod subcommand_tables;
 mod subcommands;
+mod transfers;
 mod word;
 mod wrappers;
 

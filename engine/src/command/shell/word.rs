@@ -328,7 +328,7 @@ impl Parser<'_> {
             (b'-' | b'=' | b'?' | b'+' | b'#' | b'%' | b'/' | b'^' | b',', _) => self.at += 1,
             _ => self.doubt("an expansion that is not understood"),
         }
-        self.to_brace();
+        self.until_brace();
         if self.source.get(from..self.at).is_some_and(|raw| raw.starts_with('#') && raw.len() > 2) {
             value.clear();
         }
@@ -336,7 +336,7 @@ impl Parser<'_> {
     }
 
     /// The rest of `${...}`: quotes and expansions count, the text does not.
-    fn to_brace(&mut self) {
+    fn until_brace(&mut self) {
         let mut ignored = Word::default();
         loop {
             if self.ended() {

@@ -131,9 +131,7 @@ fn xargs(judge: &mut Judge, call: &Call<'_>) {
             ["-n", "-P", "-L", "-s", "-d"].iter().any(|flag| text.len() > 2 && text.starts_with(flag));
         if matches!(text, "-I" | "-i" | "-J") {
             words = rest.get(1..).unwrap_or_default();
-        } else if attached || text.starts_with("-I") {
-            words = rest;
-        } else if bare.split(' ').any(|flag| flag == text) {
+        } else if attached || text.starts_with("-I") || bare.split(' ').any(|flag| flag == text) {
             words = rest;
         } else if value.split(' ').any(|flag| flag == text) {
             words = rest.get(1..).unwrap_or_default();
@@ -319,9 +317,11 @@ fn compose(judge: &mut Judge, words: &[Word], input: &Input) -> bool {
 }
 
 fn kubectl(judge: &mut Judge, call: &Call<'_>) -> bool {
-    let Some(found) =
-        flags::subcommand(call.words, super::subcommands::KUBECTL_BARE, super::subcommands::KUBECTL_VALUE)
-    else {
+    let Some(found) = flags::subcommand(
+        call.words,
+        super::subcommand_tables::KUBECTL_BARE,
+        super::subcommand_tables::KUBECTL_VALUE,
+    ) else {
         return false;
     };
     if found.path.first() != Some(&"exec") {

@@ -408,29 +408,43 @@ fn bounds(scan: &Scan<'_>, small: &Range<usize>, large: &Range<usize>) -> bool {
     lower_bound(scan, small) && upper_bound(scan, large)
 }
 
+/// The literal that a side consists of, also behind `-` or `DATE`; `Err` where it is put together of literals
+/// alone, which says nothing of where it lies.
+fn literal(scan: &Scan<'_>, range: &Range<usize>) -> Result<Option<usize>, ()> {
+    let last = range.end.saturating_sub(1);
+    let is_literal = matches!(scan.kind(last), Some(Kind::Number | Kind::Text));
+    let names = range.clone().any(|at| scan.is_name(at) || scan.kind(at) == Some(Kind::Param));
+    match range.len() {
+        1 | 2 if is_literal => Ok(Some(last)),
+        0..=2 => Ok(None),
+        _ if names => Ok(None),
+        _ => Err(()),
+    }
+}
+
 /// Whether, as a lower bound, the range is more than a constant that nearly every value exceeds: a number of at
 /// most 1, a negative one, a text before the year 2000.
 fn lower_bound(scan: &Scan<'_>, range: &Range<usize>) -> bool {
-    let last = range.end.saturating_sub(1);
+    let Ok(last) = literal(scan, range) else { return false };
+    let Some(last) = last else { return true };
     match scan.kind(last) {
         Some(Kind::Number) => {
             scan.op(range.start) != "-" && number(scan, last).is_some_and(|value| value > 1.0)
         }
-        Some(Kind::Text) => scan.source(last).chars().nth(1).is_some_and(|c| c > '1'),
-        _ => true,
+        _ => scan.source(last).chars().nth(1).is_some_and(|c| c > '1'),
     }
 }
 
 /// Whether, as an upper bound, the range is less than a constant below which nearly every value lies: a number of
 /// 1e9, a text after the year 2100.
 fn upper_bound(scan: &Scan<'_>, range: &Range<usize>) -> bool {
-    let last = range.end.saturating_sub(1);
+    let Ok(last) = literal(scan, range) else { return false };
+    let Some(last) = last else { return true };
     match scan.kind(last) {
         Some(Kind::Number) => number(scan, last).is_some_and(|value| value < 1e9),
-        Some(Kind::Text) => scan.source(last).get(1..3).is_some_and(|head| {
+        _ => scan.source(last).get(1..3).is_some_and(|head| {
             if head.starts_with(|c: char| c.is_ascii_digit()) { head < "21" } else { head < "zz" }
         }),
-        _ => true,
     }
 }
 

@@ -169,9 +169,7 @@ impl<'a> Scan<'a> {
 
     /// Records something that the statement does.
     pub fn add(&mut self, effect: Effect, why: impl Into<Cow<'static, str>>) {
-        if self.found.len() < MAX_FOUND {
-            self.found.push(Found { effect, why: why.into() });
-        } else if !self.found.iter().any(|found| found.effect == effect) {
+        if self.found.len() < MAX_FOUND || !self.found.iter().any(|found| found.effect == effect) {
             self.found.push(Found { effect, why: why.into() });
         }
     }
@@ -218,7 +216,7 @@ impl<'a> Scan<'a> {
             }
             _ => {
                 if self.op(at) == ":="
-                    && self.word_before(at) != ""
+                    && !self.word_before(at).is_empty()
                     && at.checked_sub(2).is_some_and(|v| self.op(v) == "@")
                 {
                     self.add(Effect::Transaction, "sets a session variable");
