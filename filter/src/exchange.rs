@@ -157,8 +157,8 @@ impl Exchange {
         }
     }
 
-    /// Control has answered.
-    pub fn answered(&mut self, token: u32, headers: usize, host: &dyn Host) {
+    /// Control has answered; gives the token of the next call, if there is one.
+    pub fn answered(&mut self, token: u32, headers: usize, host: &dyn Host) -> Option<u32> {
         let (status, body) = crate::root::read_answer(headers, host);
         if self.question().is_some_and(|question| question.token == Some(token)) {
             if status != 200 {
@@ -166,6 +166,7 @@ impl Exchange {
             }
             self.later(host, |own| own.hear(status, &body, host));
         }
+        self.question().and_then(|question| question.token)
     }
 
     /// Runs a step outside of the stream's own callbacks: what it lets go is resumed by call.

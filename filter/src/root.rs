@@ -3,12 +3,14 @@
 //! One VM polls control for all of them: whoever holds the lease in the data that VMs share. It puts the bundle
 //! there, and every VM takes it at its next tick, after checking the signature itself.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 use sluice_engine::policy::bundle::SignedBundle;
 use sluice_engine::wire::{self, BatchReply, Refresh};
 
+use crate::exchange::Exchange;
 use crate::host::{Call, Host, Metric, Side};
 use crate::shared::Shared;
 
@@ -79,12 +81,7 @@ impl Root {
         self.send_records(host, now_ms);
         self.refresh(host, now_ms);
         for (context, exchange) in self.shared.due(now_ms) {
-            if host.enter(context).is_ok()
-                && let Some(token) = exchange.borrow_mut().retry(host)
-            {
-                let entry = (context, Rc::downgrade(&exchange));
-                self.shared.proxied.borrow_mut().insert(token, entry);
-            }
+            self.drive(context, &exchange, host, |exchange| exchange.retry(host));
         }
         self.shared.proxied.borrow_mut().retain(|_, (_, exchange)| exchange.strong_count() > 0);
         // The host takes whatever comes next in this callback for ours again.
@@ -95,10 +92,8 @@ impl Root {
     pub fn answered(&mut self, token: u32, headers: usize, host: &dyn Host) {
         let proxied = self.shared.proxied.borrow_mut().remove(&token);
         if let Some((context, exchange)) = proxied {
-            if let Some(exchange) = exchange.upgrade()
-                && host.enter(context).is_ok()
-            {
-                exchange.borrow_mut().answered(token, headers, host);
+            if let Some(exchange) = exchange.upgrade() {
+                self.drive(context, &exchange, host, |exchange| exchange.answered(token, headers, host));
             }
             let _ = host.enter(self.context);
             return;
@@ -131,6 +126,22 @@ impl Root {
                 self.send_records(host, now_ms);
             }
             Asked::Refresh => {}
+        }
+    }
+
+    /// Runs a step of an exchange in its own context. A call that it makes is answered to this context, since its
+    /// callback is the one that runs.
+    fn drive(
+        &self,
+        context: u32,
+        exchange: &Rc<RefCell<Exchange>>,
+        host: &dyn Host,
+        step: impl FnOnce(&mut Exchange) -> Option<u32>,
+    ) {
+        if host.enter(context).is_ok()
+            && let Some(token) = step(&mut exchange.borrow_mut())
+        {
+            self.shared.proxied.borrow_mut().insert(token, (context, Rc::downgrade(exchange)));
         }
     }
 
