@@ -55,6 +55,10 @@ impl<'h> Exchange<'h> {
     /// # Errors
     /// See [`HostError`].
     pub fn response_body(&mut self, data: &[u8], end: bool) -> Result<Action, HostError> {
+        // Envoy resets the upstream once the filter has replied itself: nothing comes from there any more.
+        if self.local_replies() > 0 {
+            return Ok(Action::Pause);
+        }
         self.body(Direction::Response, data, end)
     }
 
