@@ -56,13 +56,14 @@ impl Case {
         if let Err(refusal) = self.check_betas(betas) {
             return Judged::refused(refusal);
         }
-        if self.route.kind == BodyKind::Upload {
+        if matches!(self.route.kind, BodyKind::Upload | BodyKind::Download) {
             return self.media_only();
         }
-        if body.is_empty() && matches!(self.route.kind, BodyKind::Json | BodyKind::Batch)
-            || is_bodiless(self.route.method)
-        {
+        if body.is_empty() && (takes_no_body(self.route.method) || may_be_empty(self.route.kind)) {
             return Judged { refusal: None, holds: Vec::new(), body: None, recorded: None };
+        }
+        if takes_no_body(self.route.method) {
+            return Judged::refused(unreadable("this method takes no body; leave it out"));
         }
         let doc = match json::parse(body, self.runtime.limits.depth) {
             Ok(doc) if doc.root().kind() == Kind::Object => doc,
@@ -321,8 +322,13 @@ fn last_reply(root: Value<'_, '_>) -> Option<usize> {
         .last()
 }
 
-fn is_bodiless(method: &str) -> bool {
+fn takes_no_body(method: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "DELETE")
+}
+
+/// Calls such as `POST /v1/messages/batches/{}/cancel` say all in their path.
+fn may_be_empty(kind: BodyKind) -> bool {
+    matches!(kind, BodyKind::Json | BodyKind::Batch)
 }
 
 fn unreadable(why: &str) -> Refusal {

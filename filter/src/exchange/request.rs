@@ -52,6 +52,11 @@ impl Exchange {
                 Err(why) => self.fault(&format!("hello: {why}"), host),
             };
         }
+        if route.kind == Kind::Token {
+            let message =
+                "this gateway does not exchange tokens; present a token of an issuer in its policy as it is";
+            return self.turn_away(&Refusal::new(ErrorKind::NotFound, "route", message), None, host);
+        }
         let now_ms = host.now_ms();
         let runtime = match self.shared.in_force(host) {
             Some(runtime) if !runtime.is_stale(now_ms) => runtime,

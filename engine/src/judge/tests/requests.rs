@@ -172,3 +172,24 @@ fn later_turns_know_the_approved_thread() {
     );
     assert_ne!(forged.thread, first.thread);
 }
+
+#[test]
+fn a_body_where_the_method_has_none_is_not_waved_through() {
+    let runtime = runtime(json!({}));
+    let mut case = case_on(&runtime, "GET", "/v1/models");
+    assert!(case.request(b"", &[]).refusal.is_none());
+    assert_eq!(case.request(b"jane.doe@example.com", &[]).refusal.unwrap().kind, ErrorKind::InvalidRequest);
+    let mut cancel = case_on(&runtime, "POST", "/v1/messages/batches/batch_1/cancel");
+    assert!(cancel.request(b"", &[]).refusal.is_none());
+}
+
+#[test]
+fn files_pass_or_are_refused_as_policy_says_of_media() {
+    for (media, refused) in [("allow", false), ("deny", true)] {
+        let runtime = runtime(json!({"masking":{"media":media}}));
+        for (method, path) in [("POST", "/v1/files"), ("GET", "/v1/files/file_1/content")] {
+            let judged = case_on(&runtime, method, path).request(b"--boundary", &[]);
+            assert_eq!(judged.refusal.is_some(), refused, "{media} {method} {path}");
+        }
+    }
+}
