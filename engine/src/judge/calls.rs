@@ -245,6 +245,8 @@ fn quoted(word: &str) -> String {
 
 /// What the model and the person read in the place of a call that was refused.
 fn refusal_text(tool: &str, rule: &str, words: &str) -> String {
+    // Messages of a policy may end as sentences do.
+    let words = words.trim_end_matches('.');
     format!(
         "[Sluice] The call of tool `{tool}` was refused by rule `{rule}`: {words}. It was not run; do not try it another way."
     )

@@ -277,7 +277,7 @@ fn not_decided(heard: &Heard, question: &Question) -> Refusal {
                 "rule `{}` holds this until someone of {} approves it (hold {hold}): {}. Nobody has decided yet; ask again",
                 ask.rule,
                 ask.approvers.join(", "),
-                ask.message
+                ask.message.trim_end_matches('.')
             );
             Refusal::new(ErrorKind::RateLimit, &ask.rule, message)
         }
