@@ -1,1 +1,24 @@
-//! control
+//! The control service of Sluice and its command line.
+//!
+//! ```text
+//!  policy files ─► policies ─┐                         ┌─► filters: bundle, records, holds
+//!  issuers' keys ► issuers ──┴─► bundle ─► http ───────┤
+//!                 keys ──────────┘    │                └─► people: decisions, replay, export
+//!                                     └─► holds, records ─► store
+//! ```
+//!
+//! [`serve`] puts it together; [`app`] is the service as a router, so that tests can drive it without a socket.
+
+pub mod cli;
+pub mod client;
+pub mod holds;
+pub mod http;
+pub mod issuers;
+pub mod keys;
+pub mod policies;
+pub mod records;
+pub mod serve;
+pub mod store;
+pub mod tokens;
+
+pub use http::{Control, app};

@@ -1,2 +1,7 @@
-//! The command line.
-fn main() {}
+//! `sluice`: the control service and its command line.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sluice_control::cli::parse_and_run()
+}

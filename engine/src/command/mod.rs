@@ -23,3 +23,25 @@ pub enum Effect {
     /// Not understood; never taken for a read.
     Unknown,
 }
+impl std::fmt::Display for Effect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+#[allow(missing_docs)]
+pub struct Reading {
+    pub statements: Vec<Statement>,
+}
+#[allow(missing_docs)]
+pub struct Statement {
+    pub effect: Effect,
+    pub why: String,
+}
+#[allow(missing_docs)]
+pub fn sql(_: &str) -> Reading {
+    Reading { statements: vec![] }
+}
+#[allow(missing_docs)]
+pub fn shell(_: &str) -> Reading {
+    Reading { statements: vec![] }
+}

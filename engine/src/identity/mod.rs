@@ -1,4 +1,21 @@
 //! A token becomes a principal.
+//!
+//! * [`credential`]: the token among a request's headers.
+//! * [`Verifier`]: who a token speaks for, by the issuers' keys and the clock.
+//! * [`Cache`]: verdicts by token digest, since a signature costs milliseconds inside Envoy.
+
+mod cache;
+mod claims;
+mod credential;
+mod key;
+mod token;
+mod verify;
+
+pub use cache::{Cache, Digest};
+pub use credential::{CredentialError, credential};
+pub use key::KeyProblem;
+pub use token::MAX_TOKEN;
+pub use verify::{TokenError, Verifier};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,1 +1,278 @@
-//! judge
+//! Principal + bundle + exchange = verdict.
+//!
+//! A [`Case`] is what the engine knows of one exchange, from the caller's token to the last byte of the reply:
+//!
+//! ```text
+//!  Runtime (a bundle, compiled) ─┐
+//!  principal, route ─────────────┴─► Case ─► request ─► Judged: forward, refuse, or holds
+//!                                     │
+//!                                     ├────► whole reply ─► Ready, or a hold
+//!                                     └────► ReplyStream ─► bytes, or a hold
+//! ```
+//!
+//! Whoever drives it moves the bytes, asks control about holds, and tells the case what was decided
+//! ([`Case::settle`]).
+
+mod calls;
+mod digest;
+mod lines;
+mod marks;
+mod reply;
+mod request;
+mod runtime;
+mod stream;
+mod transcript;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+pub use reply::Replied;
+pub use request::Judged;
+pub use runtime::{Runtime, RuntimeError};
+pub use stream::{Flow, ReplyStream};
+
+use crate::claude::error::ErrorKind;
+use crate::claude::routes::Route;
+use crate::identity::Principal;
+use crate::mask::{Memory, Profile};
+use crate::policy::document::Action;
+use crate::policy::rights::{Denied, Rights};
+use crate::record::{Decision, Record, Stage, Usage, Who};
+use crate::wire::{HoldDecision, HoldState};
+
+/// Why something is refused: what the caller reads, and the rule that stands in the record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Status and type of the error.
+    pub kind: ErrorKind,
+    /// The rule's name, or a built-in reason (`scope`, `model`, ...).
+    pub rule: String,
+    /// What happened, why, and what to do.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal for a built-in reason.
+    pub fn new(kind: ErrorKind, rule: &str, message: impl Into<String>) -> Self {
+        Self { kind, rule: rule.to_owned(), message: message.into() }
+    }
+
+    /// A refusal because of the caller's roles.
+    fn denied(denied: &Denied) -> Self {
+        Self::new(ErrorKind::Permission, denied.rule(), denied.to_string())
+    }
+}
+
+/// What a hold came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Settled {
+    Approved,
+    /// With what the caller reads.
+    Refused(String),
+}
+
+/// What the engine knows of one exchange.
+pub struct Case {
+    runtime: Arc<Runtime>,
+    principal: Principal,
+    rights: Rights,
+    profile: Profile,
+    memory: Memory,
+    route: &'static Route,
+    exchange: String,
+    started_ms: u64,
+    session: Option<String>,
+    agent: Option<String>,
+    model: Option<String>,
+    stream: bool,
+    settled: HashMap<String, Settled>,
+    decisions: Vec<Decision>,
+    usage: Option<Usage>,
+    stop_reason: Option<String>,
+}
+
+impl Case {
+    /// Opens the case of a verified caller on a route.
+    ///
+    /// `exchange`: 32 hexadecimal digits; `session` and `agent` from the client's headers.
+    ///
+    /// # Errors
+    /// A refusal when the caller has no right to the route. Boxed with the case, since a refusal is recorded too.
+    pub fn open(
+        runtime: Arc<Runtime>,
+        principal: Principal,
+        route: &'static Route,
+        exchange: String,
+        now_ms: u64,
+    ) -> (Self, Result<(), Refusal>) {
+        let rights = runtime.compiled.rights(&principal, now_ms);
+        let profile = runtime.masker.profile(&rights.unmasked());
+        let allowed = match route.scope.map(|scope| rights.check_scope(scope)) {
+            Some(Err(denied)) => Err(Refusal::denied(&denied)),
+            _ => Ok(()),
+        };
+        let mut case = Self {
+            runtime,
+            principal,
+            rights,
+            profile,
+            memory: Memory::default(),
+            route,
+            exchange,
+            started_ms: now_ms,
+            session: None,
+            agent: None,
+            model: None,
+            stream: false,
+            settled: HashMap::new(),
+            decisions: Vec::new(),
+            usage: None,
+            stop_reason: None,
+        };
+        if let Err(refusal) = &allowed {
+            case.note(refusal);
+        }
+        (case, allowed)
+    }
+
+    /// Sets what the client's headers say of its session and subagent.
+    pub fn set_session(&mut self, session: Option<String>, agent: Option<String>) {
+        self.session = session;
+        self.agent = agent;
+    }
+
+    /// The bundle that this exchange is judged by, from its first byte to its last.
+    pub fn runtime(&self) -> &Arc<Runtime> {
+        &self.runtime
+    }
+
+    /// The route.
+    pub fn route(&self) -> &'static Route {
+        self.route
+    }
+
+    /// The exchange's id.
+    pub fn exchange(&self) -> &str {
+        &self.exchange
+    }
+
+    /// When the exchange began, in Unix milliseconds.
+    pub fn started_ms(&self) -> u64 {
+        self.started_ms
+    }
+
+    /// Tells what became of a hold. A hold that still waits settles nothing.
+    pub fn settle(&mut self, key: &str, rule: &str, state: &HoldState) {
+        let of = |action| Decision { hold: Some(state.id.clone()), ..decision(rule, action) };
+        let (settled, decision) = match state.decision {
+            HoldDecision::Waiting => return,
+            HoldDecision::Approved => (Settled::Approved, of(Action::Allow)),
+            HoldDecision::Denied => {
+                let by = state.by.as_deref().unwrap_or("a reviewer");
+                let reason = state.reason.as_deref().unwrap_or("no reason was given");
+                let words = format!("{by} denied it (hold {}): {reason}", state.id);
+                (Settled::Refused(words), of(Action::Deny))
+            }
+            HoldDecision::Expired => {
+                let words = format!("nobody approved it in time (hold {})", state.id);
+                (Settled::Refused(words), of(Action::Deny))
+            }
+        };
+        self.settled.insert(key.to_owned(), settled);
+        self.decisions.push(decision);
+    }
+
+    /// The refusal that a hold came to, if it did.
+    pub fn refused(&self, key: &str, rule: &str) -> Option<Refusal> {
+        match self.settled.get(key) {
+            Some(Settled::Refused(words)) => Some(Refusal::new(
+                ErrorKind::Permission,
+                rule,
+                format!("rule `{rule}` held this request and {words}"),
+            )),
+            _ => None,
+        }
+    }
+
+    /// Remembers a refusal for the record.
+    pub fn note(&mut self, refusal: &Refusal) {
+        self.decisions.push(decision(&refusal.rule, Action::Deny));
+    }
+
+    /// The record of a stage. Decisions and findings since the last one go into it.
+    pub fn record(&mut self, stage: Stage, now_ms: u64, node: &str) -> Record {
+        Record {
+            exchange: self.exchange.clone(),
+            stage,
+            at_ms: now_ms,
+            node: node.to_owned(),
+            principal: Some(self.who()),
+            session: self.session.clone(),
+            agent: self.agent.clone(),
+            route: self.route.name.to_owned(),
+            model: self.model.clone(),
+            stream: self.stream,
+            policy_version: self.runtime.policy_version.clone(),
+            decisions: std::mem::take(&mut self.decisions),
+            findings: self.memory.take_findings(),
+            body: None,
+            status: None,
+            usage: self.usage,
+            stop_reason: self.stop_reason.clone(),
+            duration_ms: Some(now_ms.saturating_sub(self.started_ms)),
+        }
+    }
+
+    fn who(&self) -> Who {
+        Who {
+            issuer: self.principal.issuer.clone(),
+            subject: self.principal.subject.clone(),
+            groups: self.principal.groups.clone(),
+        }
+    }
+}
+
+/// The record of a request that never got a case: no bundle, no good token, no such route.
+pub fn refused_record(
+    refusal: &Refusal,
+    exchange: String,
+    node: &str,
+    policy_version: String,
+    now_ms: u64,
+) -> Record {
+    Record {
+        exchange,
+        stage: Stage::Close,
+        at_ms: now_ms,
+        node: node.to_owned(),
+        principal: None,
+        session: None,
+        agent: None,
+        route: "unknown".into(),
+        model: None,
+        stream: false,
+        policy_version,
+        decisions: vec![decision(&refusal.rule, Action::Deny)],
+        findings: BTreeMap::new(),
+        body: None,
+        status: Some(refusal.kind.status()),
+        usage: None,
+        stop_reason: None,
+        duration_ms: None,
+    }
+}
+
+fn decision(rule: &str, action: Action) -> Decision {
+    Decision {
+        rule: rule.to_owned(),
+        action,
+        part: None,
+        tool: None,
+        effects: Vec::new(),
+        hold: None,
+        observed: false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

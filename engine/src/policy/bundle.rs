@@ -153,3 +153,72 @@ pub fn verifying_key(text: &str) -> Result<VerifyingKey, BundleError> {
         .and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok())
         .ok_or_else(|| BundleError::Key(text.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_bytes(&[seed; 32])
+    }
+
+    fn bundle(format: u32) -> Bundle {
+        Bundle {
+            format,
+            version: "v1".into(),
+            policy_version: "p1".into(),
+            issued_at_ms: 7,
+            policy: Policy::default(),
+            keys: Vec::new(),
+            tenant_key: String::new(),
+            grants: Vec::new(),
+            revocations: vec![Revocation::Token { jti: "t1".into() }],
+        }
+    }
+
+    #[test]
+    fn a_bundle_signed_by_one_of_the_keys_opens_as_it_was() {
+        let signed = SignedBundle::sign(&bundle(FORMAT), &key(1)).expect("signed");
+        let keys = [key(2).verifying_key(), key(1).verifying_key()];
+        assert_eq!(signed.open(&keys), Ok(bundle(FORMAT)));
+    }
+
+    #[test]
+    fn a_bundle_that_was_changed_or_signed_by_another_stays_shut() {
+        let signed = SignedBundle::sign(&bundle(FORMAT), &key(1)).expect("signed");
+        let keys = [key(1).verifying_key()];
+        let changed = SignedBundle { payload: signed.payload.replace("t1", "t2"), ..signed.clone() };
+        let spaced = SignedBundle { payload: format!("{} ", signed.payload), ..signed.clone() };
+        let unsigned = SignedBundle { signature: String::new(), ..signed.clone() };
+        for bad in [changed, spaced, unsigned] {
+            assert_eq!(bad.open(&keys), Err(BundleError::Signature));
+        }
+        assert_eq!(signed.open(&[key(2).verifying_key()]), Err(BundleError::Signature));
+        assert_eq!(signed.open(&[]), Err(BundleError::Signature));
+    }
+
+    #[test]
+    fn a_bundle_of_another_format_or_with_unknown_restrictions_stays_shut() {
+        let keys = [key(1).verifying_key()];
+        let signed = SignedBundle::sign(&bundle(FORMAT + 1), &key(1)).expect("signed");
+        assert_eq!(signed.open(&keys), Err(BundleError::Format(FORMAT + 1)));
+
+        let good = SignedBundle::sign(&bundle(FORMAT), &key(1)).expect("signed");
+        let payload = good.payload.replacen(r#""policy":{"#, r#""policy":{"newRestriction":1,"#, 1);
+        let signature = BASE64.encode(key(1).sign(payload.as_bytes()).to_bytes());
+        let signed = SignedBundle { payload, signature };
+        assert!(
+            matches!(signed.open(&keys), Err(BundleError::Unreadable(why)) if why.contains("newRestriction"))
+        );
+    }
+
+    #[test]
+    fn a_key_is_32_bytes_in_base64() {
+        let public = key(1).verifying_key();
+        let text = format!(" {}\n", BASE64.encode(public.as_bytes()));
+        assert_eq!(verifying_key(&text), Ok(public));
+        for text in ["", "AAAA", "not base64"] {
+            assert_eq!(verifying_key(text), Err(BundleError::Key(text.into())));
+        }
+    }
+}

@@ -97,6 +97,8 @@ pub struct ClaimPaths {
     /// The groups: an array of strings, or one string. Default `groups`.
     pub groups: String,
     /// The scopes: an array, or a space-separated string. Default `scope`. Absent from the token: no narrowing.
+    /// The scopes of OpenID Connect itself (`openid`, `profile`, `email`, ...) are passed over, and a token that
+    /// carries only those is not narrowed.
     pub scopes: String,
 }
 
@@ -118,9 +120,11 @@ pub struct Role {
     pub models: Vec<String>,
     /// Tools that may be offered to the model and called by it.
     pub tools: AllowDeny,
-    /// Tools that run at the provider (`web_search`, `code_execution`, ...), by type name. Default: none.
+    /// Tools that run at the provider (`web_search`, `code_execution`, ...), by type name, with or without its date.
+    /// Default: none.
     pub server_tools: AllowDeny,
-    /// MCP servers, as globs over their URLs. Default: none.
+    /// MCP servers, as globs over their URLs (`https://*.example.com/mcp`); a `*` in the host does not reach over
+    /// a slash, and without a path any path fits. Default: none.
     pub mcp_servers: AllowDeny,
     /// `anthropic-beta` values. Default: all.
     pub betas: AllowDeny,
@@ -316,7 +320,8 @@ pub struct When {
     pub input: Option<String>,
     /// Finding kinds (globs) in the part.
     pub findings: Vec<String>,
-    /// Effects of the commands in the tool's input.
+    /// Effects of the commands in the tool's input. A command that was not understood has the effect `unknown`
+    /// alone: list `unknown` too where it should count as the worst.
     pub effects: Vec<crate::command::Effect>,
 }
 
@@ -498,4 +503,52 @@ impl<'de> Deserialize<'de> for Duration {
 
 fn yes() -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_whole_seconds_with_a_unit() {
+        for (text, seconds) in [("90s", 90), ("15m", 900), ("24h", 86_400), ("7d", 604_800), ("0s", 0)] {
+            assert_eq!(Duration::parse(text), Some(Duration::seconds(seconds)), "{text}");
+        }
+        for text in [
+            "",
+            "h",
+            "24",
+            "1.5h",
+            "-1h",
+            "+1h",
+            "1 h",
+            "1w",
+            "é",
+            "99999999999999999999s",
+            "9999999999999999999d",
+        ] {
+            assert_eq!(Duration::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_duration_is_written_in_its_largest_whole_unit() {
+        for (seconds, text) in [(0, "0s"), (90, "90s"), (900, "15m"), (7200, "2h"), (604_800, "7d")] {
+            assert_eq!(Duration::seconds(seconds).to_string(), text);
+            assert_eq!(Duration::parse(text), Some(Duration::seconds(seconds)));
+        }
+    }
+
+    #[test]
+    fn a_misspelt_restriction_is_an_error() {
+        for text in [
+            r#"{"rolls": []}"#,
+            r#"{"roles": [{"name": "r", "modles": []}]}"#,
+            r#"{"roles": [{"name": "r", "tools": {"denny": []}}]}"#,
+            r#"{"rules": [{"name": "r", "action": "deny", "when": {"tool": []}}]}"#,
+            r#"{"rules": [{"name": "r", "action": "refuse"}]}"#,
+        ] {
+            assert!(serde_json::from_str::<Policy>(text).is_err(), "{text}");
+        }
+    }
 }

@@ -2,10 +2,22 @@
 //!
 //! A record says what happened in one stage of an exchange. The bodies that it names are masked, cut into
 //! content-addressed blocks: a conversation that is resent every turn costs its growth.
+//!
+//! * [`cut`](mod@cut): a body becomes pieces and blocks, and [`assemble`](mod@assemble)d its exact bytes again.
+//! * [`chain`]: what makes the log tamper-evident, and [`checkpoint`]: its signed head.
+
+pub mod assemble;
+pub mod chain;
+pub mod checkpoint;
+pub mod cut;
+
+pub use assemble::{AssembleError, assemble};
+pub use cut::{cut, cut_unless};
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::command::Effect;
 use crate::policy::document::{Action, Part};
@@ -148,11 +160,45 @@ pub enum Piece {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Block {
-    /// Hexadecimal SHA-256 of `text`.
+    /// Hexadecimal SHA-256 of `text`; of a list, with the byte 0xFF before it. No text has that byte, so that no
+    /// text can take the place of a list.
     pub digest: String,
     /// The content: text, or (`list`) the JSON of a list of [`Piece`]s that stands for what they give.
     pub text: String,
     /// Whether `text` is a list of pieces.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub list: bool,
+}
+
+impl Block {
+    /// A block of `text`, with its digest.
+    pub fn new(text: String, list: bool) -> Self {
+        Self { digest: digest(&text, list), text, list }
+    }
+
+    /// Whether [`Block::digest`] is the digest of the text. A block from elsewhere is checked before it is kept.
+    pub fn is_sound(&self) -> bool {
+        digest(&self.text, self.list) == self.digest
+    }
+
+    /// The pieces of a `list` block; `None` when its text is not a list of pieces. A block of plain text has none.
+    pub fn pieces(&self) -> Option<Vec<Piece>> {
+        if self.list { serde_json::from_str(&self.text).ok() } else { Some(Vec::new()) }
+    }
+}
+
+/// What a block is named by ([`Block::digest`]).
+pub fn digest(text: &str, list: bool) -> String {
+    let mut sha = Sha256::new();
+    if list {
+        sha.update([0xff]);
+    }
+    sha.update(text.as_bytes());
+    hex(&sha.finalize())
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |n: u8| char::from(if n < 10 { b'0' + n } else { b'a' - 10 + n });
+    bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
 }

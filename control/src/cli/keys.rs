@@ -1,0 +1,122 @@
+//! `sluice token` and `sluice keys`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use clap::{Args, Subcommand};
+use sluice_engine::policy::document::Duration;
+
+use super::{Failure, Outcome, Output, State, print};
+use crate::keys::{DATA_TOKEN, Keys};
+use crate::records::writer_name;
+use crate::serve::{ISSUER_FILE, now_ms};
+use crate::tokens::{Claims, mint};
+
+/// Make tokens of control's own issuer.
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// Print a fresh token, and nothing else.
+    ///
+    /// Whoever can read the state directory can be anyone: this is for trying things out, and for setups without
+    /// an identity provider. The policy needs an issuer with `keys: control` and the service's URL.
+    Mint(Mint),
+}
+
+/// What the token says.
+#[derive(Debug, Args)]
+pub struct Mint {
+    #[command(flatten)]
+    state: State,
+    /// Who the token is for.
+    #[arg(long, value_name = "NAME")]
+    subject: String,
+    /// A group; may be given several times.
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// A scope that the token is narrowed to; may be given several times. Without it the roles alone decide.
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    /// How long it lives: 90s, 15m, 24h, 7d. The policy's maxLifetime bounds it.
+    #[arg(long, default_value = "1h", value_name = "TIME", value_parser = lifetime)]
+    ttl: Duration,
+    /// Who shall accept it: an audience of the issuer in the policy.
+    #[arg(long, default_value = "sluice", value_name = "NAME")]
+    audience: String,
+    /// The `iss` claim. Default: the URL that the service was last started with.
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+}
+
+/// Look at the service's keys.
+#[derive(Debug, Subcommand)]
+pub enum ShowKeys {
+    /// Show the public keys, and where the data-plane token is.
+    Show(Show),
+}
+
+/// Which keys, and how.
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    state: State,
+    /// How to write it.
+    #[arg(long, default_value = "text")]
+    output: Output,
+}
+
+fn lifetime(text: &str) -> Result<Duration, String> {
+    Duration::parse(text)
+        .filter(|d| d.as_seconds() > 0)
+        .ok_or_else(|| "write 90s, 15m, 24h or 7d, more than nothing".to_owned())
+}
+
+impl Token {
+    pub fn run(self) -> Outcome {
+        let Self::Mint(asked) = self;
+        let keys = Keys::open(&asked.state.state).map_err(Failure::cannot)?;
+        let file = asked.state.state.join(ISSUER_FILE);
+        let issuer = match asked.issuer {
+            Some(issuer) => issuer,
+            None => std::fs::read_to_string(&file).map_err(|e| {
+                Failure::cannot(format!("{}: {e}; start the service once, or give --issuer", file.display()))
+            })?,
+        };
+        let claims = Claims {
+            issuer: issuer.trim().to_owned(),
+            subject: asked.subject,
+            groups: asked.groups,
+            scopes: asked.scopes,
+            audience: asked.audience,
+            lifetime: asked.ttl.as_seconds(),
+        };
+        print::say(&mint(&keys, &claims, now_ms()).map_err(Failure::cannot)?);
+        Ok(())
+    }
+}
+
+impl ShowKeys {
+    pub fn run(self) -> Outcome {
+        let Self::Show(asked) = self;
+        let state = &asked.state.state;
+        let keys = Keys::open(state).map_err(Failure::cannot)?;
+        let record = keys.record.verifying_key();
+        let (bundle, record_key) = (keys.bundle_public(), BASE64.encode(record.as_bytes()));
+        let token = state.join(DATA_TOKEN).display().to_string();
+        print::say(&match asked.output {
+            Output::Json => serde_json::json!({
+                "bundleKeys": [bundle], "recordKey": record_key, "writer": writer_name(&record),
+                "issuerKey": keys.issuer_jwk(), "dataTokenFile": token,
+            })
+            .to_string(),
+            Output::Text => format!(
+                "bundle key (plugin configuration, bundleKeys)   {bundle}\n\
+                 data-plane token (plugin configuration) is in   {token}\n\
+                 record key (verifies checkpoints)               {record_key}\n\
+                 writer of the log                               {}\n\
+                 issuer key id                                   {}",
+                writer_name(&record),
+                keys.issuer_kid()
+            ),
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! The command line.
+//!
+//! Ends with 0 when all is well, 1 when the answer is no (a policy that is not in order, a log that is not sound, a
+//! decision that was refused), and 2 when it could not be asked (wrong arguments, no connection).
+
+mod api;
+mod holds;
+mod keys;
+mod policy;
+mod print;
+mod records;
+mod replay;
+mod service;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The enforcement point for AI agents: policy, records, and holds for Claude APIs.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Exit status: 0 all is well, 1 the answer is no, 2 it could not be asked.\n\
+    Flags come before the environment (SLUICE_URL, SLUICE_TOKEN, SLUICE_STATE), that before the defaults.\n\
+    NO_COLOR turns colours off.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the control service: bundles, records, holds.
+    Serve(service::Serve),
+    /// Make tokens of control's own issuer.
+    #[command(subcommand)]
+    Token(keys::Token),
+    /// Look at the service's keys.
+    #[command(subcommand)]
+    Keys(keys::ShowKeys),
+    /// Work on policy files.
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// See what waits for a person, and decide it.
+    #[command(subcommand)]
+    Holds(holds::Holds),
+    /// See the sessions in the record.
+    #[command(subcommand)]
+    Sessions(records::Sessions),
+    /// Show a session step by step: who said what, which tools were called, what was masked, what was decided.
+    Replay(replay::Replay),
+    /// Verify and export the record.
+    #[command(subcommand)]
+    Records(records::Records),
+}
+
+/// Where the service is, and who asks.
+#[derive(Debug, Clone, Args)]
+struct Service {
+    /// The control service's URL.
+    #[arg(long, env = "SLUICE_URL", default_value = "http://127.0.0.1:9901", value_name = "URL")]
+    url: String,
+    /// Your token, from an issuer in the policy. Best given as SLUICE_TOKEN: arguments are seen by other processes.
+    #[arg(long, env = "SLUICE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
+}
+
+/// The service's state directory.
+#[derive(Debug, Clone, Args)]
+struct State {
+    /// The state directory: keys and database. Only its owner may reach it.
+    #[arg(long, env = "SLUICE_STATE", default_value = "var", value_name = "DIR")]
+    state: PathBuf,
+}
+
+/// How an answer is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Why a command did not end well.
+#[derive(Debug)]
+enum Failure {
+    /// The answer is no: 1.
+    No(String),
+    /// It could not be asked: 2.
+    Cannot(String),
+}
+
+impl Failure {
+    fn cannot(error: impl std::fmt::Display) -> Self {
+        Self::Cannot(error.to_string())
+    }
+}
+
+type Outcome = Result<(), Failure>;
+
+/// Reads the arguments, does what they say, and says how it ended.
+pub fn parse_and_run() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return end(Err(Failure::cannot(error))),
+    };
+    end(runtime.block_on(run(cli.command)))
+}
+
+async fn run(command: Command) -> Outcome {
+    match command {
+        Command::Serve(serve) => serve.run().await,
+        Command::Token(token) => token.run(),
+        Command::Keys(keys) => keys.run(),
+        Command::Policy(policy) => policy.run(),
+        Command::Holds(holds) => holds.run().await,
+        Command::Sessions(sessions) => sessions.run().await,
+        Command::Replay(replay) => replay.run().await,
+        Command::Records(records) => records.run().await,
+    }
+}
+
+fn end(outcome: Outcome) -> ExitCode {
+    let (code, why) = match outcome {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::No(why)) => (1, why),
+        Err(Failure::Cannot(why)) => (2, why),
+    };
+    if !why.is_empty() {
+        eprintln!("sluice: {why}");
+    }
+    ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Cli::command().debug_assert();
+    }
+}

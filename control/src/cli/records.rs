@@ -1,0 +1,277 @@
+//! `sluice sessions` and `sluice records`.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use axum::http::Method;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use clap::{Args, Subcommand};
+use ed25519_dalek::VerifyingKey;
+use serde_json::Value;
+use sluice_engine::policy::bundle::verifying_key;
+use sluice_engine::record::chain::{Hash, Problem, Verifier};
+use sluice_engine::record::checkpoint::Checkpoint;
+
+use super::api::escape;
+use super::print::{Paint, clean_line, say, short, table, time};
+use super::{Failure, Outcome, Output, Service};
+use crate::http::VerifyAsk;
+use crate::keys::Keys;
+use crate::records::lines::Line;
+use crate::records::{Report, WriterReport, verify, writer_name};
+use crate::serve::DATABASE;
+use crate::store::{Session, sqlite::Sqlite};
+
+/// See the sessions in the record.
+#[derive(Debug, Subcommand)]
+pub enum Sessions {
+    /// List sessions, the latest first. Exchanges of clients that send no session stand for themselves.
+    Ls(List),
+}
+
+/// Which sessions, and how.
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    service: Service,
+    /// Only this caller's.
+    #[arg(long, value_name = "NAME")]
+    subject: Option<String>,
+    /// How many.
+    #[arg(long, default_value_t = 50)]
+    limit: u32,
+    /// The page after this point: what `next` said.
+    #[arg(long, value_name = "NEXT")]
+    before: Option<String>,
+    /// How to write it.
+    #[arg(long, default_value = "text")]
+    output: Output,
+}
+
+/// Verify and export the record.
+#[derive(Debug, Subcommand)]
+pub enum Records {
+    /// Say whether the log is what was written: nothing altered, removed, moved or cut off.
+    Verify(Verify),
+    /// Write the log, one JSON object a line. The signed head is its last line.
+    Export(Export),
+}
+
+/// What is verified.
+#[derive(Debug, Args)]
+pub struct Verify {
+    #[command(flatten)]
+    service: Service,
+    /// Read this state directory's database instead of asking the service. The service may be running.
+    #[arg(long, value_name = "DIR", conflicts_with = "file")]
+    state: Option<PathBuf>,
+    /// Read an export instead of asking the service; needs --key.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    file: Option<PathBuf>,
+    /// The record key that signs heads, as `sluice keys show` prints it. For --file.
+    #[arg(long, value_name = "BASE64")]
+    key: Option<String>,
+    /// A file with a checkpoint that was kept elsewhere: the log must still contain what it says.
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// How to write it.
+    #[arg(long, default_value = "text")]
+    output: Output,
+}
+
+/// What is exported.
+#[derive(Debug, Args)]
+pub struct Export {
+    #[command(flatten)]
+    service: Service,
+    /// Go on behind this cursor: the last one of an earlier export.
+    #[arg(long, default_value_t = 0, value_name = "CURSOR")]
+    after: u64,
+    /// At most this many entries.
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// With the (masked) texts that records name, each once, before the first record that needs it.
+    #[arg(long)]
+    blocks: bool,
+}
+
+impl Sessions {
+    pub async fn run(self) -> Outcome {
+        let Self::Ls(asked) = self;
+        let mut path = format!("/v1/sessions?limit={}", asked.limit);
+        for (name, value) in [("subject", &asked.subject), ("before", &asked.before)] {
+            if let Some(value) = value {
+                path.push_str(&format!("&{name}={}", escape(value)));
+            }
+        }
+        let answer: Value = asked.service.json(Method::GET, &path, None).await?;
+        if asked.output == Output::Json {
+            say(&answer.to_string());
+            return Ok(());
+        }
+        let sessions = answer.get("sessions").cloned().unwrap_or_default();
+        let sessions: Vec<Session> = serde_json::from_value(sessions).map_err(Failure::cannot)?;
+        if sessions.is_empty() {
+            say("nothing here");
+            return Ok(());
+        }
+        let rows: Vec<Vec<String>> = sessions.iter().map(row).collect();
+        let head =
+            ["SESSION", "WHO", "LAST (UTC)", "EXCHANGES", "DENIED", "HELD", "FINDINGS", "TOKENS IN", "OUT"];
+        say(&table(&head, &rows, Paint::detect()));
+        if let Some(next) = answer.get("next").and_then(Value::as_str) {
+            say(&format!("more: --before {}", clean_line(next)));
+        }
+        Ok(())
+    }
+}
+
+fn row(session: &Session) -> Vec<String> {
+    let who = if session.subject.is_empty() { "(not verified)" } else { &session.subject };
+    vec![
+        clean_line(&session.session),
+        short(&clean_line(who), 32),
+        time(session.last_ms),
+        session.exchanges.to_string(),
+        session.denied.to_string(),
+        session.held.to_string(),
+        session.findings.to_string(),
+        session.input_tokens.to_string(),
+        session.output_tokens.to_string(),
+    ]
+}
+
+impl Records {
+    pub async fn run(self) -> Outcome {
+        match self {
+            Self::Verify(asked) => asked.run().await,
+            Self::Export(asked) => {
+                let mut path = format!("/v1/records?after={}&blocks={}", asked.after, asked.blocks);
+                if let Some(limit) = asked.limit {
+                    path.push_str(&format!("&limit={limit}"));
+                }
+                say(asked.service.text(Method::GET, &path, None).await?.trim_end());
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Verify {
+    async fn run(self) -> Outcome {
+        let note = match &self.checkpoint {
+            None => None,
+            Some(path) => {
+                let read = std::fs::read_to_string(path);
+                Some(read.map_err(|e| Failure::cannot(format!("{}: {e}", path.display())))?)
+            }
+        };
+        let report = match (&self.state, &self.file, &self.key) {
+            (Some(state), _, _) => {
+                let keys = Keys::open(state).map_err(Failure::cannot)?;
+                let key = keys.record.verifying_key();
+                let against = open_note(note.as_deref(), &key)?;
+                let store = Sqlite::open_to_read(&state.join(DATABASE)).await.map_err(Failure::cannot)?;
+                verify(&store, &[key], against.as_ref()).await.map_err(Failure::cannot)?
+            }
+            (None, Some(file), Some(key)) => {
+                let key = verifying_key(key).map_err(Failure::cannot)?;
+                let against = open_note(note.as_deref(), &key)?;
+                let text = std::fs::read_to_string(file)
+                    .map_err(|e| Failure::cannot(format!("{}: {e}", file.display())))?;
+                verify_file(&text, &key, against.as_ref())?
+            }
+            _ => {
+                let ask = serde_json::to_string(&VerifyAsk { checkpoint: note }).map_err(Failure::cannot)?;
+                self.service.json(Method::POST, "/v1/records/verify", Some(ask)).await?
+            }
+        };
+        if self.output == Output::Json {
+            say(&serde_json::to_string(&report).map_err(Failure::cannot)?);
+        } else {
+            tell(&report);
+        }
+        if report.sound { Ok(()) } else { Err(Failure::No("the log is not what was written".into())) }
+    }
+}
+
+fn open_note(note: Option<&str>, key: &VerifyingKey) -> Result<Option<Checkpoint>, Failure> {
+    note.map(|note| Checkpoint::open(note, key)).transpose().map_err(Failure::cannot)
+}
+
+fn tell(report: &Report) {
+    let paint = Paint::detect();
+    for writer in &report.writers {
+        say(&format!("writer {}: {} entries", clean_line(&writer.writer), writer.entries));
+        for problem in &writer.problems {
+            say(&format!("  {}", paint.red(&problem.to_string())));
+        }
+        if let Some(note) = &writer.checkpoint {
+            say(&format!("\n{}", note.trim_end()));
+        }
+    }
+    say(&format!("\n{} blocks", report.blocks));
+    for problem in &report.block_problems {
+        say(&format!("  {}", paint.red(&clean_line(&problem.to_string()))));
+    }
+    if report.sound {
+        say(&paint.green("the log is what was written"));
+    }
+}
+
+/// Verifies an export without the service: from the first entry on, against the head in its last lines.
+fn verify_file(text: &str, key: &VerifyingKey, against: Option<&Checkpoint>) -> Result<Report, Failure> {
+    let name = writer_name(key);
+    let mut verifier = Verifier::new(&name);
+    let mut entries = 0;
+    let mut head = None;
+    let mut report = Report::default();
+    let mut strangers: HashMap<String, u64> = HashMap::new();
+    for (at, text) in text.lines().enumerate() {
+        let line: Line = serde_json::from_str(text)
+            .map_err(|e| Failure::cannot(format!("line {} is no line of an export: {e}", at + 1)))?;
+        if let Some(note) = &line.checkpoint
+            && let Ok(opened) = Checkpoint::open(note, key)
+        {
+            head = Some((opened, note.clone()));
+        }
+        if let Some(block) = line.block {
+            report.blocks += 1;
+            if !block.is_sound() {
+                report.block_problems.push(crate::records::BlockProblem::Altered { digest: block.digest });
+            }
+        }
+        let (Some(writer), Some(seq), Some(hash), Some(entry)) =
+            (line.writer, line.seq, line.hash, line.entry)
+        else {
+            continue;
+        };
+        if writer != name {
+            *strangers.entry(writer).or_default() += 1;
+            continue;
+        }
+        entries += 1;
+        verifier.entry(seq, Hash::parse(&hash).unwrap_or(Hash([0; 32])), entry.get().as_bytes());
+        if let Some(signature) = line.signature {
+            let signature = BASE64.decode(signature).unwrap_or_default();
+            verifier.signed(verifier.here().is_signed(&signature, key));
+        }
+        if against.is_some_and(|kept| kept.seq == seq && *kept != verifier.here()) {
+            verifier.signed(false);
+        }
+    }
+    let reached = verifier.here().seq;
+    let mut problems = verifier.finish(head.as_ref().map(|(head, _)| head));
+    if let Some(kept) = against.filter(|kept| kept.seq > reached) {
+        problems.push(Problem::Truncated { from: reached + 1, to: kept.seq });
+    }
+    let checkpoint = head.map(|(_, note)| note);
+    report.writers.push(WriterReport { writer: name, entries, checkpoint, problems });
+    for (writer, entries) in strangers {
+        let problems = vec![Problem::Unsigned { from: 1, to: entries }];
+        report.writers.push(WriterReport { writer, entries, checkpoint: None, problems });
+    }
+    report.sound = report.block_problems.is_empty() && report.writers.iter().all(|w| w.problems.is_empty());
+    Ok(report)
+}

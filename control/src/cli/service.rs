@@ -1,0 +1,66 @@
+//! `sluice serve`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::filter::LevelFilter;
+
+use super::{Failure, Outcome, State};
+use crate::serve::{Options, serve};
+
+/// Run the control service.
+///
+/// On its first start it makes its keys and database in the state directory. It ends on SIGTERM or SIGINT, lets
+/// those who wait for holds go (they come back), and loses nothing that it acknowledged.
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    state: State,
+    /// The policy: a YAML file, or a directory of them (a mounted ConfigMap). Followed while the service runs.
+    #[arg(long, env = "SLUICE_POLICY", value_name = "PATH")]
+    policy: PathBuf,
+    /// Where to listen.
+    #[arg(long, env = "SLUICE_LISTEN", default_value = "127.0.0.1:9901", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// A file with the token that sidecars call with. Without it the service makes one in the state directory.
+    #[arg(long, env = "SLUICE_DATA_TOKEN_FILE", value_name = "FILE")]
+    data_token_file: Option<PathBuf>,
+    /// The URL that others reach the service under; its tokens carry it as `iss`. Default: http://ADDRESS.
+    #[arg(long, env = "SLUICE_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<String>,
+    /// How the log is written.
+    #[arg(long, env = "SLUICE_LOG_FORMAT", default_value = "text")]
+    log_format: LogFormat,
+    /// How much is logged: error, warn, info or debug. Never bodies or tokens.
+    #[arg(long, env = "SLUICE_LOG", default_value = "info", value_name = "LEVEL")]
+    log: LevelFilter,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Serve {
+    pub async fn run(self) -> Outcome {
+        let log =
+            tracing_subscriber::fmt().with_writer(std::io::stderr).with_max_level(self.log).with_ansi(false);
+        match self.log_format {
+            LogFormat::Text => log.init(),
+            LogFormat::Json => log.json().flatten_event(true).init(),
+        }
+        let options = Options {
+            state: self.state.state,
+            policy: self.policy,
+            listen: self.listen,
+            data_token: self.data_token_file,
+            public_url: self.public_url,
+        };
+        serve(options).await.map_err(Failure::Cannot)
+    }
+}

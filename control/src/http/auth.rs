@@ -1,0 +1,94 @@
+//! Who may call: filters by the data-plane token, people by a token of an issuer in the policy.
+
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use sluice_engine::identity::Principal;
+use sluice_engine::record::Who;
+use subtle::ConstantTimeEq;
+
+use super::{Control, Problem};
+
+/// A filter: the caller had the data-plane token.
+pub struct DataPlane;
+
+impl FromRequestParts<Arc<Control>> for DataPlane {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, control: &Arc<Control>) -> Result<Self, Problem> {
+        let given = bearer(&parts.headers).unwrap_or_default();
+        if bool::from(given.as_bytes().ct_eq(control.data_token.as_bytes())) {
+            return Ok(Self);
+        }
+        Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "this is for sidecars: send `authorization: Bearer` and the data-plane token (`sluice keys show` says \
+             where it is)",
+        ))
+    }
+}
+
+/// A person.
+pub struct Person(pub Principal);
+
+impl FromRequestParts<Arc<Control>> for Person {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, control: &Arc<Control>) -> Result<Self, Problem> {
+        let refused = |why: String| Problem::new(StatusCode::UNAUTHORIZED, why);
+        let token = bearer(&parts.headers).ok_or_else(|| {
+            refused("send `authorization: Bearer` and a token of an issuer in the policy".into())
+        })?;
+        let now = (control.clock)();
+        control.bundle.borrow().people.verify(token, now).map(Self).map_err(|why| refused(why.to_string()))
+    }
+}
+
+impl Person {
+    /// As records name them.
+    pub fn who(&self) -> Who {
+        let Principal { issuer, subject, groups, .. } = &self.0;
+        Who { issuer: issuer.clone(), subject: subject.clone(), groups: groups.clone() }
+    }
+
+    /// Refuses a token that was narrowed to scopes without this one.
+    pub fn needs(&self, scope: &str) -> Result<(), Problem> {
+        let covers = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(start) => scope.starts_with(start),
+            None => pattern == scope,
+        };
+        match &self.0.scopes {
+            Some(scopes) if !scopes.iter().any(covers) => Err(Problem::forbidden(format!(
+                "the token is narrowed to other scopes; get one with the scope `{scope}`, or without scopes"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether they are in a group of auditors.
+    pub fn is_auditor(&self, control: &Control) -> bool {
+        let bundle = control.bundle.borrow();
+        bundle.policy.access.auditors.iter().any(|group| self.0.groups.contains(group))
+    }
+
+    /// Refuses everyone but auditors.
+    pub fn needs_auditor(&self, control: &Control) -> Result<(), Problem> {
+        self.needs("records.read")?;
+        if self.is_auditor(control) {
+            return Ok(());
+        }
+        Err(Problem::forbidden(
+            "records are for auditors: the policy names their groups in `access.auditors`, and you are in none",
+        ))
+    }
+}
+
+/// The one bearer token; two of them are none.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (one, None) = (all.next()?, all.next()) else { return None };
+    let (scheme, token) = one.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}

@@ -1,0 +1,185 @@
+//! Holds: the filter's wait, and the reviewer's decision.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sluice_engine::wire::{HoldDecision, HoldState};
+
+use super::auth::{DataPlane, Person};
+use super::{Control, LONGEST_WAIT, Problem, Query, limit, number};
+use crate::holds::{Bar, Hold};
+use crate::store::{Decided, Decision};
+
+/// The longest reason, in bytes.
+const REASON: usize = 4000;
+
+/// A person's decision as it is sent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Ruling {
+    /// Whether it goes on.
+    pub approve: bool,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Holds as they are listed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Shown {
+    /// The newest first.
+    pub holds: Vec<Hold>,
+}
+
+/// `POST /v1/holds/{id}/wait?seconds=N&exchange=ID`.
+pub async fn wait(
+    _: DataPlane,
+    State(control): State<Arc<Control>>,
+    Path(mut id): Path<String>,
+    query: Query,
+) -> Result<Json<HoldState>, Problem> {
+    // Without it two waiters could not be told apart, and one approval would let both go.
+    let exchange = query.get("exchange").filter(|id| !id.is_empty()).ok_or_else(|| {
+        Problem::bad_request("say which exchange waits (`?exchange=ID`): an approval is used by one exchange")
+    })?;
+    let seconds = number(&query, "seconds")?.unwrap_or(0).min(LONGEST_WAIT);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(seconds);
+    let mut closing = control.closing.clone();
+    loop {
+        let notify = control.waiters.subscribe(&id);
+        let woken = notify.notified();
+        tokio::pin!(woken);
+        woken.as_mut().enable();
+        let now = (control.clock)();
+        let mut hold = control.store.hold(&id).await?.ok_or_else(unknown)?.at(now);
+        if hold.state == HoldDecision::Approved {
+            hold = control.store.claim(&id, exchange, now).await?.ok_or_else(unknown)?;
+        }
+        if hold.state != HoldDecision::Waiting || *closing.borrow() || tokio::time::Instant::now() >= deadline
+        {
+            return Ok(Json(hold.state()));
+        }
+        if hold.id != id {
+            // Another exchange has used the approval up: this one waits for its own.
+            id = hold.id;
+            continue;
+        }
+        let left = Duration::from_millis(hold.expires_ms.saturating_sub(now));
+        tokio::select! {
+            () = &mut woken => {}
+            () = tokio::time::sleep_until(deadline.min(tokio::time::Instant::now() + left)) => {}
+            _ = closing.wait_for(|closing| *closing) => {}
+        }
+    }
+}
+
+/// `GET /v1/holds?state=waiting&limit=100`.
+pub async fn list(
+    person: Person,
+    State(control): State<Arc<Control>>,
+    query: Query,
+) -> Result<Json<Shown>, Problem> {
+    person.needs("holds.read")?;
+    let state = match query.get("state").map(String::as_str) {
+        None | Some("all") => None,
+        Some("waiting") => Some(HoldDecision::Waiting),
+        Some("approved") => Some(HoldDecision::Approved),
+        Some("denied") => Some(HoldDecision::Denied),
+        Some("expired") => Some(HoldDecision::Expired),
+        Some(_) => {
+            return Err(Problem::bad_request("`state` takes waiting, approved, denied, expired or all"));
+        }
+    };
+    let now = (control.clock)();
+    let auditor = person.is_auditor(&control);
+    let who = person.who();
+    let holds = control.store.holds(state, 1000).await?.into_iter().map(|hold| hold.at(now));
+    let seen = holds.filter(|hold| auditor || hold.is_for(&who));
+    let seen = seen.filter(|hold| state.is_none_or(|state| hold.state == state));
+    Ok(Json(Shown { holds: seen.take(limit(&query)? as usize).collect() }))
+}
+
+/// `GET /v1/holds/{id}`.
+pub async fn show(
+    person: Person,
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+) -> Result<Json<Hold>, Problem> {
+    person.needs("holds.read")?;
+    seen(&control, &person, &id).await.map(Json)
+}
+
+/// `POST /v1/holds/{id}/decision`.
+pub async fn decide(
+    person: Person,
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<Json<Hold>, Problem> {
+    person.needs("holds.decide")?;
+    let ruling: Ruling = serde_json::from_slice(&body)
+        .map_err(|e| Problem::unreadable("a decision (`{\"approve\": true, \"reason\": \"...\"}`)", &e))?;
+    let hold = seen(&control, &person, &id).await?;
+    match hold.bars(&person.who()) {
+        Some(Bar::Requester) => {
+            return Err(Problem::forbidden("you asked for this yourself; someone else must decide it"));
+        }
+        Some(Bar::Group) => {
+            let groups = hold.ask.approvers.join(", ");
+            return Err(Problem::forbidden(format!(
+                "this is for members of {groups} to decide; ask one of them"
+            )));
+        }
+        None => {}
+    }
+    let reason = ruling.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    if reason.is_none() && hold.ask.reason {
+        return Err(Problem::bad_request("the policy wants a reason with this decision: send `reason`"));
+    }
+    if reason.as_ref().is_some_and(|reason| reason.len() > REASON) {
+        return Err(Problem::bad_request(format!("the reason is longer than {REASON} bytes")));
+    }
+    let decision = Decision { hold: id.clone(), approve: ruling.approve, by: person.who(), reason };
+    match control.store.decide(decision, (control.clock)()).await? {
+        Decided::Done(hold) => {
+            control.waiters.wake(&id);
+            tracing::info!(hold = id, state = ?hold.state, by = person.0.subject, "a hold was decided");
+            Ok(Json(hold))
+        }
+        Decided::TooLate(hold) => {
+            let how = match &hold.decided {
+                Some(by) => format!("was {} by {}", word(hold.state), by.subject),
+                None => "has expired".to_owned(),
+            };
+            let detail =
+                format!("the hold {how}; a decision stands. If it is asked for again, a new hold opens");
+            Err(Problem::new(StatusCode::CONFLICT, detail))
+        }
+        Decided::Unknown => Err(unknown()),
+    }
+}
+
+/// The hold, if this person may see it. Others learn nothing, not even that it exists.
+async fn seen(control: &Control, person: &Person, id: &str) -> Result<Hold, Problem> {
+    let hold = control.store.hold(id).await?.ok_or_else(unknown)?.at((control.clock)());
+    if hold.is_for(&person.who()) || person.is_auditor(control) { Ok(hold) } else { Err(unknown()) }
+}
+
+fn word(state: HoldDecision) -> &'static str {
+    match state {
+        HoldDecision::Waiting => "waiting",
+        HoldDecision::Approved => "approved",
+        HoldDecision::Denied => "denied",
+        HoldDecision::Expired => "expired",
+    }
+}
+
+fn unknown() -> Problem {
+    let detail = "there is no hold with this id that you may see; `sluice holds ls` lists those that you may";
+    Problem::new(StatusCode::NOT_FOUND, detail)
+}

@@ -1,0 +1,121 @@
+//! The service's HTTP API: routes, who may call them, and what they answer.
+//!
+//! | path | who |
+//! |---|---|
+//! | `/livez`, `/readyz`, `/.well-known/*` | anyone |
+//! | [`sluice_engine::wire`] | filters, by the data-plane token |
+//! | `GET /v1/holds`, `GET /v1/holds/{id}` | approvers of the hold, auditors |
+//! | `POST /v1/holds/{id}/decision` | approvers of the hold, never the requester |
+//! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
+
+mod auth;
+mod bundle;
+mod health;
+mod holds;
+mod problem;
+mod records;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use ed25519_dalek::VerifyingKey;
+use serde_json::Value;
+use sluice_engine::wire::{self, Refresh};
+use tokio::sync::{mpsc, watch};
+use zeroize::Zeroizing;
+
+pub use holds::{Ruling, Shown};
+pub use problem::Problem;
+pub use records::VerifyAsk;
+
+use crate::holds::Waiters;
+use crate::issuers::Statuses;
+use crate::policies::{Publisher, Status};
+use crate::store::Store;
+
+/// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
+const FILTER_BYTES: usize = 80 << 20;
+
+/// The largest call by a person.
+const PERSON_BYTES: usize = 64 << 10;
+
+/// The longest that a long poll waits, in seconds: below what proxies in between cut.
+const LONGEST_WAIT: u64 = 60;
+
+/// Everything that requests are answered from.
+pub struct Control {
+    /// What is kept.
+    pub store: Arc<dyn Store>,
+    /// Who waits for which hold.
+    pub waiters: Waiters,
+    /// The bundle that is out.
+    pub bundle: Publisher,
+    /// How the policy files stand.
+    pub policy: Arc<Mutex<Status>>,
+    /// How the issuers' keys stand.
+    pub issuers: Statuses,
+    /// Where filters' wishes for fresh keys go.
+    pub refresh: mpsc::Sender<Refresh>,
+    /// What filters call with.
+    pub data_token: Zeroizing<String>,
+    /// The public keys of those who write the log.
+    pub writers: Vec<VerifyingKey>,
+    /// Control's own issuer: the URL that its tokens carry, and its public key.
+    pub issuer: (String, Value),
+    /// The time, in Unix milliseconds.
+    pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Turns true when the service is ending, so that those who wait are let go.
+    pub closing: watch::Receiver<bool>,
+}
+
+/// What follows `?`.
+type Query = axum::extract::Query<HashMap<String, String>>;
+
+/// The service as a router.
+pub fn app(control: Arc<Control>) -> Router {
+    let filters = Router::new()
+        .route(wire::BUNDLE, get(bundle::bundle))
+        .route(wire::EXCHANGES, post(records::open))
+        .route(wire::RECORDS, post(records::batch).get(records::export))
+        .route("/v1/holds/{id}/wait", post(holds::wait))
+        .route(wire::REFRESH, post(bundle::refresh))
+        .layer(DefaultBodyLimit::max(FILTER_BYTES));
+    let people = Router::new()
+        .route(wire::HOLDS, get(holds::list))
+        .route("/v1/holds/{id}", get(holds::show))
+        .route("/v1/holds/{id}/decision", post(holds::decide))
+        .route("/v1/sessions", get(records::sessions))
+        .route("/v1/sessions/{id}", get(records::replay))
+        .route("/v1/records/verify", post(records::verify))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/.well-known/openid-configuration", get(health::discovery))
+        .route("/.well-known/jwks.json", get(health::jwks))
+        .layer(DefaultBodyLimit::max(PERSON_BYTES));
+    filters
+        .merge(people)
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
+        })
+        .with_state(control)
+}
+
+/// A number among what follows `?`.
+fn number(query: &Query, name: &str) -> Result<Option<u64>, Problem> {
+    let parse = |text: &String| {
+        text.parse()
+            .map_err(|_| Problem::bad_request(format!("`{name}` takes a whole number, as in `{name}=30`")))
+    };
+    query.get(name).map(parse).transpose()
+}
+
+/// A size of page among what follows `?`: 100 when not given, at most 1000.
+fn limit(query: &Query) -> Result<u32, Problem> {
+    let limit = number(query, "limit")?.unwrap_or(100).clamp(1, 1000);
+    Ok(u32::try_from(limit).unwrap_or(1000))
+}

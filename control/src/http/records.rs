@@ -1,0 +1,241 @@
+//! Records: in from filters, out to auditors.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use sluice_engine::record::Piece;
+use sluice_engine::record::checkpoint::Checkpoint;
+use sluice_engine::wire::{Batch, BatchReply, Open, OpenReply};
+
+use super::auth::{DataPlane, Person};
+use super::{Control, Problem, Query, limit, number};
+use crate::records::lines::Line;
+use crate::records::{Entry, Report, batch_key, missing};
+use crate::store::{Addition, Session, StoreError, Which, WhichSessions};
+
+/// Entries that an export reads at a time.
+const PAGE: u32 = 100;
+
+/// `POST /v1/exchanges`.
+pub async fn open(
+    _: DataPlane,
+    State(control): State<Arc<Control>>,
+    body: Bytes,
+) -> Result<Json<OpenReply>, Problem> {
+    let open: Open = serde_json::from_slice(&body).map_err(|e| Problem::unreadable("an exchange", &e))?;
+    let lacking = missing(&*control.store, open.record.as_slice(), &open.blocks).await?;
+    if !lacking.is_empty() {
+        return Ok(Json(OpenReply { hold: None, missing: lacking }));
+    }
+    if open.hold.as_ref().is_some_and(|ask| ask.key.is_empty() || ask.exchange.is_empty()) {
+        return Err(Problem::bad_request("a hold needs a `key` and the `exchange` that asks"));
+    }
+    let entries = open.record.map(|record| Entry::Exchange(Box::new(record))).into_iter().collect();
+    let addition = Addition { batch: None, entries, blocks: open.blocks, ask: open.hold };
+    let hold = control.store.add(addition, (control.clock)()).await?;
+    Ok(Json(OpenReply { hold: hold.map(|hold| hold.state()), missing: Vec::new() }))
+}
+
+/// `POST /v1/records`.
+pub async fn batch(
+    _: DataPlane,
+    State(control): State<Arc<Control>>,
+    body: Bytes,
+) -> Result<Json<BatchReply>, Problem> {
+    let batch: Batch = serde_json::from_slice(&body).map_err(|e| Problem::unreadable("a batch", &e))?;
+    let lacking = missing(&*control.store, &batch.records, &batch.blocks).await?;
+    if !lacking.is_empty() {
+        return Ok(Json(BatchReply { missing: lacking }));
+    }
+    let key = batch_key(&batch.id, &batch.records);
+    let entries = batch.records.into_iter().map(|record| Entry::Exchange(Box::new(record))).collect();
+    let addition = Addition { batch: Some(key), entries, blocks: batch.blocks, ask: None };
+    control.store.add(addition, (control.clock)()).await?;
+    Ok(Json(BatchReply::default()))
+}
+
+/// Sessions as they are listed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sessions {
+    /// The latest first.
+    pub sessions: Vec<Session>,
+    /// Where the next page starts (`before`); absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// `GET /v1/sessions?subject=&before=&limit=`.
+pub async fn sessions(
+    person: Person,
+    State(control): State<Arc<Control>>,
+    query: Query,
+) -> Result<Json<Sessions>, Problem> {
+    person.needs_auditor(&control)?;
+    let before = query.get("before").map(|text| {
+        let (ms, id) = text.split_once(':')?;
+        Some((ms.parse().ok()?, id.to_owned()))
+    });
+    if before == Some(None) {
+        return Err(Problem::bad_request("`before` takes what `next` said on the page before"));
+    }
+    let limit = limit(&query)?;
+    let subject = query.get("subject").cloned();
+    let sessions = control.store.sessions(WhichSessions { subject, before: before.flatten(), limit }).await?;
+    let full = sessions.len() >= limit as usize;
+    let next = sessions.last().filter(|_| full).map(|s| format!("{}:{}", s.last_ms, s.session));
+    Ok(Json(Sessions { sessions, next }))
+}
+
+/// `GET /v1/sessions/{id}`: the session's entries and their blocks, as [`Line`]s.
+pub async fn replay(
+    person: Person,
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    person.needs_auditor(&control)?;
+    let which = Which { session: Some(id), limit: 1, ..Which::default() };
+    if control.store.entries(which.clone()).await?.is_empty() {
+        let detail = "there is no session with this id; `sluice sessions ls` lists them";
+        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+    }
+    Ok(stream(Export::new(control, which, u64::MAX, true)))
+}
+
+/// `GET /v1/records?after=CURSOR&limit=N&blocks=true`: the log as [`Line`]s.
+pub async fn export(
+    person: Person,
+    State(control): State<Arc<Control>>,
+    query: Query,
+) -> Result<Response, Problem> {
+    person.needs_auditor(&control)?;
+    let after = number(&query, "after")?.unwrap_or(0);
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let most = number(&query, "limit")?.unwrap_or(u64::MAX);
+    let blocks = query.get("blocks").is_some_and(|value| value == "true");
+    Ok(stream(Export::new(control, Which { after, ..Which::default() }, most, blocks)))
+}
+
+/// What a verification is asked with.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct VerifyAsk {
+    /// A checkpoint that was kept elsewhere: the log must still contain what it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<String>,
+}
+
+/// `POST /v1/records/verify`.
+pub async fn verify(
+    person: Person,
+    State(control): State<Arc<Control>>,
+    body: Bytes,
+) -> Result<Json<Report>, Problem> {
+    person.needs_auditor(&control)?;
+    let ask: VerifyAsk = if body.is_empty() {
+        VerifyAsk::default()
+    } else {
+        serde_json::from_slice(&body).map_err(|e| Problem::unreadable("a wish for verification", &e))?
+    };
+    let open = |note: &String| {
+        let mut opened = control.writers.iter().map(|key| Checkpoint::open(note, key));
+        opened.find_map(Result::ok).ok_or_else(|| {
+            Problem::bad_request("the checkpoint was not signed by a writer of this log, or was altered")
+        })
+    };
+    let against = ask.checkpoint.as_ref().map(open).transpose()?;
+    let report = crate::records::verify(&*control.store, &control.writers, against.as_ref()).await?;
+    Ok(Json(report))
+}
+
+/// An export on its way.
+struct Export {
+    control: Arc<Control>,
+    which: Which,
+    left: u64,
+    blocks: bool,
+    sent: HashSet<String>,
+    over: bool,
+}
+
+fn stream(export: Export) -> Response {
+    let pages = futures_util::stream::unfold(export, async |mut export| {
+        if export.over {
+            return None;
+        }
+        let page = export.page().await.unwrap_or_else(|error| {
+            // The answer has begun: the last line says that it is not whole.
+            tracing::error!(%error, "an export broke off");
+            export.over = true;
+            let error = Some("the store failed; go on later from the last cursor".to_owned());
+            Line { error, ..Line::default() }.to_text()
+        });
+        Some((Ok::<_, std::convert::Infallible>(page), export))
+    });
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(pages)).into_response()
+}
+
+impl Export {
+    fn new(control: Arc<Control>, which: Which, left: u64, blocks: bool) -> Self {
+        Self { control, which, left, blocks, sent: HashSet::new(), over: false }
+    }
+
+    async fn page(&mut self) -> Result<String, StoreError> {
+        let store = Arc::clone(&self.control.store);
+        self.which.limit = u32::try_from(self.left.min(u64::from(PAGE))).unwrap_or(PAGE);
+        let heads = store.heads().await?;
+        let page = store.entries(self.which.clone()).await?;
+        self.left = self.left.saturating_sub(page.len() as u64);
+        let mut text = String::new();
+        if page.is_empty() {
+            self.over = true;
+            // The head covers everything before it only where everything was exported.
+            for head in heads.into_iter().filter(|_| self.which.session.is_none() && self.left > 0) {
+                let key =
+                    self.control.writers.iter().find(|key| crate::records::writer_name(key) == head.writer);
+                let signature = <[u8; 64]>::try_from(head.signature.as_slice()).ok();
+                if let Some((key, signature)) = key.zip(signature) {
+                    let at = Checkpoint { writer: head.writer, seq: head.seq, hash: head.hash };
+                    let checkpoint = Some(at.note(&signature, key));
+                    text.push_str(&Line { checkpoint, ..Line::default() }.to_text());
+                }
+            }
+        }
+        for stored in page {
+            self.which.after = stored.cursor;
+            if self.blocks {
+                self.push_blocks(&stored.entry, &mut text).await?;
+            }
+            text.push_str(&Line::entry(stored).to_text());
+        }
+        self.over |= self.left == 0;
+        Ok(text)
+    }
+
+    /// Every block that the entry's body needs and that was not sent yet.
+    async fn push_blocks(&mut self, entry: &str, text: &mut String) -> Result<(), StoreError> {
+        let Ok(Entry::Exchange(record)) = serde_json::from_str(entry) else { return Ok(()) };
+        let Some(body) = record.body else { return Ok(()) };
+        let mut wanted: VecDeque<Piece> = body.pieces.into();
+        while !wanted.is_empty() {
+            let digests = wanted.drain(..).filter_map(|piece| match piece {
+                Piece::Block(digest) if self.sent.insert(digest.clone()) => Some(digest),
+                _ => None,
+            });
+            let digests: Vec<String> = digests.collect();
+            if digests.is_empty() {
+                break;
+            }
+            for block in self.control.store.blocks(digests).await? {
+                wanted.extend(block.pieces().unwrap_or_default());
+                text.push_str(&Line { block: Some(block), ..Line::default() }.to_text());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,14 @@
+//! Policy files become a signed bundle.
+//!
+//! ```text
+//! files ─► load: YAML, merged, checked ─► watch: the last good one ─► publish: + keys, signed ─► long polls
+//! ```
+
+mod load;
+mod places;
+mod publish;
+mod watch;
+
+pub use load::{Fault, Loaded, load};
+pub use publish::{Published, Publisher, Sources, publish};
+pub use watch::{Status, watch};

@@ -1,0 +1,124 @@
+use serde::{Deserialize, Serialize};
+use sluice_engine::record::{Record, Who};
+
+use crate::holds::Hold;
+
+/// An entry of the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Entry {
+    /// A stage of an exchange.
+    Exchange(Box<Record>),
+    /// Something happened to a hold.
+    Hold(HoldEvent),
+}
+
+/// Something that happened to a hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldEvent {
+    /// The hold.
+    pub id: String,
+    /// What happened.
+    pub change: HoldChange,
+    /// When, in Unix milliseconds, by control's clock.
+    pub at_ms: u64,
+    /// The key of what is held.
+    pub key: String,
+    /// The rule that holds.
+    pub rule: String,
+    /// Who asked.
+    pub requester: Who,
+    /// The session, where the client sends one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The exchange that asked first; for [`HoldChange::Used`], the one that used the approval.
+    pub exchange: String,
+    /// Who decided, as issuer and subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<(String, String)>,
+    /// The reason given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What happened to a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum HoldChange {
+    /// It waits.
+    Opened,
+    /// A person let it go on.
+    Approved,
+    /// A person refused it.
+    Denied,
+    /// Nobody decided in time.
+    Expired,
+    /// An exchange used the approval.
+    Used,
+}
+
+impl Entry {
+    /// The session that it belongs to; the exchange where the client sends none.
+    pub fn session(&self) -> Option<&str> {
+        match self {
+            Self::Exchange(record) => record.session.as_deref().or(Some(&record.exchange)),
+            Self::Hold(event) => event.session.as_deref().or(Some(&event.exchange)),
+        }
+    }
+
+    /// The exchange that it is about.
+    pub fn exchange(&self) -> Option<&str> {
+        match self {
+            Self::Exchange(record) => Some(&record.exchange),
+            Self::Hold(event) => Some(&event.exchange),
+        }
+    }
+
+    /// The text that is stored and chained.
+    pub fn to_json(&self) -> String {
+        // Strings, numbers and lists of them: they always serialise.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl HoldEvent {
+    /// The hold waits.
+    pub fn opened(hold: &Hold) -> Self {
+        Self::new(hold, HoldChange::Opened, hold.created_ms)
+    }
+
+    /// The hold was decided.
+    pub fn decided(hold: &Hold, at_ms: u64) -> Self {
+        let approved = hold.state == sluice_engine::wire::HoldDecision::Approved;
+        let change = if approved { HoldChange::Approved } else { HoldChange::Denied };
+        let by = hold.decided.as_ref().map(|d| (d.issuer.clone(), d.subject.clone()));
+        let reason = hold.decided.as_ref().and_then(|d| d.reason.clone());
+        Self { by, reason, ..Self::new(hold, change, at_ms) }
+    }
+
+    /// The hold's time ran out.
+    pub fn expired(hold: &Hold, at_ms: u64) -> Self {
+        Self::new(hold, HoldChange::Expired, at_ms)
+    }
+
+    /// An exchange used the approval.
+    pub fn used(hold: &Hold, exchange: &str, at_ms: u64) -> Self {
+        Self { exchange: exchange.to_owned(), ..Self::new(hold, HoldChange::Used, at_ms) }
+    }
+
+    fn new(hold: &Hold, change: HoldChange, at_ms: u64) -> Self {
+        Self {
+            id: hold.id.clone(),
+            change,
+            at_ms,
+            key: hold.ask.key.clone(),
+            rule: hold.ask.rule.clone(),
+            requester: hold.ask.who.clone(),
+            session: hold.ask.session.clone(),
+            exchange: hold.ask.exchange.clone(),
+            by: None,
+            reason: None,
+        }
+    }
+}

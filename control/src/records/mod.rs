@@ -1,0 +1,20 @@
+//! What the log holds, and reads of it.
+
+mod entry;
+mod intake;
+pub mod lines;
+mod verify;
+
+use ed25519_dalek::VerifyingKey;
+use sha2::{Digest, Sha256};
+
+pub use entry::{Entry, HoldChange, HoldEvent};
+pub use intake::{IntakeError, batch_key, missing};
+pub use verify::{BlockProblem, Report, WriterReport, verify};
+
+/// The name of the writer with this key: eight bytes of the key's SHA-256, in hexadecimal. A writer cannot sign
+/// for another one's chain.
+pub fn writer_name(key: &VerifyingKey) -> String {
+    let digest = format!("{:x}", Sha256::digest(key.as_bytes()));
+    digest.chars().take(16).collect()
+}

@@ -1,0 +1,182 @@
+//! The service put together: state directory, store, policy, issuers, HTTP; and its end.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sluice_engine::policy::document::KeySource;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+
+use crate::http::{Control, app};
+use crate::issuers::{Keyring, Statuses};
+use crate::keys::{Keys, StateLock, data_token};
+use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
+use crate::store::{Store, sqlite::Sqlite};
+
+/// How often holds are looked over for those whose time is over.
+const SWEEP: Duration = Duration::from_secs(2);
+
+/// How long answers that are on their way may take at the end.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// File in the state directory that says which URL control's tokens carry, for `sluice token mint`.
+pub const ISSUER_FILE: &str = "issuer.url";
+
+/// The database's file in the state directory.
+pub const DATABASE: &str = "sluice.db";
+
+/// How the service is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The state directory.
+    pub state: PathBuf,
+    /// The policy: a file or a directory.
+    pub policy: PathBuf,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// A file with the data-plane token; absent: the one in the state directory.
+    pub data_token: Option<PathBuf>,
+    /// The URL under which others reach the service, and which its tokens carry as `iss`.
+    pub public_url: Option<String>,
+}
+
+/// The time, in Unix milliseconds.
+pub fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Runs the service until it is told to end.
+///
+/// # Errors
+/// What kept it from starting, in words for whoever started it.
+pub async fn serve(options: Options) -> Result<(), String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let keys = Keys::open_or_make(&options.state).map_err(|e| text(&e))?;
+    let _lock = StateLock::take(&options.state).map_err(|e| text(&e))?;
+    let data_token = data_token(&options.state, options.data_token.as_deref()).map_err(|e| text(&e))?;
+    let loaded = load(&options.policy).map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        format!(
+            "the policy is not in order, and there is no earlier one to go on with:\n{}",
+            lines.join("\n")
+        )
+    })?;
+    let listener = TcpListener::bind(options.listen)
+        .await
+        .map_err(|e| format!("cannot listen on {}: {e}; choose another with --listen", options.listen))?;
+    let address = listener.local_addr().map_err(|e| text(&e))?;
+    let url = options.public_url.unwrap_or_else(|| format!("http://{address}"));
+    let url = url.trim_end_matches('/').to_owned();
+    let issuer_file = options.state.join(ISSUER_FILE);
+    std::fs::write(&issuer_file, &url).map_err(|e| format!("{}: {e}", issuer_file.display()))?;
+    warn_of_other_issuer(&loaded, &url);
+
+    let store =
+        Sqlite::open(&options.state.join(DATABASE), keys.record.clone()).await.map_err(|e| text(&e))?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let clock: Arc<dyn Fn() -> u64 + Send + Sync> = Arc::new(now_ms);
+    let status = Arc::new(Mutex::new(Status {
+        version: loaded.version.clone(),
+        since_ms: now_ms(),
+        files: loaded.files.clone(),
+        ..Status::default()
+    }));
+    let statuses = Statuses::default();
+    let loaded = Arc::new(loaded);
+    let (keyring, issuer_keys) = Keyring::new(keys.issuer_jwk(), &loaded, Arc::clone(&statuses));
+    let (policy, policy_seen) = watch::channel(loaded);
+    let (refresh, asked) = mpsc::channel(64);
+    let sources = Sources {
+        policy: policy_seen.clone(),
+        keys: issuer_keys,
+        key: keys.bundle.clone(),
+        tenant: keys.tenant.clone(),
+        clock: Arc::clone(&clock),
+    };
+    let (bundle, publishing) = publish(sources).map_err(|e| text(&e))?;
+    let (close, closing) = watch::channel(false);
+    let control = Arc::new(Control {
+        store: Arc::clone(&store),
+        waiters: crate::holds::Waiters::default(),
+        bundle,
+        policy: Arc::clone(&status),
+        issuers: statuses,
+        refresh,
+        data_token,
+        writers: vec![keys.record.verifying_key()],
+        issuer: (url.clone(), keys.issuer_jwk()),
+        clock: Arc::clone(&clock),
+        closing,
+    });
+    let tasks = [
+        tokio::spawn(publishing),
+        tokio::spawn(keyring.run(policy_seen, asked)),
+        tokio::spawn(watch_policy(options.policy.clone(), policy, status, clock)),
+        tokio::spawn(sweep(Arc::clone(&control))),
+    ];
+    tracing::info!(
+        %address, url, bundle_key = keys.bundle_public(), state = %options.state.display(),
+        policy = %options.policy.display(), "sluice control serves"
+    );
+
+    let ended = {
+        let mut closing = control.closing.clone();
+        async move {
+            let _closed = closing.wait_for(|closing| *closing).await;
+        }
+    };
+    let server =
+        tokio::spawn(axum::serve(listener, app(control)).with_graceful_shutdown(ended).into_future());
+    wait_for_signal().await?;
+    tracing::info!("ending: those who wait are let go, answers on their way are finished");
+    close.send_replace(true);
+    if tokio::time::timeout(GRACE, server).await.is_err() {
+        tracing::warn!("some connections did not end in time and are cut");
+    }
+    for task in tasks {
+        task.abort();
+    }
+    store.close().await;
+    tracing::info!("ended; everything that was acknowledged is on disk");
+    Ok(())
+}
+
+/// Tokens whose `iss` no issuer of the policy has would all be refused; better to say so at once.
+fn warn_of_other_issuer(loaded: &Loaded, url: &str) {
+    for issuer in &loaded.policy.issuers {
+        if issuer.keys == KeySource::Control && issuer.issuer != url {
+            tracing::warn!(
+                issuer = issuer.name,
+                in_policy = issuer.issuer,
+                public_url = url,
+                "tokens of `sluice token mint` will not be accepted: the policy's issuer with `keys: control` has \
+                 another URL than this service; give it with --public-url, or change the policy"
+            );
+        }
+    }
+}
+
+/// Ends the holds whose time is over, so that the log says so even when nobody waits.
+async fn sweep(control: Arc<Control>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        match control.store.expire((control.clock)()).await {
+            Ok(ids) => ids.iter().for_each(|id| control.waiters.wake(id)),
+            Err(error) => tracing::error!(%error, "holds whose time is over could not be ended"),
+        }
+    }
+}
+
+async fn wait_for_signal() -> Result<(), String> {
+    let listen = |kind| signal(kind).map_err(|e| format!("signals cannot be received: {e}"));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+use std::sync::Arc;
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    /// The database said no. Nothing was written.
+    #[error("the database refused: {0}")]
+    Database(Arc<sqlx::Error>),
+    /// What is stored cannot be read.
+    #[error("{what} in the database cannot be read: {why}")]
+    Unreadable {
+        /// Which row.
+        what: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The service is shutting down.
+    #[error("the store is closed: the service is shutting down")]
+    Closed,
+    /// The database cannot be opened.
+    #[error("the database {path} cannot be opened: {why}")]
+    Open {
+        /// Its file.
+        path: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(Arc::new(error))
+    }
+}

@@ -1,0 +1,286 @@
+//! Holds in SQLite. The functions that change one run inside the writer's transaction.
+
+use sluice_engine::wire::{HoldAsk, HoldDecision};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{AssertSqlSafe, Row};
+
+use super::super::{Decided, Decision, StoreError};
+use super::writer::signed;
+use crate::holds::{Course, DecidedBy, Hold, Used, course};
+use crate::keys::random_id;
+use crate::records::{Entry, HoldEvent};
+
+const COLUMNS: &str = "id, state, ask, created_ms, expires_ms, decided_ms, decided_by, decided_issuer, reason, \
+                       used_by, used_ms";
+
+/// How many earlier holds of a key are looked at.
+const LOOKED_AT: u32 = 100;
+
+/// Opens or joins the hold of a key, and uses an approval that waits for it.
+pub async fn ask(
+    connection: &mut SqliteConnection,
+    ask: &HoldAsk,
+    now_ms: u64,
+    log: &mut Vec<Entry>,
+) -> Result<Hold, StoreError> {
+    if ask.history
+        && let Some(hold) = covering(connection, &ask.thread).await?
+    {
+        return Ok(hold);
+    }
+    let sql =
+        format!("SELECT {COLUMNS} FROM holds WHERE key = ? ORDER BY created_ms DESC, rowid DESC LIMIT ?");
+    let rows =
+        sqlx::query(AssertSqlSafe(sql)).bind(&ask.key).bind(LOOKED_AT).fetch_all(&mut *connection).await?;
+    let mut holds = Vec::with_capacity(rows.len());
+    for row in &rows {
+        holds.push(read(row)?.at(now_ms));
+    }
+    match course(&holds, &ask.exchange, now_ms) {
+        Course::Tell(hold) => Ok(hold.clone()),
+        Course::Use(hold) => use_up(connection, hold.clone(), &ask.exchange, now_ms, log).await,
+        Course::Open => {
+            // One may wait for a key; the newest, when it is over and not marked so, makes room.
+            expire_where(connection, "key = ? AND state = 'waiting'", Some(&ask.key), now_ms, log).await?;
+            open(connection, ask, now_ms, log).await
+        }
+    }
+}
+
+/// The approval that covers later turns of a conversation: it was used for the same thread, and nobody has refused
+/// the thread since.
+async fn covering(connection: &mut SqliteConnection, thread: &str) -> Result<Option<Hold>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM holds WHERE thread = ? AND (state = 'denied' OR used_by IS NOT NULL) \
+         ORDER BY decided_ms DESC, rowid DESC LIMIT 1"
+    );
+    let row = sqlx::query(AssertSqlSafe(sql)).bind(thread).fetch_optional(connection).await?;
+    let hold = row.as_ref().map(read).transpose()?;
+    Ok(hold.filter(|hold| hold.state == HoldDecision::Approved))
+}
+
+/// Asks on behalf of an exchange for the approval of a hold that it knows by id.
+pub async fn claim(
+    connection: &mut SqliteConnection,
+    id: &str,
+    exchange: &str,
+    now_ms: u64,
+    log: &mut Vec<Entry>,
+) -> Result<Option<Hold>, StoreError> {
+    let Some(hold) = by_id(connection, id).await? else { return Ok(None) };
+    let hold = hold.at(now_ms);
+    if hold.state != HoldDecision::Approved || hold.used.as_ref().is_some_and(|u| u.exchange == exchange) {
+        return Ok(Some(hold));
+    }
+    let asked = HoldAsk { exchange: exchange.to_owned(), history: false, ..hold.ask };
+    ask(connection, &asked, now_ms, log).await.map(Some)
+}
+
+/// Decides, once.
+pub async fn decide(
+    connection: &mut SqliteConnection,
+    decision: &Decision,
+    now_ms: u64,
+    log: &mut Vec<Entry>,
+) -> Result<Decided, StoreError> {
+    let Some(hold) = by_id(connection, &decision.hold).await? else { return Ok(Decided::Unknown) };
+    let mut hold = hold.at(now_ms);
+    if hold.state != HoldDecision::Waiting {
+        return Ok(Decided::TooLate(hold));
+    }
+    hold.state = if decision.approve { HoldDecision::Approved } else { HoldDecision::Denied };
+    hold.decided = Some(DecidedBy {
+        issuer: decision.by.issuer.clone(),
+        subject: decision.by.subject.clone(),
+        at_ms: now_ms,
+        reason: decision.reason.clone(),
+    });
+    sqlx::query(
+        "UPDATE holds SET state = ?, decided_ms = ?, decided_by = ?, decided_issuer = ?, reason = ? WHERE id = ?",
+    )
+    .bind(word(hold.state))
+    .bind(signed(now_ms))
+    .bind(&decision.by.subject)
+    .bind(&decision.by.issuer)
+    .bind(&decision.reason)
+    .bind(&hold.id)
+    .execute(connection)
+    .await?;
+    log.push(Entry::Hold(HoldEvent::decided(&hold, now_ms)));
+    Ok(Decided::Done(hold))
+}
+
+/// Marks the holds whose time is over.
+pub async fn expire(
+    connection: &mut SqliteConnection,
+    now_ms: u64,
+    log: &mut Vec<Entry>,
+) -> Result<Vec<String>, StoreError> {
+    let condition = "state = 'waiting' AND expires_ms <= ?";
+    let sql = format!("SELECT {COLUMNS} FROM holds WHERE {condition} LIMIT 1000");
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(signed(now_ms)).fetch_all(&mut *connection).await?;
+    mark_expired(connection, &rows, now_ms, log).await
+}
+
+async fn expire_where(
+    connection: &mut SqliteConnection,
+    condition: &str,
+    value: Option<&str>,
+    now_ms: u64,
+    log: &mut Vec<Entry>,
+) -> Result<Vec<String>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM holds WHERE {condition}");
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(value).fetch_all(&mut *connection).await?;
+    mark_expired(connection, &rows, now_ms, log).await
+}
+
+async fn mark_expired(
+    connection: &mut SqliteConnection,
+    rows: &[SqliteRow],
+    now_ms: u64,
+    log: &mut Vec<Entry>,
+) -> Result<Vec<String>, StoreError> {
+    let mut ids = Vec::with_capacity(rows.len());
+    for row in rows {
+        let hold = read(row)?.at(now_ms);
+        sqlx::query("UPDATE holds SET state = 'expired' WHERE id = ?")
+            .bind(&hold.id)
+            .execute(&mut *connection)
+            .await?;
+        log.push(Entry::Hold(HoldEvent::expired(&hold, now_ms)));
+        ids.push(hold.id);
+    }
+    Ok(ids)
+}
+
+async fn open(
+    connection: &mut SqliteConnection,
+    ask: &HoldAsk,
+    now_ms: u64,
+    log: &mut Vec<Entry>,
+) -> Result<Hold, StoreError> {
+    let hold = Hold {
+        id: random_id(),
+        state: HoldDecision::Waiting,
+        created_ms: now_ms,
+        expires_ms: now_ms.saturating_add(ask.expires_seconds.saturating_mul(1000)),
+        ask: ask.clone(),
+        decided: None,
+        used: None,
+    };
+    let json = serde_json::to_string(ask)
+        .map_err(|e| StoreError::Unreadable { what: "the hold's request".into(), why: e.to_string() })?;
+    sqlx::query(
+        "INSERT INTO holds (id, key, thread, state, ask, created_ms, expires_ms) VALUES (?, ?, ?, 'waiting', ?, ?, ?)",
+    )
+    .bind(&hold.id)
+    .bind(&ask.key)
+    .bind(&ask.thread)
+    .bind(json)
+    .bind(signed(hold.created_ms))
+    .bind(signed(hold.expires_ms))
+    .execute(connection)
+    .await?;
+    log.push(Entry::Hold(HoldEvent::opened(&hold)));
+    Ok(hold)
+}
+
+async fn use_up(
+    connection: &mut SqliteConnection,
+    mut hold: Hold,
+    exchange: &str,
+    now_ms: u64,
+    log: &mut Vec<Entry>,
+) -> Result<Hold, StoreError> {
+    // The condition repeats what the caller has seen: an approval is used once, whatever else goes wrong.
+    let done = sqlx::query(
+        "UPDATE holds SET used_by = ?, used_ms = ? WHERE id = ? AND state = 'approved' AND used_by IS NULL",
+    )
+    .bind(exchange)
+    .bind(signed(now_ms))
+    .bind(&hold.id)
+    .execute(connection)
+    .await?;
+    if done.rows_affected() != 1 {
+        return Err(StoreError::Unreadable {
+            what: format!("hold {}", hold.id),
+            why: "its approval was used while it was being used".into(),
+        });
+    }
+    hold.used = Some(Used { exchange: exchange.to_owned(), at_ms: now_ms });
+    log.push(Entry::Hold(HoldEvent::used(&hold, exchange, now_ms)));
+    Ok(hold)
+}
+
+/// A hold by its id.
+pub async fn by_id(connection: &mut SqliteConnection, id: &str) -> Result<Option<Hold>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM holds WHERE id = ?");
+    let row = sqlx::query(AssertSqlSafe(sql)).bind(id).fetch_optional(connection).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Holds, the newest first.
+pub async fn list(
+    connection: &mut SqliteConnection,
+    state: Option<HoldDecision>,
+    limit: u32,
+) -> Result<Vec<Hold>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM holds WHERE ?1 IS NULL OR state = ?1 ORDER BY created_ms DESC, rowid DESC LIMIT ?2"
+    );
+    let rows =
+        sqlx::query(AssertSqlSafe(sql)).bind(state.map(word)).bind(limit).fetch_all(connection).await?;
+    rows.iter().map(read).collect()
+}
+
+fn word(state: HoldDecision) -> &'static str {
+    match state {
+        HoldDecision::Waiting => "waiting",
+        HoldDecision::Approved => "approved",
+        HoldDecision::Denied => "denied",
+        HoldDecision::Expired => "expired",
+    }
+}
+
+fn read(row: &SqliteRow) -> Result<Hold, StoreError> {
+    let id: String = row.try_get("id")?;
+    let unreadable = |why: String| StoreError::Unreadable { what: format!("hold {id}"), why };
+    let state = match row.try_get::<String, _>("state")?.as_str() {
+        "waiting" => HoldDecision::Waiting,
+        "approved" => HoldDecision::Approved,
+        "denied" => HoldDecision::Denied,
+        "expired" => HoldDecision::Expired,
+        other => return Err(unreadable(format!("unknown state `{other}`"))),
+    };
+    let ask =
+        serde_json::from_str(&row.try_get::<String, _>("ask")?).map_err(|e| unreadable(e.to_string()))?;
+    let decided = match row.try_get::<Option<i64>, _>("decided_ms")? {
+        None => None,
+        Some(at) => Some(DecidedBy {
+            issuer: row.try_get("decided_issuer")?,
+            subject: row.try_get("decided_by")?,
+            at_ms: unsigned(at),
+            reason: row.try_get("reason")?,
+        }),
+    };
+    let used = match row.try_get::<Option<String>, _>("used_by")? {
+        None => None,
+        Some(exchange) => Some(Used {
+            exchange,
+            at_ms: unsigned(row.try_get::<Option<i64>, _>("used_ms")?.unwrap_or_default()),
+        }),
+    };
+    Ok(Hold {
+        state,
+        created_ms: unsigned(row.try_get("created_ms")?),
+        expires_ms: unsigned(row.try_get("expires_ms")?),
+        ask,
+        decided,
+        used,
+        id,
+    })
+}
+
+pub fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}

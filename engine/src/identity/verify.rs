@@ -1,0 +1,267 @@
+//! Who a token speaks for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Principal;
+use super::claims;
+use super::key::{Key, KeyProblem, is_known};
+use super::token::Untrusted;
+use crate::policy::bundle::{IssuerKeys, Revocation};
+use crate::policy::document::{ClaimPaths, Issuer};
+
+/// How far clocks may differ, in milliseconds.
+const SKEW_MS: u64 = 30_000;
+/// How many keys are tried for a token without `kid`: a signature costs up to 2 ms inside Envoy.
+const MAX_TRIES: usize = 8;
+
+/// Why a token is refused. Each says what to do; none carries the token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// Not a token at all, or not one that can be read in only one way.
+    #[error("the token cannot be read: {0}; send a signed JWT from an issuer in the policy")]
+    Malformed(&'static str),
+    /// No issuer of the policy has this `iss`.
+    #[error("the token's `iss` is not an issuer in the policy; get a token from one that is")]
+    Issuer,
+    /// None of the issuer's keys has this `kid`.
+    #[error(
+        "issuer `{issuer}` has published no key `{kid}`; if it has just changed its keys, try again in some seconds"
+    )]
+    UnknownKey {
+        /// The issuer's name in the policy.
+        issuer: String,
+        /// The `kid` that the token names: printable, at most 256 bytes, chosen by the caller.
+        kid: String,
+    },
+    /// The issuer's keys are not for the algorithm that the token claims.
+    #[error(
+        "the token's algorithm is not one that the keys of issuer `{issuer}` are for; accepted are RS256 to RS512, PS256 to PS512, ES256 and EdDSA, each with its own kind of key"
+    )]
+    Algorithm {
+        /// The issuer's name in the policy.
+        issuer: String,
+    },
+    /// Not signed by the key.
+    #[error("the token's signature was not made by a key of issuer `{issuer}`; get a new token")]
+    Signature {
+        /// The issuer's name in the policy.
+        issuer: String,
+    },
+    /// For somebody else.
+    #[error(
+        "the token is not for this gateway: its `aud` has none of the audiences of issuer `{issuer}` in the policy"
+    )]
+    Audience {
+        /// The issuer's name in the policy.
+        issuer: String,
+    },
+    /// Without an end.
+    #[error("the token has no `exp`: tokens that never expire are refused; get a short-lived one")]
+    NoExpiry,
+    /// Ended.
+    #[error("the token has expired; get a new one")]
+    Expired,
+    /// Not yet begun, or made in the future.
+    #[error("the token is not valid yet (`nbf` or `iat` is in the future); check the clocks")]
+    NotYetValid,
+    /// Ends too late.
+    #[error("the token lives longer than the policy's {limit} for issuer `{issuer}`; get a short-lived one")]
+    TooLongLived {
+        /// The issuer's name in the policy.
+        issuer: String,
+        /// The longest life, as written in the policy.
+        limit: String,
+    },
+    /// Shut out.
+    #[error("the token or its subject has been revoked; sign in again, or ask an operator")]
+    Revoked,
+}
+
+impl TokenError {
+    /// A short code for records and metrics.
+    pub fn rule(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::Issuer => "issuer",
+            Self::UnknownKey { .. } => "unknown_key",
+            Self::Algorithm { .. } => "algorithm",
+            Self::Signature { .. } => "signature",
+            Self::Audience { .. } => "audience",
+            Self::NoExpiry => "no_expiry",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::TooLongLived { .. } => "too_long_lived",
+            Self::Revoked => "revoked",
+        }
+    }
+}
+
+/// Checks tokens against the issuers of a policy and their keys. Immutable: a new bundle makes a new one.
+pub struct Verifier {
+    issuers: Vec<Known>,
+    /// By subject: tokens made before this moment (Unix milliseconds) are refused.
+    subjects: BTreeMap<String, u64>,
+    tokens: BTreeSet<String>,
+}
+
+struct Known {
+    name: String,
+    iss: String,
+    audiences: Vec<String>,
+    paths: ClaimPaths,
+    max_lifetime: crate::policy::document::Duration,
+    keys: Vec<Key>,
+}
+
+impl Verifier {
+    /// Reads the keys. A key that cannot be used is left out and reported, and so is an issuer without any: its
+    /// tokens are refused, the others' are not.
+    pub fn new(
+        issuers: &[Issuer],
+        keys: &[IssuerKeys],
+        revocations: &[Revocation],
+    ) -> (Self, Vec<KeyProblem>) {
+        let mut problems = Vec::new();
+        let issuers = issuers
+            .iter()
+            .map(|issuer| {
+                let published = keys.iter().filter(|k| k.issuer == issuer.name).flat_map(|k| &k.keys);
+                Known {
+                    name: issuer.name.clone(),
+                    iss: issuer.issuer.clone(),
+                    audiences: issuer.audiences.clone(),
+                    paths: issuer.claims.clone(),
+                    max_lifetime: issuer.max_lifetime,
+                    keys: read_keys(&issuer.name, published, &mut problems),
+                }
+            })
+            .collect();
+        let mut subjects = BTreeMap::new();
+        let mut tokens = BTreeSet::new();
+        for revocation in revocations {
+            match revocation {
+                Revocation::Subject { subject, before_ms } => {
+                    let latest: &mut u64 = subjects.entry(subject.clone()).or_default();
+                    *latest = (*latest).max(*before_ms);
+                }
+                Revocation::Token { jti } => {
+                    tokens.insert(jti.clone());
+                }
+            }
+        }
+        (Self { issuers, subjects, tokens }, problems)
+    }
+
+    /// The principal that a token speaks for at `now_ms`.
+    ///
+    /// The issuer is found by `iss`, and among issuers that share it by `aud`, the first in the policy's order
+    /// winning; nothing else in the token is looked at before its signature holds.
+    ///
+    /// # Errors
+    /// See [`TokenError`].
+    pub fn verify(&self, token: &str, now_ms: u64) -> Result<Principal, TokenError> {
+        let token = Untrusted::read(token).map_err(TokenError::Malformed)?;
+        let iss = token.claims.get("iss").and_then(|iss| iss.as_str()).ok_or(TokenError::Issuer)?;
+        let candidates = || self.issuers.iter().filter(|known| known.iss == iss);
+        let meant = candidates().find(|known| claims::has_audience(&token.claims, &known.audiences));
+        let issuer = meant.or_else(|| candidates().next()).ok_or(TokenError::Issuer)?;
+        issuer.check_signature(&token)?;
+        if meant.is_none() {
+            return Err(TokenError::Audience { issuer: issuer.name.clone() });
+        }
+        let expires_ms = issuer.check_times(&token, now_ms)?;
+        let principal = Principal {
+            issuer: issuer.name.clone(),
+            subject: claims::subject(&token.claims, &issuer.paths).map_err(TokenError::Malformed)?,
+            groups: claims::groups(&token.claims, &issuer.paths).map_err(TokenError::Malformed)?,
+            scopes: claims::scopes(&token.claims, &issuer.paths).map_err(TokenError::Malformed)?,
+            expires_ms,
+        };
+        self.check_revocations(&token, &principal.subject)?;
+        Ok(principal)
+    }
+
+    fn check_revocations(&self, token: &Untrusted<'_>, subject: &str) -> Result<(), TokenError> {
+        if let Some(before_ms) = self.subjects.get(subject) {
+            // A token that does not say when it was made may have been made before.
+            let made_ms = claims::time_ms(&token.claims, "iat").ok().flatten();
+            if made_ms.is_none_or(|made_ms| made_ms < *before_ms) {
+                return Err(TokenError::Revoked);
+            }
+        }
+        match token.claims.get("jti").and_then(|jti| jti.as_str()) {
+            Some(jti) if self.tokens.contains(jti) => Err(TokenError::Revoked),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Known {
+    fn check_signature(&self, token: &Untrusted<'_>) -> Result<(), TokenError> {
+        let algorithm = token.algorithm.as_str();
+        if !is_known(algorithm) {
+            return Err(TokenError::Algorithm { issuer: self.name.clone() });
+        }
+        // A key that was published without an id may be any: it is tried as well.
+        let named = self.keys.iter().filter(|k| token.kid.is_none() || k.kid.is_none() || k.kid == token.kid);
+        let usable: Vec<_> = named.filter(|key| key.takes(algorithm)).take(MAX_TRIES).collect();
+        if usable.iter().any(|key| key.made(algorithm, token.signed, &token.signature)) {
+            return Ok(());
+        }
+        let issuer = self.name.clone();
+        match &token.kid {
+            Some(kid) if !self.keys.iter().any(|key| key.kid.as_ref() == Some(kid)) => {
+                Err(TokenError::UnknownKey { issuer, kid: kid.clone() })
+            }
+            _ if usable.is_empty() => Err(TokenError::Algorithm { issuer }),
+            _ => Err(TokenError::Signature { issuer }),
+        }
+    }
+
+    /// Checks `exp`, `nbf` and `iat`; gives `exp` in milliseconds.
+    fn check_times(&self, token: &Untrusted<'_>, now_ms: u64) -> Result<u64, TokenError> {
+        let time =
+            |name, wrong| claims::time_ms(&token.claims, name).map_err(|()| TokenError::Malformed(wrong));
+        let expires_ms = time("exp", "its `exp` is not a time")?.ok_or(TokenError::NoExpiry)?;
+        if expires_ms.saturating_add(SKEW_MS) <= now_ms {
+            return Err(TokenError::Expired);
+        }
+        let latest_start = now_ms.saturating_add(SKEW_MS);
+        for start in [time("nbf", "its `nbf` is not a time")?, time("iat", "its `iat` is not a time")?] {
+            if start.is_some_and(|start| start > latest_start) {
+                return Err(TokenError::NotYetValid);
+            }
+        }
+        if expires_ms > latest_start.saturating_add(self.max_lifetime.as_millis()) {
+            let limit = self.max_lifetime.to_string();
+            return Err(TokenError::TooLongLived { issuer: self.name.clone(), limit });
+        }
+        Ok(expires_ms)
+    }
+}
+
+fn read_keys<'k>(
+    issuer: &str,
+    published: impl Iterator<Item = &'k serde_json::Value>,
+    problems: &mut Vec<KeyProblem>,
+) -> Vec<Key> {
+    let mut keys = Vec::new();
+    for jwk in published {
+        match Key::read(jwk) {
+            Ok(key) => keys.extend(key),
+            Err(why) => {
+                let kid = jwk.get("kid").and_then(|kid| kid.as_str()).map(str::to_owned);
+                let key = kid.as_ref().map_or("a key without `kid`".into(), |kid| format!("key `{kid}`"));
+                problems.push(KeyProblem { issuer: issuer.to_owned(), kid, why: format!("{key}: {why}") });
+            }
+        }
+    }
+    if keys.is_empty() {
+        let why = "it has no key that can check a signature; its tokens are refused until it has".into();
+        problems.push(KeyProblem { issuer: issuer.to_owned(), kid: None, why });
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests;

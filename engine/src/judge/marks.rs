@@ -1,0 +1,94 @@
+//! Masks go into bodies: edits of units become splices, for the wire and for the record.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::Case;
+use crate::claude::units::Unit;
+use crate::json::{Splices, Value};
+use crate::mask::{Direction, Edit, Memory, Profile};
+
+/// What stands in the record for a credential that is meant for the provider.
+const CREDENTIAL: &str = "[redacted:credential]";
+
+impl Case {
+    /// Masks a unit for the wire. Adds the number of documents that could not be read after all to its media.
+    pub(super) fn mask(&mut self, unit: &mut Unit<'_, '_>, direction: Direction, splices: &mut Splices) {
+        for leaf in &unit.leaves {
+            let Some(text) = leaf.text() else { continue };
+            let edits = self.runtime.masker.edits(&text, direction, &self.profile, &mut self.memory);
+            splice(*leaf, &edits, splices);
+        }
+        for document in &unit.encoded {
+            match decoded(*document) {
+                Some(text) => {
+                    let edits = self.runtime.masker.edits(&text, direction, &self.profile, &mut self.memory);
+                    splice_encoded(*document, &text, &edits, splices);
+                }
+                None => unit.media += 1,
+            }
+        }
+    }
+
+    /// Restores pseudonyms of this exchange in a value's strings (tool inputs on their way to the agent).
+    pub(super) fn restore(&mut self, strings: &[Value<'_, '_>], splices: &mut Splices) {
+        for value in strings {
+            let Some(text) = value.text() else { continue };
+            let edits = self.runtime.masker.restore(&text, &mut self.memory);
+            splice(*value, &edits, splices);
+        }
+    }
+
+    /// Masks a unit for the record: every finding, whoever is exempt and whatever mode is on; nothing is restored.
+    pub(super) fn mask_for_record(&self, unit: &Unit<'_, '_>, splices: &mut Splices) {
+        for value in unit.leaves.iter().chain(&unit.sealed) {
+            let Some(text) = value.text() else { continue };
+            splice(*value, &self.record_edits(&text), splices);
+        }
+        for document in &unit.encoded {
+            let Some(text) = decoded(*document) else { continue };
+            splice_encoded(*document, &text, &self.record_edits(&text), splices);
+        }
+        for secret in &unit.secrets {
+            let length = secret.text().map_or(0, |text| text.len());
+            secret.splice([(0..length, CREDENTIAL)], splices);
+        }
+    }
+
+    fn record_edits(&self, text: &str) -> Vec<Edit> {
+        self.runtime.masker.edits(text, Direction::Record, &Profile::default(), &mut Memory::default())
+    }
+
+    /// One text, masked for the record, for example for a reviewer's preview.
+    pub(super) fn recorded_text(&self, text: &str) -> String {
+        apply(text, &self.record_edits(text))
+    }
+}
+
+fn splice(value: Value<'_, '_>, edits: &[Edit], splices: &mut Splices) {
+    if !edits.is_empty() {
+        value.splice(edits.iter().map(|edit| (edit.start..edit.end, edit.with.as_str())), splices);
+    }
+}
+
+fn splice_encoded(value: Value<'_, '_>, text: &str, edits: &[Edit], splices: &mut Splices) {
+    if !edits.is_empty() {
+        let length = value.text().map_or(0, |text| text.len());
+        let encoded = BASE64.encode(apply(text, edits));
+        value.splice([(0..length, encoded.as_str())], splices);
+    }
+}
+
+fn apply(text: &str, edits: &[Edit]) -> String {
+    let mut splices = Splices::new();
+    for edit in edits {
+        splices.replace(edit.start..edit.end, edit.with.clone());
+    }
+    String::from_utf8_lossy(&splices.apply(text.as_bytes())).into_owned()
+}
+
+/// The text of a document in base64; `None` when it is none after all.
+pub(super) fn decoded(document: Value<'_, '_>) -> Option<String> {
+    let bytes = BASE64.decode(document.text()?.as_bytes()).ok()?;
+    String::from_utf8(bytes).ok()
+}

@@ -1,0 +1,347 @@
+//! A request body: read, limited, masked, judged.
+
+use std::borrow::Cow;
+
+use super::calls::shortened;
+use super::digest::Digest;
+use super::marks::decoded;
+use super::{Case, Refusal, Settled, decision};
+use crate::claude::error::ErrorKind;
+use crate::claude::routes::Kind as BodyKind;
+use crate::claude::units::{self, Unit};
+use crate::json::{self, Doc, Kind, Splices, Value};
+use crate::mask::Direction;
+use crate::policy::document::{Action, MaskMode, MediaAction, RecordMode};
+use crate::policy::rights::undated;
+use crate::policy::rule::{CompiledRule, Facts};
+use crate::record::Decision;
+use crate::wire::HoldAsk;
+
+/// What was found about a request.
+#[derive(Debug)]
+pub struct Judged {
+    /// Refused, with this.
+    pub refusal: Option<Refusal>,
+    /// What must be approved first, one after the other. Empty: nothing.
+    pub holds: Vec<HoldAsk>,
+    /// The body to forward; `None`: as it came.
+    pub body: Option<Vec<u8>>,
+    /// The masked body for the record; `None` when nothing is recorded, or nothing could be read.
+    pub recorded: Option<String>,
+}
+
+impl Judged {
+    fn refused(refusal: Refusal) -> Self {
+        Self { refusal: Some(refusal), holds: Vec::new(), body: None, recorded: None }
+    }
+}
+
+/// The body of a request, or of each request in a batch.
+struct Params<'d, 'a> {
+    root: Value<'d, 'a>,
+    units: Vec<Unit<'d, 'a>>,
+}
+
+impl Case {
+    /// Judges the body of a request. `betas`: every value of the `anthropic-beta` headers.
+    pub fn request(&mut self, body: &[u8], betas: &[String]) -> Judged {
+        let judged = self.judge_request(body, betas);
+        if let Some(refusal) = &judged.refusal {
+            self.note(refusal);
+        }
+        judged
+    }
+
+    fn judge_request(&mut self, body: &[u8], betas: &[String]) -> Judged {
+        if let Err(refusal) = self.check_betas(betas) {
+            return Judged::refused(refusal);
+        }
+        if self.route.kind == BodyKind::Upload {
+            return self.media_only();
+        }
+        if body.is_empty() && matches!(self.route.kind, BodyKind::Json | BodyKind::Batch)
+            || is_bodiless(self.route.method)
+        {
+            return Judged { refusal: None, holds: Vec::new(), body: None, recorded: None };
+        }
+        let doc = match json::parse(body, self.runtime.limits.depth) {
+            Ok(doc) if doc.root().kind() == Kind::Object => doc,
+            Ok(_) => return Judged::refused(unreadable("the body is not a JSON object")),
+            Err(why) => return Judged::refused(unreadable(&format!("the body cannot be read: {why}"))),
+        };
+        self.judge_doc(&doc, body)
+    }
+
+    fn judge_doc(&mut self, doc: &Doc<'_>, body: &[u8]) -> Judged {
+        let mut params = self.params(doc.root());
+        for request in &params {
+            if let Err(refusal) = self.check_limits(request.root) {
+                return Judged { recorded: self.recorded(&params, body, true), ..Judged::refused(refusal) };
+            }
+        }
+        let mut splices = Splices::new();
+        for unit in params.iter_mut().flat_map(|request| &mut request.units) {
+            self.mask(unit, Direction::Request, &mut splices);
+        }
+        let recorded = self.recorded(&params, body, splices.is_empty());
+        let media: usize = params.iter().flat_map(|request| &request.units).map(|unit| unit.media).sum();
+        let mut refusal = self.check_media(media).err();
+        let mut holds = Vec::new();
+        for request in &params {
+            let last_reply = last_reply(request.root);
+            for unit in &request.units {
+                if refusal.is_none() {
+                    refusal = self.judge_unit(request.root, unit, last_reply, &mut holds);
+                }
+            }
+        }
+        let body = (!splices.is_empty()).then(|| splices.apply(body));
+        Judged { refusal, holds, body, recorded }
+    }
+
+    /// The parts of the body that are Messages requests, with their units, and facts about them for the record.
+    fn params<'d, 'a>(&mut self, root: Value<'d, 'a>) -> Vec<Params<'d, 'a>> {
+        match self.route.kind {
+            BodyKind::Messages | BodyKind::CountTokens => {
+                self.read_facts(root);
+                vec![Params { root, units: units::of_request(root) }]
+            }
+            BodyKind::BatchCreate => {
+                let requests = root.get("requests").into_iter().flat_map(Value::items);
+                let mut params: Vec<_> = requests
+                    .filter_map(|request| request.get("params"))
+                    .map(|root| Params { root, units: units::of_request(root) })
+                    .collect();
+                if let Some(first) = params.first() {
+                    self.read_facts(first.root);
+                }
+                // What stands around the requests is read too.
+                let around = root.entries().filter(|(key, _)| !key.is("requests"));
+                let rest = around.map(|(_, value)| units::of_any(value)).collect();
+                params.push(Params { root, units: rest });
+                params
+            }
+            _ => vec![Params { root, units: vec![units::of_any(root)] }],
+        }
+    }
+
+    fn read_facts(&mut self, root: Value<'_, '_>) {
+        self.model = root.str("model").map(Cow::into_owned);
+        self.stream = root.get("stream").and_then(Value::as_bool).unwrap_or(false);
+        if self.session.is_none() {
+            self.session =
+                root.get("metadata").and_then(|metadata| metadata.str("user_id")).and_then(|user| {
+                    let doc = json::parse(user.as_bytes(), 4).ok()?;
+                    doc.root().str("session_id").map(Cow::into_owned)
+                });
+        }
+    }
+
+    /// The masked copy for the record. `unchanged`: masking for the wire found nothing to change.
+    fn recorded(&self, params: &[Params<'_, '_>], body: &[u8], unchanged: bool) -> Option<String> {
+        if self.runtime.recording == RecordMode::Off {
+            return None;
+        }
+        let mut splices = Splices::new();
+        let everyone = self.runtime.masking.mode == MaskMode::Enforce && self.profile.is_empty();
+        for unit in params.iter().flat_map(|request| &request.units) {
+            // Where nobody is exempt, what needed no mask on the wire needs none here, but for what is sealed.
+            if !(everyone && unchanged && unit.sealed.is_empty() && unit.secrets.is_empty()) {
+                self.mask_for_record(unit, &mut splices);
+            }
+        }
+        String::from_utf8(splices.apply(body)).ok()
+    }
+
+    fn check_betas(&self, betas: &[String]) -> Result<(), Refusal> {
+        let values =
+            betas.iter().flat_map(|header| header.split(',')).map(str::trim).filter(|beta| !beta.is_empty());
+        for beta in values {
+            self.rights.beta(beta).map_err(|denied| Refusal::denied(&denied))?;
+        }
+        Ok(())
+    }
+
+    /// What the caller's roles allow of a Messages request.
+    fn check_limits(&self, root: Value<'_, '_>) -> Result<(), Refusal> {
+        if !matches!(self.route.kind, BodyKind::Messages | BodyKind::CountTokens | BodyKind::BatchCreate)
+            || root.get("requests").is_some()
+        {
+            return Ok(());
+        }
+        let model =
+            root.str("model").ok_or_else(|| unreadable("`model` is missing; name the model to use"))?;
+        self.rights.model(&model).map_err(|denied| Refusal::denied(&denied))?;
+        for tool in root.get("tools").into_iter().flat_map(Value::items) {
+            self.check_tool(tool)?;
+        }
+        for server in root.get("mcp_servers").into_iter().flat_map(Value::items) {
+            let url =
+                server.str("url").ok_or_else(|| unreadable("an entry of `mcp_servers` has no `url`"))?;
+            self.rights.mcp_server(&url).map_err(|denied| Refusal::denied(&denied))?;
+        }
+        let budget = root.get("thinking").and_then(|thinking| thinking.get("budget_tokens"));
+        within("max_tokens", "max_tokens", root.get("max_tokens"), self.rights.max_tokens())?;
+        within("thinking_budget", "thinking.budget_tokens", budget, self.rights.thinking_budget())
+    }
+
+    fn check_tool(&self, tool: Value<'_, '_>) -> Result<(), Refusal> {
+        let kind = tool.str("type").unwrap_or(Cow::Borrowed("custom"));
+        match undated(&kind) {
+            "custom" | "bash" | "text_editor" | "computer" | "memory" => {
+                let name = tool.str("name").ok_or_else(|| unreadable("a tool has no `name`"))?;
+                self.rights.tool(&name).map_err(|denied| Refusal::denied(&denied))
+            }
+            // Its server stands in `mcp_servers`, where its URL is checked.
+            "mcp_toolset" => Ok(()),
+            _ => self.rights.server_tool(&kind).map_err(|denied| Refusal::denied(&denied)),
+        }
+    }
+
+    fn check_media(&self, media: usize) -> Result<(), Refusal> {
+        match self.runtime.masking.media {
+            MediaAction::Deny if media > 0 => Err(Refusal::new(
+                ErrorKind::Permission,
+                "media",
+                format!(
+                    "the request carries {media} image(s), PDF(s), URL or file sources, which cannot be read and which \
+                     policy therefore refuses; send text, or ask for `masking.media: allow`"
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn media_only(&self) -> Judged {
+        let refusal = self.check_media(1).err();
+        Judged { refusal, holds: Vec::new(), body: None, recorded: None }
+    }
+
+    /// Judges what rules look at in one unit; adds to `holds`, or refuses.
+    fn judge_unit(
+        &mut self,
+        root: Value<'_, '_>,
+        unit: &Unit<'_, '_>,
+        last_reply: Option<usize>,
+        holds: &mut Vec<HoldAsk>,
+    ) -> Option<Refusal> {
+        let part = unit.part?;
+        let runtime = self.runtime.clone();
+        if !runtime.compiled.watches(part) {
+            return None;
+        }
+        let mut texts: Vec<String> =
+            unit.leaves.iter().filter_map(|leaf| leaf.text()).map(Cow::into_owned).collect();
+        texts.extend(unit.encoded.iter().filter_map(|document| decoded(*document)));
+        let text = texts.join("\n");
+        let findings = self.kinds(texts.iter().map(String::as_str));
+        let outcome = runtime.compiled.decide(&Facts {
+            part,
+            route: self.route.name,
+            groups: &self.principal.groups,
+            model: self.model.as_deref(),
+            text: Some(&text),
+            tool: unit.tool.as_deref(),
+            input_strings: &[],
+            findings: &findings.iter().map(String::as_str).collect::<Vec<_>>(),
+            effects: &[],
+        });
+        let noted = |rule: &CompiledRule, action, observed| Decision {
+            part: Some(part),
+            tool: unit.tool.as_deref().map(str::to_owned),
+            observed,
+            ..decision(&rule.name, action)
+        };
+        self.decisions.extend(outcome.observed.iter().map(|rule| noted(rule, rule.action, true)));
+        let rule = outcome.rule?;
+        match outcome.action {
+            Action::Allow => self.decisions.push(noted(rule, Action::Allow, false)),
+            Action::Deny => {
+                let message = format!("rule `{}` refused this request: {}", rule.name, rule.message);
+                return Some(Refusal::new(ErrorKind::Permission, &rule.name, message));
+            }
+            Action::Hold => {
+                let key = self.request_key(rule, root);
+                match self.settled.get(&key) {
+                    Some(Settled::Approved) => {}
+                    Some(Settled::Refused(_)) => return self.refused(&key, &rule.name),
+                    None if holds.iter().any(|ask| ask.key == key) => {}
+                    None => {
+                        self.decisions.push(noted(rule, Action::Hold, false));
+                        let mut ask = self.ask(rule, part, key, shortened(self.recorded_text(&text)));
+                        ask.thread = self.thread_key(rule, root, unit);
+                        ask.history =
+                            last_reply.is_some_and(|reply| unit.message.is_none_or(|own| own < reply));
+                        ask.tool = unit.tool.as_deref().map(str::to_owned);
+                        holds.push(ask);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// One key for the same request by the same person, whatever `stream`, `max_tokens` and cache marks say:
+    /// Claude Code's fallback without streaming differs in just those.
+    fn request_key(&self, rule: &CompiledRule, root: Value<'_, '_>) -> String {
+        let mut digest = self.hold_digest("sluice hold: request", rule);
+        digest.value(root, &["stream", "max_tokens"]);
+        digest.hex()
+    }
+
+    /// One key for the conversation up to the held unit, by which later turns know that it was approved.
+    fn thread_key(&self, rule: &CompiledRule, root: Value<'_, '_>, unit: &Unit<'_, '_>) -> String {
+        let mut digest = self.hold_digest("sluice hold: thread", rule);
+        match unit.message {
+            Some(index) => {
+                let messages = root.get("messages").into_iter().flat_map(Value::items);
+                messages.take(index + 1).for_each(|message| digest.value(message, &[]));
+            }
+            None => root.get("system").into_iter().for_each(|system| digest.value(system, &[])),
+        }
+        digest.hex()
+    }
+
+    fn hold_digest(&self, purpose: &str, rule: &CompiledRule) -> Digest {
+        let mut digest = Digest::of(purpose);
+        for text in [&self.principal.issuer, &self.principal.subject, &rule.name] {
+            digest.text(text);
+        }
+        digest
+    }
+}
+
+/// The index of the last message that the model wrote.
+fn last_reply(root: Value<'_, '_>) -> Option<usize> {
+    let messages = root.get("messages").into_iter().flat_map(Value::items);
+    messages
+        .enumerate()
+        .filter(|(_, message)| message.get("role").is_some_and(|role| role.is("assistant")))
+        .map(|(n, _)| n)
+        .last()
+}
+
+fn is_bodiless(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "DELETE")
+}
+
+fn unreadable(why: &str) -> Refusal {
+    Refusal::new(ErrorKind::InvalidRequest, "body", why)
+}
+
+/// Compares a number in the body with what the roles allow. Where there is a limit, only plain integers will do:
+/// `1e9` may be an integer to somebody else.
+fn within(rule: &str, field: &str, value: Option<Value<'_, '_>>, limit: Option<u64>) -> Result<(), Refusal> {
+    let (Some(value), Some(limit)) = (value, limit) else { return Ok(()) };
+    match value.as_u64() {
+        Some(number) if number <= limit => Ok(()),
+        Some(number) => Err(Refusal::new(
+            ErrorKind::Permission,
+            rule,
+            format!(
+                "`{field}` is {number}, your roles allow {limit}; lower it, or ask for a role that allows more"
+            ),
+        )),
+        None => Err(unreadable(&format!("`{field}` must be a plain integer"))),
+    }
+}

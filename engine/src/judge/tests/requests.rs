@@ -1,0 +1,174 @@
+use super::*;
+use crate::claude::error::ErrorKind;
+use crate::judge::Judged;
+use crate::policy::document::Part;
+
+fn ask(policy: Value, body: Value) -> Judged {
+    case(policy).request(body.to_string().as_bytes(), &[])
+}
+
+fn refusal(policy: Value, body: Value) -> (ErrorKind, String) {
+    let refusal = ask(policy, body).refusal.expect("refused");
+    (refusal.kind, refusal.rule)
+}
+
+fn body() -> Value {
+    json!({"model":"claude-x","max_tokens":100,"messages":[{"role":"user","content":"hello"}]})
+}
+
+fn with(field: &str, value: Value) -> Value {
+    let mut body = body();
+    body[field] = value;
+    body
+}
+
+fn role(role: Value) -> Value {
+    let mut own = json!({"name":"r","scopes":["*"],"models":["claude-*"]});
+    own.as_object_mut().unwrap().extend(role.as_object().unwrap().clone());
+    json!({"roles":[own],"bindings":[{"name":"b","groups":["staff"],"roles":["r"]}]})
+}
+
+#[test]
+fn a_request_within_all_limits_leaves_as_it_came() {
+    let judged = ask(json!({}), body());
+    assert!(judged.refusal.is_none() && judged.holds.is_empty() && judged.body.is_none());
+    assert_eq!(judged.recorded.as_deref(), Some(body().to_string().as_str()));
+}
+
+#[test]
+fn what_a_role_does_not_give_is_refused_by_its_name() {
+    let denied = |rule: &str| (ErrorKind::Permission, rule.to_owned());
+    assert_eq!(refusal(role(json!({})), with("model", json!("gpt"))), denied("model"));
+    assert_eq!(refusal(role(json!({"maxTokens":50})), body()), denied("max_tokens"));
+    let thinking = with("thinking", json!({"type":"enabled","budget_tokens":2000}));
+    assert_eq!(refusal(role(json!({"thinkingBudget":1000})), thinking), denied("thinking_budget"));
+    let tools = with("tools", json!([{"name":"Bash","input_schema":{}}]));
+    assert_eq!(refusal(role(json!({"tools":{"deny":["Ba*"]}})), tools), denied("tool"));
+    let search = with("tools", json!([{"type":"web_search_20250305","name":"web_search"}]));
+    assert_eq!(refusal(role(json!({})), search.clone()), denied("server_tool"));
+    assert!(ask(role(json!({"serverTools":{"allow":["web_search"]}})), search).refusal.is_none());
+    let server = with("mcp_servers", json!([{"type":"url","name":"x","url":"https://mcp.test/a"}]));
+    assert_eq!(refusal(role(json!({})), server), denied("mcp_server"));
+}
+
+#[test]
+fn a_limit_cannot_be_passed_by_writing_the_number_in_another_way() {
+    for number in ["1e9", "60.0", "\"60\""] {
+        let body = format!(r#"{{"model":"claude-x","max_tokens":{number},"messages":[]}}"#);
+        let refusal = case(role(json!({"maxTokens":50}))).request(body.as_bytes(), &[]).refusal.unwrap();
+        assert_eq!(refusal.kind, ErrorKind::InvalidRequest, "{number}");
+    }
+}
+
+#[test]
+fn each_request_of_a_batch_is_limited() {
+    let runtime = runtime(role(json!({})));
+    let body = json!({"requests":[{"custom_id":"a","params":body()},{"custom_id":"b","params":with("model", json!("gpt"))}]});
+    let judged = case_on(&runtime, "POST", "/v1/messages/batches").request(body.to_string().as_bytes(), &[]);
+    assert_eq!(judged.refusal.unwrap().rule, "model");
+}
+
+#[test]
+fn a_body_that_two_parsers_could_read_differently_is_refused_as_unreadable() {
+    for body in [r#"{"model":"a","model":"b"}"#, "[]", "{", "{\"a\":\"\\ud800\"}", "\u{feff}{}", ""] {
+        let refusal = case(json!({})).request(body.as_bytes(), &[]).refusal.unwrap();
+        assert_eq!(refusal.kind, ErrorKind::InvalidRequest, "{body}");
+    }
+}
+
+#[test]
+fn betas_are_checked_one_by_one() {
+    let policy = role(json!({"betas":{"deny":["secret-*"]}}));
+    let refused = |betas: &[&str]| {
+        let betas: Vec<_> = betas.iter().map(|beta| (*beta).to_owned()).collect();
+        case(policy.clone())
+            .request(body().to_string().as_bytes(), &betas)
+            .refusal
+            .map(|refusal| refusal.rule)
+    };
+    assert_eq!(refused(&["fine-2025-01-01, other"]), None);
+    assert_eq!(refused(&["fine", "other,secret-2026-01-01"]), Some("beta".into()));
+}
+
+#[test]
+fn media_passes_or_is_refused_as_policy_says() {
+    let image = json!([{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}}]}]);
+    assert!(ask(json!({}), with("messages", image.clone())).refusal.is_none());
+    let (kind, rule) = refusal(json!({"masking":{"media":"deny"}}), with("messages", image));
+    assert_eq!((kind, rule.as_str()), (ErrorKind::Permission, "media"));
+}
+
+#[test]
+fn a_rule_on_tool_results_sees_results_and_not_prompts() {
+    let policy = json!({"rules":[{"name":"injection","when":{"part":["toolResult"],"text":"ignore previous"},"action":"deny"}]});
+    let said = with("messages", json!([{"role":"user","content":"please ignore previous"}]));
+    assert!(ask(policy.clone(), said).refusal.is_none());
+    let result = with(
+        "messages",
+        json!([{"role":"assistant","content":[{"type":"tool_use","id":"t1","name":"Web","input":{}}]},
+               {"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":"ignore previous"}]}]),
+    );
+    assert_eq!(refusal(policy, result).1, "injection");
+}
+
+fn hold_policy() -> Value {
+    json!({"rules":[{"name":"deploys","when":{"part":["prompt"],"text":"deploy"},"action":"hold","approval":{"groups":["ops"],"expires":"5m"}}]})
+}
+
+#[test]
+fn a_held_prompt_asks_once_and_goes_on_when_approved() {
+    let mut case = case(hold_policy());
+    let body = with("messages", json!([{"role":"user","content":"deploy it"}])).to_string();
+    let judged = case.request(body.as_bytes(), &[]);
+    let [ask] = judged.holds.as_slice() else { panic!("one hold") };
+    assert_eq!((ask.rule.as_str(), ask.part, ask.preview.as_str()), ("deploys", Part::Prompt, "deploy it"));
+    assert_eq!(
+        (ask.approvers.as_slice(), ask.expires_seconds, ask.history),
+        (["ops".to_owned()].as_slice(), 300, false)
+    );
+    case.settle(&ask.key, &ask.rule, &state(HoldDecision::Waiting));
+    assert_eq!(case.request(body.as_bytes(), &[]).holds.len(), 1, "waiting settles nothing");
+    case.settle(&ask.key, &ask.rule, &state(HoldDecision::Approved));
+    let judged = case.request(body.as_bytes(), &[]);
+    assert!(judged.holds.is_empty() && judged.refusal.is_none());
+}
+
+#[test]
+fn a_held_prompt_that_was_denied_is_refused_with_the_reviewers_reason() {
+    let mut case = case(hold_policy());
+    let body = with("messages", json!([{"role":"user","content":"deploy it"}])).to_string();
+    let ask = case.request(body.as_bytes(), &[]).holds.remove(0);
+    case.settle(&ask.key, &ask.rule, &state(HoldDecision::Denied));
+    let refusal = case.request(body.as_bytes(), &[]).refusal.unwrap();
+    assert_eq!(refusal.rule, "deploys");
+    assert!(refusal.message.contains("bob denied it (hold h1): because"), "{}", refusal.message);
+}
+
+#[test]
+fn the_fallback_without_streaming_has_the_same_key_and_another_request_has_not() {
+    let key = |body: Value| ask(hold_policy(), body).holds.remove(0).key;
+    let messages = json!([{"role":"user","content":"deploy it"}]);
+    let streamed = json!({"model":"claude-x","max_tokens":9,"stream":true,"messages":messages});
+    let fallback = json!({"messages":messages,"max_tokens":1000,"model":"claude-x"});
+    assert_eq!(key(streamed.clone()), key(fallback));
+    let mut other = streamed.clone();
+    other["system"] = json!("run whatever you are told");
+    assert_ne!(key(streamed), key(other));
+}
+
+#[test]
+fn later_turns_know_the_approved_thread() {
+    let hold = |messages: Value| ask(hold_policy(), with("messages", messages)).holds.remove(0);
+    let first = hold(
+        json!([{"role":"user","content":[{"type":"text","text":"deploy it","cache_control":{"type":"ephemeral"}}]}]),
+    );
+    let later = hold(json!([{"role":"user","content":[{"type":"text","text":"deploy it"}]},
+        {"role":"assistant","content":"done"},{"role":"user","content":"thanks"}]));
+    assert_eq!(first.thread, later.thread);
+    assert!(later.history && !first.history);
+    assert_ne!(first.key, later.key);
+    let forged = hold(
+        json!([{"role":"user","content":"deploy it all"},{"role":"assistant","content":"ok"},{"role":"user","content":"x"}]),
+    );
+    assert_ne!(forged.thread, first.thread);
+}

@@ -1,0 +1,161 @@
+//! What is wrong with a policy, where, and what to do about it.
+
+mod issuers;
+mod nearest;
+mod roles;
+mod rules;
+
+use std::fmt;
+
+use super::document::Policy;
+use super::glob::Glob;
+use super::pattern::Patterns;
+use nearest::nearest;
+
+/// Longest name of an issuer, role, binding or rule, in bytes: it stands in messages and records.
+const MAX_NAME: usize = 100;
+
+/// One thing that is wrong with a policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Where: `roles[1].scopes[0]`.
+    pub field: String,
+    /// What is wrong.
+    pub why: String,
+    /// What was probably meant.
+    pub suggestion: Option<String>,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.why)?;
+        match &self.suggestion {
+            Some(suggestion) => write!(f, " (did you mean `{suggestion}`?)"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// All that is wrong with a merged policy, in its order; empty: it is good, and
+/// [`Compiled::new`](super::compile::Compiled::new) takes it.
+///
+/// The patterns of `masking.custom` are checked where they are compiled, by the masking engine; here only their names.
+pub fn check(policy: &Policy) -> Vec<Problem> {
+    let mut found = Found::default();
+    issuers::check(policy, &mut found);
+    roles::check(policy, &mut found);
+    roles::check_bindings(policy, &mut found);
+    check_masking(policy, &mut found);
+    rules::check(policy, &mut found);
+    check_commands(policy, &mut found);
+    check_limits(policy, &mut found);
+    found.0
+}
+
+/// The problems so far.
+#[derive(Default)]
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn add(&mut self, field: impl Into<String>, why: impl Into<String>) {
+        self.0.push(Problem { field: field.into(), why: why.into(), suggestion: None });
+    }
+
+    fn suggest(&mut self, field: impl Into<String>, why: impl Into<String>, suggestion: Option<&str>) {
+        let suggestion = suggestion.map(str::to_owned);
+        self.0.push(Problem { field: field.into(), why: why.into(), suggestion });
+    }
+
+    /// Names are there, short, printable and given once.
+    fn names<'n>(&mut self, list: &str, names: impl Iterator<Item = &'n String>) {
+        let mut seen: Vec<&String> = Vec::new();
+        for (n, name) in names.enumerate() {
+            let field = format!("{list}[{n}].name");
+            if name.is_empty() {
+                self.add(field, "it has no name; messages and records need one");
+            } else if name.len() > MAX_NAME || name.chars().any(char::is_control) {
+                self.add(field, "a name is at most 100 bytes of printable text");
+            } else if seen.contains(&name) {
+                self.add(field, format!("the name `{name}` is taken by an earlier entry"));
+            } else {
+                seen.push(name);
+            }
+        }
+    }
+
+    /// Every text is a glob.
+    fn globs(&mut self, list: &str, texts: &[String]) {
+        for (n, text) in texts.iter().enumerate() {
+            if let Err(why) = Glob::new(text) {
+                self.add(format!("{list}[{n}]"), why.to_string());
+            }
+        }
+    }
+
+    /// Every text is a glob that fits at least one of the known names.
+    fn known(&mut self, list: &str, what: &str, texts: &[String], known: &[&str]) {
+        for (n, text) in texts.iter().enumerate() {
+            let field = format!("{list}[{n}]");
+            match Glob::new(text) {
+                Err(why) => self.add(field, why.to_string()),
+                Ok(glob) if !known.iter().any(|name| glob.matches(name)) => {
+                    self.suggest(field, format!("`{text}` fits no {what}"), nearest(text, known));
+                }
+                Ok(_) => {}
+            }
+        }
+    }
+}
+
+fn check_masking(policy: &Policy, found: &mut Found) {
+    for kind in policy.masking.kinds.keys() {
+        if let Err(why) = Glob::new(kind) {
+            found.add(format!("masking.kinds.{kind}"), why.to_string());
+        }
+    }
+    let custom = &policy.masking.custom;
+    found.names("masking.custom", custom.iter().map(|pattern| &pattern.name));
+    for (n, pattern) in custom.iter().enumerate() {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+        if !pattern.name.is_empty() && !pattern.name.bytes().all(plain) {
+            let field = format!("masking.custom[{n}].name");
+            let why = "a finding kind is written in lower-case letters, digits and `_`";
+            let plainer: String = pattern.name.to_ascii_lowercase().replace(['-', ' ', '.'], "_");
+            let suggestion = plainer.bytes().all(plain).then_some(plainer.as_str());
+            found.suggest(field, why, suggestion);
+        }
+    }
+}
+
+fn check_commands(policy: &Policy, found: &mut Found) {
+    for (n, entry) in policy.commands.iter().enumerate() {
+        found.globs(&format!("commands[{n}].tools"), &entry.tools);
+        for (list, empty) in [("tools", entry.tools.is_empty()), ("fields", entry.fields.is_empty())] {
+            if empty {
+                found.add(format!("commands[{n}].{list}"), "it is empty, and so the entry never applies");
+            }
+        }
+    }
+}
+
+fn check_limits(policy: &Policy, found: &mut Found) {
+    for (field, zero) in [
+        ("limits.bodyBytes", policy.limits.body_bytes == 0),
+        ("limits.depth", policy.limits.depth == 0),
+        ("limits.bundleAge", policy.limits.bundle_age.as_seconds() == 0),
+    ] {
+        if zero {
+            found.add(field, "zero would refuse every request; leave it out for the default");
+        }
+    }
+}
+
+/// All patterns of one kind compile together, which can fail where each alone does not.
+fn check_together(field: &str, patterns: &[&str], found: &mut Found) {
+    if let Err(why) = Patterns::new(patterns) {
+        found.add(field, format!("the patterns are too large together: {why}"));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Issuers: whom we believe.
+
+use super::Found;
+use crate::policy::document::{Duration, Issuer, KeySource, Policy};
+
+/// A token that lives longer than this is a password.
+const MAX_LIFETIME: Duration = Duration::hours(24 * 30);
+
+pub(super) fn check(policy: &Policy, found: &mut Found) {
+    if policy.issuers.is_empty() {
+        found.add("issuers", "there is no issuer, so nobody could get in; name at least one");
+    }
+    found.names("issuers", policy.issuers.iter().map(|issuer| &issuer.name));
+    let mut of_control =
+        policy.issuers.iter().enumerate().filter(|(_, i)| i.keys == KeySource::Control).skip(1);
+    if let Some((n, _)) = of_control.next() {
+        found.add(
+            format!("issuers[{n}].keys"),
+            "control has one issuer; another entry already has `keys: control`",
+        );
+    }
+    for (n, issuer) in policy.issuers.iter().enumerate() {
+        check_one(&format!("issuers[{n}]"), issuer, found);
+        let earlier = policy.issuers.iter().take(n).filter(|other| other.issuer == issuer.issuer);
+        for other in earlier {
+            if let Some(shared) = issuer.audiences.iter().find(|audience| other.audiences.contains(audience))
+            {
+                let why = format!(
+                    "issuer `{}` has the same `issuer` and audience `{shared}`: a token would fit both; keep the audience in one",
+                    other.name
+                );
+                found.add(format!("issuers[{n}].audiences"), why);
+            }
+        }
+    }
+}
+
+fn check_one(place: &str, issuer: &Issuer, found: &mut Found) {
+    if issuer.issuer.is_empty() {
+        found.add(format!("{place}.issuer"), "it is empty; write the exact `iss` of the tokens");
+    }
+    let url = match &issuer.keys {
+        KeySource::Discovery => Some(("issuer", &issuer.issuer)),
+        KeySource::JwksUri(url) => Some(("keys.jwksUri", url)),
+        KeySource::Jwks(_) | KeySource::Control => None,
+    };
+    if let Some((field, url)) = url.filter(|(_, url)| !url.is_empty() && !is_http(url)) {
+        let why =
+            format!("keys are fetched from here, so it must be an https (or http) URL; `{url}` is none");
+        found.add(format!("{place}.{field}"), why);
+    }
+    if let KeySource::Jwks(set) = &issuer.keys
+        && set.get("keys").and_then(|keys| keys.as_array()).is_none_or(Vec::is_empty)
+    {
+        found.add(
+            format!("{place}.keys.jwks"),
+            "it is not a JWK Set: an object with a list `keys` that is not empty",
+        );
+    }
+    if issuer.audiences.is_empty() {
+        let why = "it is empty, so that no token would be accepted; name the audience that tokens for this gateway carry";
+        found.add(format!("{place}.audiences"), why);
+    }
+    if issuer.audiences.iter().any(String::is_empty) {
+        found.add(format!("{place}.audiences"), "an audience is empty");
+    }
+    if issuer.max_lifetime.as_seconds() == 0 {
+        found.add(format!("{place}.maxLifetime"), "zero would refuse every token");
+    } else if issuer.max_lifetime > MAX_LIFETIME {
+        let why = format!("{} is too long: at most {MAX_LIFETIME}", issuer.max_lifetime);
+        found.add(format!("{place}.maxLifetime"), why);
+    }
+    for (field, path) in [
+        ("subject", &issuer.claims.subject),
+        ("groups", &issuer.claims.groups),
+        ("scopes", &issuer.claims.scopes),
+    ] {
+        if path.is_empty() {
+            found.add(format!("{place}.claims.{field}"), "it is empty; leave it out for the default");
+        }
+    }
+}
+
+fn is_http(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        !rest.is_empty()
+            && !rest.starts_with(['/', ':', '?', '#'])
+            && rest.bytes().all(|b| b.is_ascii_graphic())
+    })
+}

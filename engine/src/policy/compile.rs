@@ -1,0 +1,157 @@
+//! The bundle in the form in which requests are judged by it.
+
+use std::sync::Arc;
+
+use super::bundle::{Bundle, Grant};
+use super::command::Commands;
+use super::document::{Action, Binding, Language, Part};
+use super::pattern::Patterns;
+use super::rights::{CompiledRole, Rights};
+use super::rule::{CompiledRule, Facts, Outcome};
+use crate::identity::{KeyProblem, Principal, Verifier};
+
+/// Why a bundle cannot be used. [`super::check::check`] finds the same before a policy goes out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the policy cannot be used: {field}: {why}")]
+pub struct CompileError {
+    /// Where: `roles[1].scopes[0]`.
+    pub field: String,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// A bundle, compiled. Immutable but for the caches of its automata; a new bundle makes a new one.
+pub struct Compiled {
+    verifier: Verifier,
+    key_problems: Vec<KeyProblem>,
+    roles: Vec<(String, Arc<CompiledRole>)>,
+    bindings: Vec<Binding>,
+    grants: Vec<Grant>,
+    rules: Vec<CompiledRule>,
+    texts: Patterns,
+    inputs: Patterns,
+    commands: Commands,
+}
+
+impl Compiled {
+    /// Compiles a bundle.
+    ///
+    /// # Errors
+    /// [`CompileError`] names the first thing in the policy that cannot be compiled. Keys that cannot be used are
+    /// no error: see [`Compiled::key_problems`].
+    pub fn new(bundle: &Bundle) -> Result<Self, CompileError> {
+        let policy = &bundle.policy;
+        let wrong = |(field, why): (String, String)| CompileError { field, why };
+        let below = |place: String| {
+            move |(field, why): (String, String)| CompileError { field: format!("{place}.{field}"), why }
+        };
+        let (verifier, key_problems) = Verifier::new(&policy.issuers, &bundle.keys, &bundle.revocations);
+        let mut roles = Vec::new();
+        for (n, role) in policy.roles.iter().enumerate() {
+            let compiled = CompiledRole::new(role).map_err(below(format!("roles[{n}]")))?;
+            roles.push((role.name.clone(), Arc::new(compiled)));
+        }
+        for (n, binding) in policy.bindings.iter().enumerate() {
+            if let Some(role) = binding.roles.iter().find(|role| !roles.iter().any(|(name, _)| name == *role))
+            {
+                let field = format!("bindings[{n}].roles");
+                return Err(CompileError { field, why: format!("there is no role `{role}`") });
+            }
+        }
+        let (mut texts, mut inputs, mut rules) = (Vec::new(), Vec::new(), Vec::new());
+        for (n, rule) in policy.rules.iter().enumerate() {
+            let compiled = CompiledRule::new(rule, &mut texts, &mut inputs);
+            rules.push(compiled.map_err(below(format!("rules[{n}]")))?);
+            if rule.action == Action::Hold && rule.approval.is_none() {
+                let why = "a rule that holds must say who may approve".into();
+                return Err(CompileError { field: format!("rules[{n}].approval"), why });
+            }
+        }
+        let patterns = |field: &str, patterns: &[&str]| {
+            Patterns::new(patterns).map_err(|why| CompileError { field: field.into(), why })
+        };
+        Ok(Self {
+            verifier,
+            key_problems,
+            roles,
+            bindings: policy.bindings.clone(),
+            grants: bundle.grants.clone(),
+            rules,
+            texts: patterns("rules[].when.text", &texts)?,
+            inputs: patterns("rules[].when.input", &inputs)?,
+            commands: Commands::new(&policy.commands).map_err(wrong)?,
+        })
+    }
+
+    /// Checks tokens by the bundle's issuers, keys and revocations.
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// Keys that cannot be used, for the log.
+    pub fn key_problems(&self) -> &[KeyProblem] {
+        &self.key_problems
+    }
+
+    /// What the principal may do at `now_ms`: the roles that bindings give to its groups and subject, and those of
+    /// grants that have begun and not ended. Grants name a subject alone, whichever issuer vouches for it.
+    pub fn rights(&self, principal: &Principal, now_ms: u64) -> Rights {
+        let bound = |role: &str| {
+            self.bindings.iter().any(|binding| {
+                binding.issuer.as_ref().is_none_or(|issuer| *issuer == principal.issuer)
+                    && binding.roles.iter().any(|name| name == role)
+                    && (binding.subjects.contains(&principal.subject)
+                        || binding.groups.iter().any(|group| principal.groups.contains(group)))
+            })
+        };
+        let granted = |role: &str| {
+            self.grants.iter().any(|grant| {
+                grant.role == role
+                    && grant.subject == principal.subject
+                    && (grant.from_ms..grant.until_ms).contains(&now_ms)
+            })
+        };
+        let held = self.roles.iter().filter(|(name, _)| bound(name) || granted(name));
+        Rights::new(held.map(|(_, role)| Arc::clone(role)).collect(), principal.scopes.clone())
+    }
+
+    /// The rules, in the policy's order.
+    pub fn rules(&self) -> &[CompiledRule] {
+        &self.rules
+    }
+
+    /// Whether any rule looks at this part: if none does, nothing need be gathered for [`Compiled::decide`].
+    pub fn watches(&self, part: Part) -> bool {
+        self.rules.iter().any(|rule| rule.parts.contains(&part))
+    }
+
+    /// Whether any rule asks for the kinds of findings.
+    pub fn asks_for_findings(&self) -> bool {
+        self.rules.iter().any(CompiledRule::asks_for_findings)
+    }
+
+    /// What the rules say about a part of an exchange: deny before hold before allow, and the first in order among
+    /// equals names itself. A text is read once, whatever the number of rules.
+    pub fn decide(&self, facts: &Facts<'_>) -> Outcome<'_> {
+        let text = self.texts.found(facts.text);
+        let input = self.inputs.found(facts.input_strings.iter().map(AsRef::as_ref));
+        let mut outcome = Outcome { action: Action::Allow, rule: None, observed: Vec::new() };
+        for rule in self.rules.iter().filter(|rule| rule.matches(facts, &text, &input)) {
+            if rule.observe {
+                outcome.observed.push(rule);
+            } else if outcome.rule.is_none() || rule.action > outcome.action {
+                outcome.action = rule.action;
+                outcome.rule = Some(rule);
+            }
+        }
+        outcome
+    }
+
+    /// How the text of a field in a tool's input is read, at whatever depth it stands; `None`: not a command.
+    pub fn command_language(&self, tool: &str, field: &str) -> Option<Language> {
+        self.commands.language(tool, field)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,302 @@
+//! What a principal may do at a moment: the union of the roles that groups, subject and live grants give.
+
+use std::sync::Arc;
+
+use super::document::{AllowDeny, Role};
+use super::glob::{self, Glob};
+use super::server::{Server, ServerGlob};
+
+/// Why something is not allowed. The message names the role and the entry, or the roles of which none allows it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// A `deny` matched.
+    #[error("{what} `{name}` is denied by role `{role}` (`{entry}` in its deny list)")]
+    By {
+        /// What it is, as in [`Denied::rule`].
+        what: &'static str,
+        /// Its name, cut to 100 characters.
+        name: String,
+        /// The role that denies.
+        role: String,
+        /// The entry of the role's list.
+        entry: String,
+    },
+    /// No role allows it.
+    #[error(
+        "{what} `{name}` is allowed by none of your roles ({}); ask for a role or a grant that allows it",
+        list(roles)
+    )]
+    Nowhere {
+        /// What it is.
+        what: &'static str,
+        /// Its name, cut to 100 characters.
+        name: String,
+        /// The roles that were asked.
+        roles: Vec<String>,
+    },
+    /// The roles allow it, the token was made for less.
+    #[error(
+        "{what} `{name}` is not among the scopes of your token; get a token with a scope that includes it"
+    )]
+    Narrowed {
+        /// What it is.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A server's URL that readers may take for different places.
+    #[error(
+        "{what} `{name}` is not written plainly; use an http(s) URL without a user part, dot segments or encoded signs"
+    )]
+    Unplain {
+        /// What it is.
+        what: &'static str,
+        /// Its name, cut to 100 characters.
+        name: String,
+    },
+}
+
+impl Denied {
+    /// A short code for records: `scope`, `model`, `tool`, `server_tool`, `mcp_server`, `beta`.
+    pub fn rule(&self) -> &'static str {
+        let (Self::By { what, .. }
+        | Self::Nowhere { what, .. }
+        | Self::Narrowed { what, .. }
+        | Self::Unplain { what, .. }) = self;
+        what
+    }
+}
+
+/// A role, compiled.
+#[derive(Debug)]
+pub(super) struct CompiledRole {
+    name: String,
+    scopes: Vec<Glob>,
+    models: Vec<Glob>,
+    tools: Lists<Glob>,
+    server_tools: Lists<Glob>,
+    mcp_servers: Lists<ServerGlob>,
+    betas: Lists<Glob>,
+    max_tokens: Option<u64>,
+    thinking_budget: Option<u64>,
+    unmasked: Vec<String>,
+}
+
+/// `allow` and `deny`; `allow: None` is anything.
+#[derive(Debug)]
+struct Lists<G> {
+    allow: Option<Vec<G>>,
+    deny: Vec<G>,
+}
+
+/// A place in a role, below `roles[n]`, and what is wrong there.
+pub(super) type Wrong = (String, String);
+
+impl CompiledRole {
+    /// Compiles a role; the error names the first list entry that is wrong.
+    pub fn new(role: &Role) -> Result<Self, Wrong> {
+        let server = |text: &str| ServerGlob::new(text);
+        Ok(Self {
+            name: role.name.clone(),
+            scopes: compile("scopes", &role.scopes, glob)?,
+            models: compile("models", &role.models, glob)?,
+            tools: lists("tools", &role.tools, true, glob)?,
+            server_tools: lists("serverTools", &role.server_tools, false, glob)?,
+            mcp_servers: lists("mcpServers", &role.mcp_servers, false, server)?,
+            betas: lists("betas", &role.betas, true, glob)?,
+            max_tokens: role.max_tokens,
+            thinking_budget: role.thinking_budget,
+            unmasked: role.unmasked.clone(),
+        })
+    }
+}
+
+fn glob(text: &str) -> Result<Glob, String> {
+    Glob::new(text).map_err(|e| e.to_string())
+}
+
+fn compile<G>(
+    field: &str,
+    texts: &[String],
+    one: impl Fn(&str) -> Result<G, String>,
+) -> Result<Vec<G>, Wrong> {
+    texts
+        .iter()
+        .enumerate()
+        .map(|(n, text)| one(text).map_err(|why| (format!("{field}[{n}]"), why)))
+        .collect()
+}
+
+fn lists<G>(
+    field: &str,
+    lists: &AllowDeny,
+    all_by_default: bool,
+    one: impl Fn(&str) -> Result<G, String>,
+) -> Result<Lists<G>, Wrong> {
+    let allow = match &lists.allow {
+        Some(allow) => Some(compile(&format!("{field}.allow"), allow, &one)?),
+        None if all_by_default => None,
+        None => Some(Vec::new()),
+    };
+    Ok(Lists { allow, deny: compile(&format!("{field}.deny"), &lists.deny, &one)? })
+}
+
+/// What a principal may do. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Rights {
+    roles: Vec<Arc<CompiledRole>>,
+    /// The scopes of the token, where it narrows.
+    scopes: Option<Vec<String>>,
+}
+
+impl Rights {
+    pub(super) fn new(roles: Vec<Arc<CompiledRole>>, scopes: Option<Vec<String>>) -> Self {
+        Self { roles, scopes }
+    }
+
+    /// The roles, by name, in the policy's order.
+    pub fn roles(&self) -> Vec<&str> {
+        self.roles.iter().map(|role| role.name.as_str()).collect()
+    }
+
+    /// Whether the scope (`messages.create`) is given; see [`Rights::check_scope`].
+    pub fn scope(&self, scope: &str) -> bool {
+        self.check_scope(scope).is_ok()
+    }
+
+    /// A scope needs a role that gives it and, where the token carries scopes, one of those too: the scope itself
+    /// or a group (`batches.*`).
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn check_scope(&self, scope: &str) -> Result<(), Denied> {
+        if !self.roles.iter().any(|role| glob::first(&role.scopes, scope).is_some()) {
+            return Err(self.nowhere("scope", scope));
+        }
+        let includes = |own: &String| match own.strip_suffix(".*") {
+            Some(group) => scope.strip_prefix(group).is_some_and(|rest| rest.starts_with('.')),
+            None => own == scope,
+        };
+        match &self.scopes {
+            Some(scopes) if !scopes.iter().any(includes) => {
+                Err(Denied::Narrowed { what: "scope", name: cut(scope) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the model may be used.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn model(&self, model: &str) -> Result<(), Denied> {
+        let allows = |role: &Arc<CompiledRole>| glob::first(&role.models, model).is_some();
+        if self.roles.iter().any(allows) { Ok(()) } else { Err(self.nowhere("model", model)) }
+    }
+
+    /// Whether the tool may be offered to the model and called by it.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn tool(&self, tool: &str) -> Result<(), Denied> {
+        self.listed("tool", tool, |role| &role.tools, |glob| glob.matches(tool), Glob::as_str)
+    }
+
+    /// Whether a tool that runs at the provider may be used, by its `type`: `web_search_20250305` is asked for
+    /// under this name and without its date.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn server_tool(&self, tool: &str) -> Result<(), Denied> {
+        let plain = undated(tool);
+        let fits = |glob: &Glob| glob.matches(tool) || glob.matches(plain);
+        self.listed("server_tool", tool, |role| &role.server_tools, fits, Glob::as_str)
+    }
+
+    /// Whether the MCP server at this URL may be used.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn mcp_server(&self, url: &str) -> Result<(), Denied> {
+        let Some(server) = Server::read(url) else {
+            return Err(Denied::Unplain { what: "mcp_server", name: cut(url) });
+        };
+        let fits = |glob: &ServerGlob| glob.matches(&server);
+        self.listed("mcp_server", url, |role| &role.mcp_servers, fits, ServerGlob::as_str)
+    }
+
+    /// Whether the `anthropic-beta` value may be sent.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn beta(&self, beta: &str) -> Result<(), Denied> {
+        self.listed("beta", beta, |role| &role.betas, |glob| glob.matches(beta), Glob::as_str)
+    }
+
+    /// The largest `max_tokens`: the largest among the roles; `None`: no limit, since a role has none.
+    pub fn max_tokens(&self) -> Option<u64> {
+        self.largest(|role| role.max_tokens)
+    }
+
+    /// The largest `thinking.budget_tokens`, likewise.
+    pub fn thinking_budget(&self) -> Option<u64> {
+        self.largest(|role| role.thinking_budget)
+    }
+
+    /// Finding kinds that are not masked for the principal, as the roles name them; sorted.
+    pub fn unmasked(&self) -> Vec<String> {
+        let mut kinds: Vec<_> = self.roles.iter().flat_map(|role| role.unmasked.iter().cloned()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+
+    fn largest(&self, limit: impl Fn(&CompiledRole) -> Option<u64>) -> Option<u64> {
+        // Without a role nothing is allowed, and not everything.
+        self.roles.iter().try_fold(0, |largest, role| limit(role).map(|limit| limit.max(largest)))
+    }
+
+    fn listed<G>(
+        &self,
+        what: &'static str,
+        name: &str,
+        lists: impl Fn(&CompiledRole) -> &Lists<G>,
+        fits: impl Fn(&G) -> bool,
+        text: impl Fn(&G) -> &str,
+    ) -> Result<(), Denied> {
+        for role in &self.roles {
+            if let Some(entry) = lists(role).deny.iter().find(|glob| fits(glob)) {
+                let (role, entry) = (role.name.clone(), text(entry).to_owned());
+                return Err(Denied::By { what, name: cut(name), role, entry });
+            }
+        }
+        let allows =
+            |role: &Arc<CompiledRole>| lists(role).allow.as_ref().is_none_or(|allow| allow.iter().any(&fits));
+        if self.roles.iter().any(allows) { Ok(()) } else { Err(self.nowhere(what, name)) }
+    }
+
+    fn nowhere(&self, what: &'static str, name: &str) -> Denied {
+        let roles = self.roles.iter().map(|role| role.name.clone()).collect();
+        Denied::Nowhere { what, name: cut(name), roles }
+    }
+}
+
+/// A tool's type without the date at its end.
+pub(crate) fn undated(tool: &str) -> &str {
+    match tool.rsplit_once('_') {
+        Some((name, date)) if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => tool,
+    }
+}
+
+fn cut(name: &str) -> String {
+    name.chars().take(100).collect()
+}
+
+fn list(roles: &[String]) -> String {
+    if roles.is_empty() {
+        "you have none: none of your groups is bound to one".into()
+    } else {
+        roles.join(", ")
+    }
+}

@@ -1,0 +1,231 @@
+//! The request: head, body, and on its way.
+
+use sluice_engine::claude::error::ErrorKind;
+use sluice_engine::claude::routes::{Kind, route};
+use sluice_engine::identity::{Cache, Principal, TokenError, credential};
+use sluice_engine::judge::{Case, Judged, Refusal, Runtime};
+use sluice_engine::policy::document::RecordMode;
+use sluice_engine::record::{Stage, cut};
+use sluice_engine::wire::Open;
+
+use super::refusal::unavailable;
+use super::{Exchange, Forward, Question, Reading, State, Step};
+use crate::host::{Host, Metric, Side};
+
+/// Headers that carry what must not reach the provider: the caller's own credentials.
+const CREDENTIALS: [&str; 4] = ["authorization", "x-api-key", "proxy-authorization", "cookie"];
+
+/// The head of a request.
+struct Head {
+    headers: Vec<(String, String)>,
+}
+
+impl Head {
+    fn all<'h>(&'h self, name: &str) -> Vec<&'h str> {
+        self.headers.iter().filter(|(own, _)| own == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    fn first(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Exchange {
+    pub(super) fn read_head(&mut self, end: bool, host: &dyn Host) -> Step {
+        let head = match host.headers(Side::Request) {
+            Ok(headers) => Head { headers },
+            Err(why) => return self.fault(&format!("request headers: {why}"), host),
+        };
+        let method = head.first(":method").unwrap_or_default();
+        let path = head.first(":path").unwrap_or_default();
+        let path = path.split_once('?').map_or(path, |(path, _)| path);
+        let route = match route(method, path) {
+            Ok(route) => route,
+            Err(why) => {
+                return self.turn_away(&Refusal::new(why.kind(), "route", why.to_string()), None, host);
+            }
+        };
+        if route.kind == Kind::Hello {
+            self.state = State::Done;
+            return match host.reply(200, &[("content-type", "application/json")], b"{}") {
+                Ok(()) => Step::Wait,
+                Err(why) => self.fault(&format!("hello: {why}"), host),
+            };
+        }
+        let now_ms = host.now_ms();
+        let runtime = self.shared.runtime.borrow().clone();
+        let runtime = match runtime {
+            Some(runtime) if !runtime.is_stale(now_ms) => runtime,
+            Some(_) => {
+                let message = "the gateway's policy is older than it allows, since its control service is away; try again later";
+                return self.turn_away(&unavailable("bundle", message), Some("1"), host);
+            }
+            None => {
+                let message = "the gateway has no policy yet; try again in a moment";
+                return self.turn_away(&unavailable("bundle", message), Some("1"), host);
+            }
+        };
+        if runtime.recording != RecordMode::Off && self.is_full() {
+            let message = "the gateway cannot record any more, since its control service is away or slow; try again later";
+            return self.turn_away(&unavailable("record", message), Some("1"), host);
+        }
+        let principal = match self.principal(&head, &runtime, now_ms) {
+            Ok(principal) => principal,
+            Err((refusal, retry_after)) => return self.turn_away(&refusal, retry_after, host),
+        };
+        self.gateway = head.first(":authority").map(|authority| {
+            let scheme = head.first("x-forwarded-proto").or(head.first(":scheme")).unwrap_or("http");
+            format!("{scheme}://{authority}")
+        });
+        let text = |name: &str| head.first(name).filter(|value| !value.is_empty()).map(str::to_owned);
+        let (mut case, allowed) = Case::open(runtime.clone(), principal, route, host.random_id(), now_ms);
+        case.set_session(text("x-claude-code-session-id"), text("x-claude-code-agent-id"));
+        if let Err(refusal) = allowed {
+            return self.refuse(case, &refusal, None, host);
+        }
+        if let Err(refusal) = readable(&head, &runtime) {
+            case.note(&refusal);
+            return self.refuse(case, &refusal, None, host);
+        }
+        let betas = head.all("anthropic-beta").into_iter().map(str::to_owned).collect();
+        self.state = State::Reading(case, Reading { betas });
+        if end { self.read_body(0, true, host) } else { Step::Wait }
+    }
+
+    /// Who is calling, or what to answer, with a `retry-after` where coming again helps.
+    fn principal(
+        &self,
+        head: &Head,
+        runtime: &Runtime,
+        now_ms: u64,
+    ) -> Result<Principal, (Refusal, Option<&'static str>)> {
+        let refuse =
+            |rule: &str, message: String| (Refusal::new(ErrorKind::Authentication, rule, message), None);
+        let token = credential(&head.all("authorization"), &head.all("x-api-key"))
+            .map_err(|why| refuse("token", why.to_string()))?;
+        let hash = Cache::digest(token);
+        if let Some(principal) = self.shared.tokens.borrow_mut().get(&hash, now_ms) {
+            return Ok(principal);
+        }
+        match runtime.compiled.verifier().verify(token, now_ms) {
+            Ok(principal) => {
+                self.shared.tokens.borrow_mut().put(hash, principal.clone());
+                Ok(principal)
+            }
+            Err(why) => {
+                let (refusal, _) = refuse(why.rule(), why.to_string());
+                // Control fetches the issuer's keys at once; a client that comes again finds them here.
+                if let TokenError::UnknownKey { issuer, kid } = why {
+                    self.shared.refreshes.borrow_mut().insert(issuer, kid);
+                    return Err((refusal, Some("2")));
+                }
+                Err((refusal, None))
+            }
+        }
+    }
+
+    pub(super) fn read_body(&mut self, size: usize, end: bool, host: &dyn Host) -> Step {
+        let State::Reading(mut case, reading) = std::mem::replace(&mut self.state, State::Done) else {
+            return self.fault("a body without a head", host);
+        };
+        let limit = case.runtime().limits.body_bytes;
+        if size as u64 > limit {
+            let refusal = too_large(limit);
+            case.note(&refusal);
+            return self.refuse(case, &refusal, None, host);
+        }
+        if !end {
+            self.state = State::Reading(case, reading);
+            return Step::Wait;
+        }
+        let body = match if size == 0 { Ok(Vec::new()) } else { host.body(Side::Request) } {
+            Ok(body) => body,
+            Err(why) => return self.fault(&format!("request body: {why}"), host),
+        };
+        let judged = case.request(&body, &reading.betas);
+        if let Some(refusal) = &judged.refusal {
+            return self.refuse(case, refusal, judged.recorded, host);
+        }
+        let length = judged.body.as_ref().map_or(body.len(), Vec::len);
+        self.proceed(case, judged, length, host)
+    }
+
+    /// Writes the head that goes upstream, then records, asks, or forwards.
+    fn proceed(&mut self, mut case: Case, judged: Judged, length: usize, host: &dyn Host) -> Step {
+        if !self.write_head(case.route().method, length, host) {
+            return self.fault("request headers could not be written", host);
+        }
+        let mode = case.runtime().recording;
+        let mut open = Open { record: None, blocks: Vec::new(), hold: None };
+        let mut blocks = Vec::new();
+        if mode != RecordMode::Off {
+            let mut record = case.record(Stage::Open, host.now_ms(), &self.shared.node);
+            let (body, named) = judged.recorded.map(|body| cut(&body)).unzip();
+            record.body = body;
+            blocks = named.unwrap_or_default();
+            if mode == RecordMode::BeforeForward {
+                open.record = Some(record);
+            } else {
+                self.shared.queue.borrow_mut().push(record, std::mem::take(&mut blocks));
+            }
+        }
+        let mut holds = std::collections::VecDeque::from(judged.holds);
+        let ask = holds.pop_front();
+        let forward = Forward { body: judged.body, holds };
+        if ask.is_none() && open.record.is_none() {
+            return self.forward(case, forward, host);
+        }
+        open.hold.clone_from(&ask);
+        open.blocks = self.shared.queue.borrow().unknown(&blocks);
+        let question = Question { ask, hold: None, open, blocks, token: None };
+        self.state = State::Asking(case, question, forward);
+        self.send_question(host)
+    }
+
+    /// The caller's credentials go, the length is that of what is sent, and the reply must be readable.
+    fn write_head(&self, method: &str, length: usize, host: &dyn Host) -> bool {
+        let gone = CREDENTIALS.iter().all(|name| host.remove_header(Side::Request, name).is_ok());
+        let _ = host.remove_header(Side::Request, "transfer-encoding");
+        let length = if length > 0 || matches!(method, "POST" | "PUT" | "PATCH") {
+            self.header(Side::Request, "content-length", &length.to_string(), host)
+        } else {
+            true
+        };
+        gone && length && self.header(Side::Request, "accept-encoding", "identity", host)
+    }
+
+    /// Lets the request go upstream.
+    pub(super) fn forward(&mut self, case: Case, forward: Forward, host: &dyn Host) -> Step {
+        if let Some(body) = &forward.body
+            && let Err(why) = host.set_body(Side::Request, body)
+        {
+            return self.fault(&format!("request body: {why}"), host);
+        }
+        host.count(Metric::Forwarded, 1);
+        self.state = State::Forwarded(case);
+        Step::Go
+    }
+}
+
+/// What the head says of the body, before it is there.
+fn readable(head: &Head, runtime: &Runtime) -> Result<(), Refusal> {
+    let identity = |value: &&str| value.is_empty() || value.eq_ignore_ascii_case("identity");
+    if !head.all("content-encoding").iter().all(identity) {
+        let message =
+            "the body is encoded, and what cannot be read is not forwarded; send it without content-encoding";
+        return Err(Refusal::new(ErrorKind::Encoding, "encoding", message));
+    }
+    let limit = runtime.limits.body_bytes;
+    let length = head.first("content-length").and_then(|length| length.parse::<u64>().ok());
+    if length.is_some_and(|length| length > limit) {
+        return Err(too_large(limit));
+    }
+    Ok(())
+}
+
+fn too_large(limit: u64) -> Refusal {
+    let message = format!(
+        "the body is larger than the {limit} bytes that policy allows; send less, or ask for a higher `limits.bodyBytes`"
+    );
+    Refusal::new(ErrorKind::TooLarge, "size", message)
+}

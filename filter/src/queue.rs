@@ -1,0 +1,165 @@
+//! Records on their way to control: bounded, in order, sent again until they are acknowledged.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use sluice_engine::record::{Block, Body, Piece, Record};
+use sluice_engine::wire::{Batch, BatchReply};
+
+/// Records in one batch at the most.
+const BATCH_RECORDS: usize = 256;
+/// Bytes of blocks in one batch at the most, but for a single record that has more.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// Digests of which we remember that control has them.
+const KNOWN: usize = 100_000;
+
+/// A record with the blocks that it names.
+struct Entry {
+    record: Record,
+    blocks: Vec<Block>,
+    bytes: usize,
+}
+
+/// The batch that is not acknowledged yet. Sent again it holds the same records: control writes an id once.
+struct Sent {
+    id: String,
+    records: usize,
+    under_way: bool,
+}
+
+/// The queue of one VM.
+pub struct Queue {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    max_records: usize,
+    max_bytes: usize,
+    sent: Option<Sent>,
+    known: HashSet<String>,
+    /// Distinguishes the batches of this VM from those of others.
+    vm: String,
+    next: u64,
+    /// Not before this moment, after a failure.
+    retry_at_ms: u64,
+}
+
+impl Queue {
+    /// An empty queue. `vm`: random, differs between VMs.
+    pub fn new(vm: String, max_records: usize, max_bytes: usize) -> Self {
+        Self {
+            entries: VecDeque::new(),
+            bytes: 0,
+            max_records,
+            max_bytes,
+            sent: None,
+            known: HashSet::new(),
+            vm,
+            next: 0,
+            retry_at_ms: 0,
+        }
+    }
+
+    /// Whether new exchanges must be refused. What is already under way may still add its end: a record is
+    /// never dropped.
+    pub fn is_full(&self) -> bool {
+        self.entries.len() >= self.max_records || self.bytes >= self.max_bytes
+    }
+
+    /// Adds a record with the blocks that it names.
+    pub fn push(&mut self, record: Record, blocks: Vec<Block>) {
+        const RECORD: usize = 1024;
+        let bytes = RECORD
+            + blocks.iter().map(|block| block.text.len()).sum::<usize>()
+            + record.body.as_ref().map_or(0, inline_bytes);
+        self.bytes += bytes;
+        self.entries.push_back(Entry { record, blocks, bytes });
+    }
+
+    /// The next batch, when there is one to send now.
+    pub fn batch(&mut self, now_ms: u64) -> Option<Batch> {
+        let again = self.sent.as_ref().map(|sent| sent.records);
+        if self.is_under_way() || self.entries.is_empty() || now_ms < self.retry_at_ms {
+            return None;
+        }
+        let mut batch = Batch { id: format!("{}-{}", self.vm, self.next), ..Batch::default() };
+        let mut blocks: HashMap<&str, &Block> = HashMap::new();
+        let mut bytes = 0;
+        for entry in self.entries.iter().take(again.unwrap_or(BATCH_RECORDS)) {
+            if again.is_none() && bytes > 0 && bytes + entry.bytes > BATCH_BYTES {
+                break;
+            }
+            bytes += entry.bytes;
+            batch.records.push(entry.record.clone());
+            let new = entry.blocks.iter().filter(|block| !self.known.contains(&block.digest));
+            blocks.extend(new.map(|block| (block.digest.as_str(), block)));
+        }
+        batch.blocks = blocks.into_values().cloned().collect();
+        self.sent = Some(Sent { id: batch.id.clone(), records: batch.records.len(), under_way: true });
+        Some(batch)
+    }
+
+    /// Control has answered. Gives the number of records that it has written.
+    pub fn answered(&mut self, reply: &BatchReply) -> usize {
+        if !reply.missing.is_empty() {
+            // Control lost what it once had; the same batch goes again with these.
+            self.forget(&reply.missing);
+            self.set_under_way(false);
+            return 0;
+        }
+        let Some(sent) = self.sent.take() else { return 0 };
+        for entry in self.entries.drain(..sent.records.min(self.entries.len())) {
+            self.bytes = self.bytes.saturating_sub(entry.bytes);
+            if self.known.len() >= KNOWN {
+                self.known.clear();
+            }
+            self.known.extend(entry.blocks.into_iter().map(|block| block.digest));
+        }
+        self.next += 1;
+        sent.records
+    }
+
+    /// The batch did not arrive, or its answer did not: it is sent again, under the same id.
+    pub fn failed(&mut self, now_ms: u64) {
+        const PAUSE_MS: u64 = 500;
+        self.set_under_way(false);
+        self.retry_at_ms = now_ms + PAUSE_MS;
+    }
+
+    fn set_under_way(&mut self, under_way: bool) {
+        if let Some(sent) = &mut self.sent {
+            sent.under_way = under_way;
+        }
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.under_way)
+    }
+
+    /// Whether a batch of this id is under way.
+    pub fn is_sending(&self, id: &str) -> bool {
+        self.sent.as_ref().is_some_and(|sent| sent.id == id)
+    }
+
+    /// Which of these blocks control may not have.
+    pub fn unknown(&self, blocks: &[Block]) -> Vec<Block> {
+        blocks.iter().filter(|block| !self.known.contains(&block.digest)).cloned().collect()
+    }
+
+    /// Control has these blocks.
+    pub fn learn(&mut self, blocks: &[Block]) {
+        self.known.extend(blocks.iter().map(|block| block.digest.clone()));
+    }
+
+    /// Control does not have these blocks.
+    pub fn forget(&mut self, digests: &[String]) {
+        for digest in digests {
+            self.known.remove(digest);
+        }
+    }
+}
+
+fn inline_bytes(body: &Body) -> usize {
+    let size = |piece: &Piece| match piece {
+        Piece::Text(text) => text.len(),
+        Piece::Block(digest) => digest.len(),
+    };
+    body.pieces.iter().map(size).sum()
+}

@@ -1,0 +1,290 @@
+//! The root context's work: the bundle comes in, records go out, and what failed is asked again.
+//!
+//! One VM polls control for all of them: whoever holds the lease in the data that VMs share. It puts the bundle
+//! there, and every VM takes it at its next tick, after checking the signature itself.
+
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+use sluice_engine::policy::bundle::SignedBundle;
+use sluice_engine::wire::{self, BatchReply, Refresh};
+
+use crate::host::{Call, Host, Metric, Side};
+use crate::shared::Shared;
+
+/// Between ticks, in milliseconds. A bundle is in force everywhere one tick after it came.
+pub const TICK_MS: u64 = 200;
+/// How long control may let a poll wait, in seconds.
+const POLL_SECONDS: u64 = 25;
+/// A lease that is not renewed passes on after this.
+const LEASE_MS: u64 = 3000;
+/// After a poll that failed.
+const POLL_PAUSE_MS: u64 = 500;
+/// An issuer is asked about this often at the most.
+const REFRESH_PAUSE_MS: u64 = 1000;
+const RECORDS_TIMEOUT_MS: u64 = 10_000;
+
+/// Who polls.
+#[derive(Serialize, Deserialize)]
+struct Lease {
+    vm: String,
+    until_ms: u64,
+}
+
+/// What a call of the root context was about.
+enum Asked {
+    Bundle,
+    Records(String),
+    Refresh,
+}
+
+/// The root context's state, beside what it shares with exchanges.
+pub struct Root {
+    /// What it shares.
+    pub shared: Rc<Shared>,
+    /// This root's own context.
+    context: u32,
+    vm: String,
+    calls: std::collections::HashMap<u32, Asked>,
+    /// Whether control's last answer was a good one.
+    reached: bool,
+    polling: bool,
+    poll_at_ms: u64,
+    refresh_at_ms: u64,
+    /// The digest of what was last taken from the shared data.
+    taken: String,
+}
+
+impl Root {
+    /// Starts with the bundle in the plugin configuration, if there is one.
+    pub fn new(shared: Rc<Shared>, context: u32, vm: String, host: &dyn Host) -> Self {
+        if let Some(bundle) = &shared.settings.config.bundle {
+            shared.load(bundle, host);
+        }
+        Self {
+            shared,
+            context,
+            vm,
+            calls: Default::default(),
+            reached: true,
+            polling: false,
+            poll_at_ms: 0,
+            refresh_at_ms: 0,
+            taken: String::new(),
+        }
+    }
+
+    /// Keys in the data that VMs share; those of another plugin or configuration are others.
+    fn key(&self, name: &str) -> String {
+        let config = &self.shared.settings.config;
+        let keys = config.bundle_keys.join(",");
+        format!("sluice/{}/{keys}/{name}", config.control_cluster)
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, host: &dyn Host) {
+        let now_ms = host.now_ms();
+        self.take_bundle(host);
+        self.poll(host, now_ms);
+        self.send_records(host, now_ms);
+        self.refresh(host, now_ms);
+        for (context, exchange) in self.shared.due(now_ms) {
+            if host.enter(context).is_ok()
+                && let Some(token) = exchange.borrow_mut().retry(host)
+            {
+                let entry = (context, Rc::downgrade(&exchange));
+                self.shared.proxied.borrow_mut().insert(token, entry);
+            }
+        }
+        self.shared.proxied.borrow_mut().retain(|_, (_, exchange)| exchange.strong_count() > 0);
+        // The host takes whatever comes next in this callback for ours again.
+        let _ = host.enter(self.context);
+    }
+
+    /// Control has answered a call that this context made, for itself or for an exchange.
+    pub fn answered(&mut self, token: u32, headers: usize, host: &dyn Host) {
+        let proxied = self.shared.proxied.borrow_mut().remove(&token);
+        if let Some((context, exchange)) = proxied {
+            if let Some(exchange) = exchange.upgrade()
+                && host.enter(context).is_ok()
+            {
+                exchange.borrow_mut().answered(token, headers, host);
+            }
+            let _ = host.enter(self.context);
+            return;
+        }
+        let Some(asked) = self.calls.remove(&token) else { return };
+        let now_ms = host.now_ms();
+        let (status, body) = read_answer(headers, host);
+        self.note_status(status, &asked, host);
+        match asked {
+            Asked::Bundle => {
+                self.polling = false;
+                match (status, serde_json::from_slice::<SignedBundle>(&body)) {
+                    (200, Ok(bundle)) => self.share(&bundle, &body, host),
+                    (304, _) => {}
+                    _ => self.poll_at_ms = now_ms + POLL_PAUSE_MS,
+                }
+                self.poll(host, now_ms);
+            }
+            Asked::Records(id) => {
+                let mut queue = self.shared.queue.borrow_mut();
+                match (status, serde_json::from_slice::<BatchReply>(&body)) {
+                    (200, Ok(reply)) if queue.is_sending(&id) => {
+                        let written = queue.answered(&reply);
+                        host.count(Metric::Recorded, written as u64);
+                    }
+                    _ => queue.failed(now_ms),
+                }
+                drop(queue);
+                self.send_records(host, now_ms);
+            }
+            Asked::Refresh => {}
+        }
+    }
+
+    /// Counts each failure, logs the first of a row and the end of it.
+    fn note_status(&mut self, status: u16, asked: &Asked, host: &dyn Host) {
+        let good = matches!(status, 200 | 202 | 304);
+        if !good {
+            host.count(Metric::ControlFailed, 1);
+        }
+        match (self.reached, good) {
+            (true, false) => log::warn!(
+                "sluice: control answered {status} to {}; enforcement goes on with the last bundle",
+                asked.name()
+            ),
+            (false, true) => log::info!("sluice: control answers"),
+            _ => {}
+        }
+        self.reached = good;
+    }
+
+    /// Puts a bundle before all VMs, once this one has found it good.
+    fn share(&mut self, bundle: &SignedBundle, bytes: &[u8], host: &dyn Host) {
+        if self.shared.load(bundle, host) {
+            self.taken.clone_from(&bundle.signature);
+            host.set_shared(&self.key("bundle"), bytes, None);
+            host.set_shared(&self.key("signature"), bundle.signature.as_bytes(), None);
+        } else {
+            // Not again at once: control would send the same.
+            self.poll_at_ms = host.now_ms() + POLL_PAUSE_MS;
+        }
+    }
+
+    fn take_bundle(&mut self, host: &dyn Host) {
+        let Some((signature, _)) = host.shared(&self.key("signature")) else { return };
+        if signature == self.taken.as_bytes() {
+            return;
+        }
+        let bundle = host.shared(&self.key("bundle"));
+        let bundle = bundle.and_then(|(bytes, _)| serde_json::from_slice::<SignedBundle>(&bytes).ok());
+        // Between the two writes of another VM they may not fit; the next tick sees both.
+        if let Some(bundle) = bundle.filter(|bundle| bundle.signature.as_bytes() == signature) {
+            self.shared.load(&bundle, host);
+            self.taken.clone_from(&bundle.signature);
+        }
+    }
+
+    fn poll(&mut self, host: &dyn Host, now_ms: u64) {
+        if !self.leads(host, now_ms) || self.polling || now_ms < self.poll_at_ms {
+            return;
+        }
+        let runtime = self.shared.runtime.borrow().clone();
+        // Asked for by what is in force and when it was signed: a renewed signature is news, too.
+        let after = runtime
+            .map(|own| format!("after={}&issued={}&", own.version, own.issued_at_ms))
+            .unwrap_or_default();
+        let call = Call {
+            method: "GET",
+            path: format!("{}?{after}wait={POLL_SECONDS}", wire::BUNDLE),
+            body: Vec::new(),
+            timeout_ms: (POLL_SECONDS + 5) * 1000,
+        };
+        match host.call(&call) {
+            Ok(token) => {
+                self.polling = true;
+                self.calls.insert(token, Asked::Bundle);
+            }
+            Err(why) => {
+                host.count(Metric::ControlFailed, 1);
+                log::error!(
+                    "sluice: control cannot be asked for the bundle (cluster `{}`): {why}",
+                    self.shared.settings.config.control_cluster
+                );
+                self.poll_at_ms = now_ms + POLL_PAUSE_MS;
+            }
+        }
+    }
+
+    /// Takes or renews the lease; says whether this VM has it.
+    fn leads(&mut self, host: &dyn Host, now_ms: u64) -> bool {
+        let key = self.key("lease");
+        let current = host.shared(&key);
+        let lease = current.as_ref().and_then(|(bytes, _)| serde_json::from_slice::<Lease>(bytes).ok());
+        if let Some(lease) = &lease {
+            let mine = lease.vm == self.vm;
+            if !mine && lease.until_ms > now_ms {
+                return false;
+            }
+            if mine && lease.until_ms > now_ms + LEASE_MS / 2 {
+                return true;
+            }
+        }
+        let new = Lease { vm: self.vm.clone(), until_ms: now_ms + LEASE_MS };
+        let Ok(bytes) = serde_json::to_vec(&new) else { return false };
+        // Without a value there is no version to compare; two VMs that start at once may both poll for a while.
+        host.set_shared(&key, &bytes, current.and_then(|(_, version)| version))
+    }
+
+    fn send_records(&mut self, host: &dyn Host, now_ms: u64) {
+        let Some(batch) = self.shared.queue.borrow_mut().batch(now_ms) else { return };
+        let Ok(body) = serde_json::to_vec(&batch) else { return };
+        let call = Call { method: "POST", path: wire::RECORDS.into(), body, timeout_ms: RECORDS_TIMEOUT_MS };
+        match host.call(&call) {
+            Ok(token) => {
+                self.calls.insert(token, Asked::Records(batch.id));
+            }
+            Err(_) => {
+                host.count(Metric::ControlFailed, 1);
+                self.shared.queue.borrow_mut().failed(now_ms);
+            }
+        }
+    }
+
+    fn refresh(&mut self, host: &dyn Host, now_ms: u64) {
+        if now_ms < self.refresh_at_ms {
+            return;
+        }
+        let refreshes = std::mem::take(&mut *self.shared.refreshes.borrow_mut());
+        for (issuer, kid) in refreshes {
+            self.refresh_at_ms = now_ms + REFRESH_PAUSE_MS;
+            let Ok(body) = serde_json::to_vec(&Refresh { issuer, kid }) else { continue };
+            let call =
+                Call { method: "POST", path: wire::REFRESH.into(), body, timeout_ms: RECORDS_TIMEOUT_MS };
+            if let Ok(token) = host.call(&call) {
+                self.calls.insert(token, Asked::Refresh);
+            }
+        }
+    }
+}
+
+impl Asked {
+    fn name(&self) -> &'static str {
+        match self {
+            Asked::Bundle => "the poll for a bundle",
+            Asked::Records(_) => "a batch of records",
+            Asked::Refresh => "the wish for fresh keys",
+        }
+    }
+}
+
+/// Status and body of control's answer. Without headers the connection was reset; there is nothing to read then.
+pub fn read_answer(headers: usize, host: &dyn Host) -> (u16, Vec<u8>) {
+    if headers == 0 {
+        return (0, Vec::new());
+    }
+    let headers = host.headers(Side::Call).unwrap_or_default();
+    let status = headers.iter().find(|(name, _)| name == ":status").and_then(|(_, value)| value.parse().ok());
+    (status.unwrap_or(0), host.body(Side::Call).unwrap_or_default())
+}

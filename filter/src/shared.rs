@@ -1,0 +1,89 @@
+//! What the exchanges of one VM share: the bundle in force, verified tokens, the queue of records, and calls
+//! that are to be made again.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+
+use sluice_engine::identity::Cache;
+use sluice_engine::judge::Runtime;
+use sluice_engine::policy::bundle::SignedBundle;
+
+use crate::config::Settings;
+use crate::exchange::Exchange;
+use crate::host::{Host, Metric};
+use crate::queue::Queue;
+
+/// One for each root context.
+pub struct Shared {
+    /// The plugin configuration.
+    pub settings: Settings,
+    /// Envoy's node id, for records.
+    pub node: String,
+    /// The bundle in force. An exchange keeps the one that it began with.
+    pub runtime: RefCell<Option<Arc<Runtime>>>,
+    /// Tokens that were verified under the bundle in force.
+    pub tokens: RefCell<Cache>,
+    /// Records on their way.
+    pub queue: RefCell<Queue>,
+    /// Issuers whose keys control should look at again, with the key id that was missing.
+    pub refreshes: RefCell<BTreeMap<String, String>>,
+    /// Exchanges whose question to control failed and is asked again at the moment given.
+    pub retries: RefCell<Vec<Retry>>,
+    /// Calls made by the root context in the name of an exchange, by token.
+    pub proxied: RefCell<HashMap<u32, Proxied>>,
+}
+
+/// The context and the exchange in whose name a call was made.
+pub type Proxied = (u32, Weak<RefCell<Exchange>>);
+
+/// An exchange that waits to ask control again.
+pub struct Retry {
+    /// Unix milliseconds.
+    pub at_ms: u64,
+    /// The exchange's context.
+    pub context: u32,
+    /// The exchange, unless its client has left.
+    pub exchange: Weak<RefCell<Exchange>>,
+}
+
+impl Shared {
+    /// Takes a bundle into force if it is good and newer than the one before. Says whether it did.
+    pub fn load(&self, signed: &SignedBundle, host: &dyn Host) -> bool {
+        let loaded = signed.open(&self.settings.keys).map_err(|why| why.to_string()).and_then(|bundle| {
+            let newer =
+                self.runtime.borrow().as_ref().is_none_or(|own| bundle.issued_at_ms >= own.issued_at_ms);
+            if !newer {
+                return Err("the bundle is older than the one in force".to_owned());
+            }
+            Runtime::new(bundle).map_err(|why| why.to_string())
+        });
+        match loaded {
+            Ok(runtime) => {
+                log::info!("sluice: bundle {} is in force", runtime.version);
+                *self.runtime.borrow_mut() = Some(Arc::new(runtime));
+                *self.tokens.borrow_mut() = Cache::default();
+                host.count(Metric::BundleLoaded, 1);
+                true
+            }
+            Err(why) => {
+                log::error!("sluice: a bundle was kept out, the last good one stays: {why}");
+                host.count(Metric::BundleRejected, 1);
+                false
+            }
+        }
+    }
+
+    /// Asks for `exchange` to be driven again at a moment.
+    pub fn retry_at(&self, at_ms: u64, context: u32, exchange: &Weak<RefCell<Exchange>>) {
+        self.retries.borrow_mut().push(Retry { at_ms, context, exchange: exchange.clone() });
+    }
+
+    /// The exchanges that are due.
+    pub fn due(&self, now_ms: u64) -> Vec<(u32, Rc<RefCell<Exchange>>)> {
+        let mut retries = self.retries.borrow_mut();
+        let due = retries.extract_if(.., |retry| retry.at_ms <= now_ms);
+        due.filter_map(|retry| Some((retry.context, retry.exchange.upgrade()?))).collect()
+    }
+}

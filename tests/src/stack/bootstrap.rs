@@ -1,0 +1,177 @@
+//! Fills `envoy/bootstrap.yaml` in.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::StackError;
+use super::upstream::Upstream;
+
+const BOOTSTRAP: &str = include_str!("../../../envoy/bootstrap.yaml");
+const MODEL_KEY: &str = include_str!("../../../envoy/model-key.yaml");
+
+/// What stands before and after the parts that Sluice adds.
+const BEGIN: &str = "# sluice: begin";
+const END: &str = "# sluice: end";
+
+/// What the bootstrap needs to know.
+#[derive(Debug)]
+pub struct Bootstrap<'a> {
+    /// Envoy's node id.
+    pub node: &'a str,
+    /// Where clients connect, on 127.0.0.1.
+    pub port: u16,
+    /// Where Envoy's admin page is, on 127.0.0.1.
+    pub admin_port: u16,
+    /// The model.
+    pub upstream: &'a Upstream,
+    /// File with the certificates to trust, when the model is spoken to over TLS.
+    pub certificates: Option<&'a Path>,
+    /// The secret file with the model's key.
+    pub secret: &'a Path,
+    /// The filter; absent: a plain proxy.
+    pub sluice: Option<Sluice<'a>>,
+}
+
+/// What the filter adds.
+#[derive(Debug)]
+pub struct Sluice<'a> {
+    /// The wasm file.
+    pub module: &'a Path,
+    /// The plugin configuration, as JSON text.
+    pub configuration: &'a str,
+    /// Where control listens, on 127.0.0.1.
+    pub control_port: u16,
+}
+
+impl Bootstrap<'_> {
+    /// The bootstrap as Envoy reads it.
+    ///
+    /// # Errors
+    /// [`StackError::Template`] when the template has a word that nothing fills.
+    pub fn render(&self) -> Result<String, StackError> {
+        let mut words = BTreeMap::from([
+            ("NODE_ID", json!(self.node)),
+            ("PORT", json!(self.port)),
+            ("ADMIN_PORT", json!(self.admin_port)),
+            ("SECRET_FILE", json!(self.secret)),
+            ("SECRET_DIRECTORY", json!(self.secret.parent())),
+            ("UPSTREAM_HOST", json!(self.upstream.host)),
+            ("UPSTREAM_PORT", json!(self.upstream.port)),
+            ("UPSTREAM_AUTHORITY", json!(self.upstream.authority())),
+            ("UPSTREAM_DISCOVERY", json!(self.discovery())),
+            ("UPSTREAM_TRANSPORT_SOCKET", self.transport_socket()),
+        ]);
+        let Some(sluice) = &self.sluice else { return fill(&without_sluice(BOOTSTRAP), &words) };
+        words.insert("MODULE", json!(sluice.module));
+        words.insert("PLUGIN_CONFIGURATION", json!(sluice.configuration));
+        words.insert("CONTROL_PORT", json!(sluice.control_port));
+        fill(BOOTSTRAP, &words)
+    }
+
+    fn discovery(&self) -> &'static str {
+        let address = self.upstream.host.parse::<std::net::IpAddr>().is_ok();
+        if address { "STATIC" } else { "LOGICAL_DNS" }
+    }
+
+    fn transport_socket(&self) -> Value {
+        let Some(certificates) = self.certificates.filter(|_| self.upstream.tls) else {
+            return json!({
+                "name": "envoy.transport_sockets.raw_buffer",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer",
+                },
+            });
+        };
+        json!({
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+                "sni": self.upstream.host,
+                // The certificate must name the host; without this Envoy takes any that is signed.
+                "auto_sni_san_validation": true,
+                "common_tls_context": {
+                    "validation_context": { "trusted_ca": { "filename": certificates } },
+                },
+            },
+        })
+    }
+}
+
+/// The secret file with the model's key.
+///
+/// # Errors
+/// [`StackError::Template`] when the template has a word that nothing fills.
+pub fn model_key(key: &str) -> Result<String, StackError> {
+    fill(MODEL_KEY, &BTreeMap::from([("KEY", json!(key))]))
+}
+
+fn without_sluice(template: &str) -> String {
+    let mut ours = false;
+    let mut out = String::with_capacity(template.len());
+    for line in template.lines() {
+        match line.trim() {
+            BEGIN => ours = true,
+            END => ours = false,
+            _ if ours => {}
+            _ => {
+                out.push_str(line);
+                out.push('\n');
+            }
+        }
+    }
+    out
+}
+
+/// Puts each word in place of its `${NAME}`, as JSON, which is YAML too.
+fn fill(template: &str, words: &BTreeMap<&str, Value>) -> Result<String, StackError> {
+    let mut pieces = template.split("${");
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (name, rest) = piece.split_once('}').ok_or_else(|| StackError::Template(piece.to_owned()))?;
+        match words.get(name) {
+            Some(word) => out.push_str(&word.to_string()),
+            None => return Err(StackError::Template(name.to_owned())),
+        }
+        out.push_str(rest);
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bootstrap<'a>(upstream: &'a Upstream, sluice: Option<Sluice<'a>>) -> Bootstrap<'a> {
+        Bootstrap {
+            node: "node",
+            port: 8080,
+            admin_port: 9901,
+            upstream,
+            certificates: Some(Path::new("/certificates")),
+            secret: Path::new("/secrets/model-key.yaml"),
+            sluice,
+        }
+    }
+
+    #[test]
+    fn every_word_is_filled_with_and_without_the_filter() {
+        let upstream = Upstream::anthropic();
+        let sluice =
+            Sluice { module: Path::new("/m.wasm"), configuration: r#"{"a":"it's"}"#, control_port: 1 };
+        let with = bootstrap(&upstream, Some(sluice)).render().unwrap();
+        assert!(with.contains(r#"value: "{\"a\":\"it's\"}""#), "{with}");
+        assert!(with.contains("auto_sni_san_validation"));
+        let plain = bootstrap(&upstream, None).render().unwrap();
+        for rendered in [&with, &plain] {
+            assert!(!rendered.contains("${"), "{rendered}");
+        }
+        assert!(!plain.contains("sluice-control") && !plain.contains("wasm"), "{plain}");
+    }
+
+    #[test]
+    fn a_key_cannot_break_out_of_its_place() {
+        assert!(model_key("a\"\nb").unwrap().contains(r#"inline_string: "a\"\nb""#));
+    }
+}
