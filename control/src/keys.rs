@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD};
@@ -192,7 +192,7 @@ fn open_state(state: &Path) -> Result<(), KeyError> {
     check_mode(state, 0o700)
 }
 
-fn seed(path: &PathBuf, make: bool) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+fn seed(path: &Path, make: bool) -> Result<Zeroizing<[u8; 32]>, KeyError> {
     if !path.exists() {
         if !make {
             return Err(KeyError::Absent { path: path.display().to_string() });

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use axum::serve::ListenerExt;
 use sluice_engine::policy::document::KeySource;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -129,6 +130,12 @@ pub async fn serve(options: Options) -> Result<(), String> {
             let _closed = closing.wait_for(|closing| *closing).await;
         }
     };
+    // Small answers must not wait for the other side's acknowledgement of the one before.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+        }
+    });
     let server =
         tokio::spawn(axum::serve(listener, app(control)).with_graceful_shutdown(ended).into_future());
     wait_for_signal().await?;

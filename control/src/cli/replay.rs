@@ -105,7 +105,7 @@ fn exchanges(text: &str) -> Result<Vec<Exchange>, Failure> {
         }
         let Some(exchange) = exchanges.get_mut(place) else { continue };
         match entry {
-            Entry::Hold(event) => exchange.holds.push(event),
+            Entry::Hold(event) => exchange.holds.push(*event),
             Entry::Exchange(record) => {
                 let body = record.body.as_ref().map(|body| value(body, &blocks));
                 match record.stage {

@@ -22,6 +22,9 @@ use crate::client::Client;
 use crate::policies::Loaded;
 use fetch::{Fetched, fetch, inline};
 
+/// The shortest time between two fetches, whatever the issuer says of its keys' freshness.
+const OFTENEST: Duration = Duration::from_secs(30);
+
 /// How often keys are fetched.
 const EVERY: Duration = Duration::from_secs(300);
 
@@ -158,7 +161,7 @@ impl Keyring {
         match fetched {
             Ok(fetched) => {
                 known.failures = 0;
-                known.due = Some(Instant::now() + fetched.fresh.clamp(RETRY.0 * 15, EVERY));
+                known.due = Some(Instant::now() + fetched.fresh.clamp(OFTENEST, EVERY));
                 known.keys = fetched.keys;
                 status.error = None;
             }

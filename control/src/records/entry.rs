@@ -10,7 +10,7 @@ pub enum Entry {
     /// A stage of an exchange.
     Exchange(Box<Record>),
     /// Something happened to a hold.
-    Hold(HoldEvent),
+    Hold(Box<HoldEvent>),
 }
 
 /// Something that happened to a hold.

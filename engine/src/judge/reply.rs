@@ -156,7 +156,7 @@ impl Case {
         let mut unit = Unit { leaves: units::all_strings(input), ..Unit::default() };
         match self.runtime.masking.tool_inputs {
             ToolInputMasking::Restore => self.restore(&unit.leaves, splices),
-            ToolInputMasking::Mask => self.mask(&mut unit, Direction::Response, splices),
+            ToolInputMasking::Mask => self.mask(&mut unit, Direction::ToolInput, splices),
         }
     }
 

@@ -138,10 +138,15 @@ impl Minter {
 
     /// The value in a sealed mask of this tenant.
     pub(super) fn open(&self, mask: &str) -> Option<String> {
+        self.open_kind(mask).map(|(_, value)| value)
+    }
+
+    /// The same, with the kind.
+    pub(super) fn open_kind<'m>(&self, mask: &'m str) -> Option<(&'m str, String)> {
         let (kind, body) = mask.strip_prefix('<')?.strip_suffix('>')?.split_once(":~")?;
         let mut cipher = Aes128Siv::new(&self.seal.into());
         let value = cipher.decrypt([kind.as_bytes()], &decode(body)?).ok()?;
-        String::from_utf8(value).ok()
+        Some((kind, String::from_utf8(value).ok()?))
     }
 }
 

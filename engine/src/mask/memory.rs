@@ -14,6 +14,11 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// How many findings of each kind were seen, exempt ones included, since this was last asked.
+    pub fn take_findings(&mut self) -> BTreeMap<String, u32> {
+        std::mem::take(&mut self.findings)
+    }
+
     /// How many findings of each kind were seen, exempt ones included.
     pub fn findings(&self) -> &BTreeMap<String, u32> {
         &self.findings

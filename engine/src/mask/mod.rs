@@ -58,6 +58,9 @@ pub enum Direction {
     Response,
     /// To the caller's tools, where policy masks their inputs: as [`Direction::Response`], but pseudonyms stay.
     ToolInput,
+    /// Into the record: every value is masked, whoever is exempt and whatever mode is on, and a sealed mask, which
+    /// could be opened, becomes the pseudonym of its value.
+    Record,
 }
 
 /// Something that was found. Says where and what, never the value.
@@ -96,6 +99,11 @@ pub struct Profile {
 }
 
 impl Profile {
+    /// Whether nothing is exempt.
+    pub fn is_empty(&self) -> bool {
+        !self.exempt.contains(&true)
+    }
+
     fn exempts(&self, kind: usize) -> bool {
         self.exempt.get(kind).copied().unwrap_or(false)
     }
@@ -196,7 +204,7 @@ impl Masker {
         profile: &Profile,
         memory: &mut Memory,
     ) -> Vec<Edit> {
-        if self.is_off() {
+        if self.is_off() && direction != Direction::Record {
             return Vec::new();
         }
         let view = View::of(text);
@@ -257,6 +265,11 @@ impl Masker {
         let replace = |with: String| Some(Edit { start, end, with });
         let (kind, long) = match region.what {
             What::Nothing => return None,
+            What::Mask if direction == Direction::Record => {
+                let mask = view.slice(region.start, region.end);
+                let (kind, value) = self.minter.open_kind(&mask)?;
+                return replace(self.minter.pseudonym(kind, &value));
+            }
             What::Mask if self.mode == MaskMode::Observe => return None,
             What::Mask => {
                 let mask = view.slice(region.start, region.end);
@@ -265,7 +278,7 @@ impl Masker {
                     Direction::Response if self.restore => {
                         memory.original(&mask).map(str::to_owned).and_then(replace)
                     }
-                    Direction::Response | Direction::ToolInput => None,
+                    Direction::Response | Direction::ToolInput | Direction::Record => None,
                 };
             }
             What::Open(kind, _) => (kind, true),
@@ -273,7 +286,7 @@ impl Masker {
         };
         let (name, style) = self.scanner.kinds().get(kind)?;
         memory.count(name);
-        if self.mode == MaskMode::Observe || profile.exempts(kind) {
+        if direction != Direction::Record && (self.mode == MaskMode::Observe || profile.exempts(kind)) {
             return None;
         }
         let with = match (style, direction) {
@@ -282,6 +295,9 @@ impl Masker {
             (MaskStyle::Pseudonym, Direction::Request) => {
                 let value = view.slice(region.start, region.end);
                 memory.pseudonym(name, &value, || self.minter.pseudonym(name, &value))
+            }
+            (MaskStyle::Pseudonym, Direction::Record) => {
+                self.minter.pseudonym(name, &view.slice(region.start, region.end))
             }
             (MaskStyle::Pseudonym, Direction::Response | Direction::ToolInput) => text
                 .get(start..end)

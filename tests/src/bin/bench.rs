@@ -1,8 +1,8 @@
 //! `make bench`: latency and throughput, Envoy with the filter beside the same Envoy without, in one run.
 //!
-//! Both have the same listener settings and one stand-in each on this machine, so what differs is the filter. The
+//! Both have the same listener settings and the same quick upstream on this machine, so what differs is the filter. The
 //! bodies look like an agent's: prose, code and JSON in many messages, with an email address and a card here and
-//! there. `SECONDS=N` sets the length of a measurement (default 4), `CASES=word` chooses by name.
+//! there. `BENCH_SECONDS=N` sets the length of a measurement (default 4), `BENCH_CASES=word` chooses by name.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,12 +10,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sluice_tests::load::{LoadError, Measured, Timed, run};
 use sluice_tests::prompt::Prompt;
-use sluice_tests::stack::{DEFAULT_POLICY, Policy, Settings, Stack, StackError};
+use sluice_tests::quick;
+use sluice_tests::stack::{DEFAULT_POLICY, Policy, Settings, Stack, StackError, Upstream};
 
 #[derive(Debug, thiserror::Error)]
 enum BenchError {
     #[error(transparent)]
     Stack(#[from] StackError),
+    #[error("the upstream cannot listen: {0}")]
+    Upstream(#[from] std::io::Error),
     #[error("{0}: {1}")]
     Load(&'static str, LoadError),
 }
@@ -56,8 +59,8 @@ async fn main() -> ExitCode {
 }
 
 async fn bench() -> Result<(), BenchError> {
-    let time = Duration::from_secs(number("SECONDS").unwrap_or(4));
-    let chosen = std::env::var("CASES").unwrap_or_default();
+    let time = Duration::from_secs(number("BENCH_SECONDS").unwrap_or(4));
+    let chosen = std::env::var("BENCH_CASES").unwrap_or_default();
     let cases: Vec<&Case> = CASES.iter().filter(|case| case.name.contains(&chosen)).collect();
     println!("{}", machine());
     println!(
@@ -69,11 +72,13 @@ async fn bench() -> Result<(), BenchError> {
         "{:<28}{:<16}{:>10}{:>10}{:>11}{:>8}{:>8}{:>8}",
         "body", "envoy", "p50 ms", "p99 ms", "req/s", "p50 x", "p99 x", "req/s x"
     );
-    let plain = Stack::start(Settings { filter: false, workers: 1, ..Settings::default() }).await?;
+    let upstream = Some(Upstream::local(quick::start().await?));
+    let settings = Settings { workers: 1, upstream, ..Settings::default() };
+    let plain = Stack::start(Settings { filter: false, ..settings.clone() }).await?;
     let mut beside = Vec::new();
     for mode in MODES {
         let policy = DEFAULT_POLICY.replace("mode: before-forward", &format!("mode: {mode}"));
-        let settings = Settings { policy: Policy::Text(policy), workers: 1, ..Settings::default() };
+        let settings = Settings { policy: Policy::Text(policy), ..settings.clone() };
         beside.push((mode, Stack::start(settings).await?));
     }
     for case in cases {
@@ -92,7 +97,10 @@ async fn bench() -> Result<(), BenchError> {
 async fn measure(case: &Case, stack: &Stack, token: &str, time: Duration) -> Result<Measured, BenchError> {
     let stream = case.timed == Timed::FirstByte;
     let prompt = Prompt::with_messages(conversation(case.bytes)).stream(stream);
-    let ask = prompt.ask(&stack.url, token);
+    let mut ask = prompt.ask(&stack.url, token);
+    if stream {
+        ask = ask.header(quick::STREAM, "yes");
+    }
     run(&ask, &stack.url, case.connections, time, case.timed)
         .await
         .map_err(|error| BenchError::Load(case.name, error))
@@ -119,7 +127,7 @@ fn conversation(bytes: usize) -> Value {
         let role = if messages.len() % 2 == 0 { "user" } else { "assistant" };
         messages.push(json!({ "role": role, "content": text }));
     }
-    messages.push(json!({ "role": "user", "content": "say: All is well, nothing to report.\nchunk: 8" }));
+    messages.push(json!({ "role": "user", "content": "What do you make of it?" }));
     Value::Array(messages)
 }
 

@@ -17,6 +17,7 @@
 //!
 //! An import that Envoy does not offer makes [`Host::new`] fail, as it makes Envoy refuse the module.
 
+mod effects;
 mod exchange;
 mod imports;
 mod map;

@@ -10,6 +10,7 @@
 
 mod bootstrap;
 mod control;
+mod error;
 pub mod place;
 mod policy;
 mod process;
@@ -18,7 +19,7 @@ mod upstream;
 use std::fs;
 use std::io;
 use std::net::TcpListener;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,7 @@ use tempfile::TempDir;
 
 pub use self::bootstrap::{Bootstrap, Sluice, model_key};
 pub use self::control::{Control, Hold};
+pub use self::error::StackError;
 pub use self::policy::{DEFAULT_POLICY, Policy};
 pub use self::process::Process;
 pub use self::upstream::Upstream;
@@ -39,71 +41,6 @@ pub const STAND_IN_KEY: &str = "stand-in-key";
 /// A first start compiles the module in every worker, maybe on a busy machine.
 const START: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(50);
-
-/// Why the stack does not run.
-#[derive(Debug, thiserror::Error)]
-pub enum StackError {
-    /// Something that must be there first is not.
-    #[error("{what} is missing: {remedy}")]
-    Missing {
-        /// What.
-        what: String,
-        /// What to do.
-        remedy: String,
-    },
-    /// A setting that cannot be.
-    #[error("{name}: {reason}")]
-    Setting {
-        /// The setting, as it is called in the environment.
-        name: &'static str,
-        /// Why not, and what to write.
-        reason: String,
-    },
-    /// A file that cannot be read or written.
-    #[error("{path}: {error}")]
-    File {
-        /// The file.
-        path: String,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// A program that cannot be run at all.
-    #[error("{name} cannot be started: {reason}")]
-    Start {
-        /// Which.
-        name: &'static str,
-        /// What the system says.
-        reason: String,
-    },
-    /// A process that did not do what it should, with the end of its log.
-    #[error("{name}: {what}; the end of its log:\n{tail}")]
-    Process {
-        /// Which.
-        name: &'static str,
-        /// What is wrong.
-        what: String,
-        /// The last lines of its log.
-        tail: String,
-    },
-    /// A command of `sluice` that failed.
-    #[error("`sluice {command}` failed: {output}")]
-    Command {
-        /// The command.
-        command: String,
-        /// What it wrote.
-        output: String,
-    },
-    /// A word in the bootstrap that nothing fills.
-    #[error("the bootstrap has an unknown word: {0}")]
-    Template(String),
-}
-
-impl StackError {
-    fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.display().to_string();
-        move |error| Self::File { path, error }
-    }
-}
 
 /// What the stack shall be.
 #[derive(Debug, Clone)]
@@ -384,8 +321,9 @@ fn state_directory(wanted: Option<&Path>) -> Result<(PathBuf, Option<TempDir>), 
             Ok((absolute, None))
         }
         None => {
-            let temporary =
-                TempDir::with_prefix("sluice-").map_err(StackError::file(&std::env::temp_dir()))?;
+            let private = fs::Permissions::from_mode(0o700);
+            let made = tempfile::Builder::new().prefix("sluice-").permissions(private).tempdir();
+            let temporary = made.map_err(StackError::file(&std::env::temp_dir()))?;
             Ok((temporary.path().to_owned(), Some(temporary)))
         }
     }

@@ -23,6 +23,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
 use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -110,6 +111,11 @@ pub async fn serve(listener: TcpListener, key: Option<String>) -> std::io::Resul
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(middleware::map_response(mark))
         .with_state(state);
+    // An event must leave when it is written, not when the one before is acknowledged.
+    let listener = listener.tap_io(|stream| {
+        // Without it the stream is only slower.
+        let _ = stream.set_nodelay(true);
+    });
     axum::serve(listener, app).await
 }
 

@@ -24,7 +24,7 @@ CREATE TABLE heads (
 
 -- Content-addressed text that records name.
 CREATE TABLE blocks (
-    digest TEXT    NOT NULL UNIQUE,
+    digest BLOB    NOT NULL UNIQUE,
     list   INTEGER NOT NULL,
     text   TEXT    NOT NULL
 );

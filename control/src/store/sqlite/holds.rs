@@ -106,7 +106,7 @@ pub async fn decide(
     .bind(&hold.id)
     .execute(connection)
     .await?;
-    log.push(Entry::Hold(HoldEvent::decided(&hold, now_ms)));
+    log.push(Entry::Hold(Box::new(HoldEvent::decided(&hold, now_ms))));
     Ok(Decided::Done(hold))
 }
 
@@ -147,7 +147,7 @@ async fn mark_expired(
             .bind(&hold.id)
             .execute(&mut *connection)
             .await?;
-        log.push(Entry::Hold(HoldEvent::expired(&hold, now_ms)));
+        log.push(Entry::Hold(Box::new(HoldEvent::expired(&hold, now_ms))));
         ids.push(hold.id);
     }
     Ok(ids)
@@ -181,7 +181,7 @@ async fn open(
     .bind(signed(hold.expires_ms))
     .execute(connection)
     .await?;
-    log.push(Entry::Hold(HoldEvent::opened(&hold)));
+    log.push(Entry::Hold(Box::new(HoldEvent::opened(&hold))));
     Ok(hold)
 }
 
@@ -208,7 +208,7 @@ async fn use_up(
         });
     }
     hold.used = Some(Used { exchange: exchange.to_owned(), at_ms: now_ms });
-    log.push(Entry::Hold(HoldEvent::used(&hold, exchange, now_ms)));
+    log.push(Entry::Hold(Box::new(HoldEvent::used(&hold, exchange, now_ms))));
     Ok(hold)
 }
 

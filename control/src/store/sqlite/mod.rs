@@ -180,6 +180,8 @@ impl Store for Sqlite {
     }
 
     async fn close(&self) {
+        // The last connection to close folds the write-ahead log into the file, and only the writer's can.
+        self.readers.close().await;
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take();
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task
@@ -187,6 +189,5 @@ impl Store for Sqlite {
         {
             tracing::error!(%error, "the writer ended badly");
         }
-        self.readers.close().await;
     }
 }

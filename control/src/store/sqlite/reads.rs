@@ -25,7 +25,9 @@ pub async fn overdue(pool: &SqlitePool, now_ms: u64) -> Result<i64, StoreError> 
 pub async fn missing(pool: &SqlitePool, digests: Vec<String>) -> Result<Vec<String>, StoreError> {
     let mut present = std::collections::HashSet::new();
     for some in digests.chunks(DIGESTS) {
-        for row in by_digest(pool, "SELECT digest FROM blocks WHERE digest IN", some).await? {
+        for row in
+            by_digest(pool, "SELECT lower(hex(digest)) AS digest FROM blocks WHERE digest IN", some).await?
+        {
             present.insert(row.try_get::<String, _>(0)?);
         }
     }
@@ -36,7 +38,13 @@ pub async fn missing(pool: &SqlitePool, digests: Vec<String>) -> Result<Vec<Stri
 pub async fn blocks(pool: &SqlitePool, digests: Vec<String>) -> Result<Vec<Block>, StoreError> {
     let mut blocks = Vec::with_capacity(digests.len());
     for some in digests.chunks(DIGESTS) {
-        for row in by_digest(pool, "SELECT digest, text, list FROM blocks WHERE digest IN", some).await? {
+        for row in by_digest(
+            pool,
+            "SELECT lower(hex(digest)) AS digest, text, list FROM blocks WHERE digest IN",
+            some,
+        )
+        .await?
+        {
             blocks.push(block(&row)?);
         }
     }
@@ -48,7 +56,7 @@ async fn by_digest(
     select: &str,
     digests: &[String],
 ) -> Result<Vec<SqliteRow>, StoreError> {
-    let sql = format!("{select} ({})", vec!["?"; digests.len()].join(", "));
+    let sql = format!("{select} ({})", vec!["unhex(?)"; digests.len()].join(", "));
     let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(digests.len() == 1);
     for digest in digests {
         query = query.bind(digest.clone());
@@ -62,7 +70,7 @@ pub async fn blocks_after(
     cursor: i64,
     limit: u32,
 ) -> Result<Vec<(i64, Block)>, StoreError> {
-    let sql = "SELECT rowid, digest, text, list FROM blocks WHERE rowid > ? ORDER BY rowid LIMIT ?";
+    let sql = "SELECT rowid, lower(hex(digest)) AS digest, text, list FROM blocks WHERE rowid > ? ORDER BY rowid LIMIT ?";
     let rows = sqlx::query(sql).bind(cursor).bind(limit).fetch_all(pool).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, block(row)?))).collect()
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 use sluice_engine::record::chain::Problem;
 use sluice_engine::record::checkpoint::Checkpoint;
 use sluice_engine::record::{Record, Who, cut};
+use sluice_engine::wire::HoldAsk;
 use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
 
 use super::*;
@@ -185,7 +186,7 @@ async fn a_hold_is_decided_once_and_not_after_its_end() {
     let late = kept.store.add(asking("other", "e0"), NOW).await.unwrap().unwrap();
     let past = NOW + 60_000;
     assert!(matches!(kept.store.decide(approval(&late.id), past).await.unwrap(), Decided::TooLate(_)));
-    assert_eq!(kept.store.expire(past).await.unwrap(), [late.id.clone()]);
+    assert_eq!(kept.store.expire(past).await.unwrap(), std::slice::from_ref(&late.id));
     assert!(kept.store.expire(past).await.unwrap().is_empty());
     // Long after, the same thing may be asked for again.
     let again = kept.store.add(asking("other", "e9"), past + 2 * 3_600_000).await.unwrap().unwrap();
@@ -193,6 +194,32 @@ async fn a_hold_is_decided_once_and_not_after_its_end() {
     assert_eq!(again.state, HoldDecision::Waiting);
     let report = kept.verify().await;
     assert_eq!(report.writers[0].entries, 5, "opened, denied, opened, expired, opened");
+}
+
+#[tokio::test]
+async fn an_approval_covers_later_turns_of_its_thread_until_someone_refuses() {
+    let kept = kept().await;
+    let turn = |key: &str, exchange: &str, thread: &str, history: bool| {
+        let ask = HoldAsk { thread: thread.into(), history, ..ask(key, exchange) };
+        Addition { ask: Some(ask), ..Addition::default() }
+    };
+    let first = kept.store.add(turn("k1", "e1", "t", false), NOW).await.unwrap().unwrap();
+    kept.store.decide(approval(&first.id), NOW).await.unwrap();
+    let unused = kept.store.add(turn("k2", "e2", "t", true), NOW).await.unwrap().unwrap();
+    assert_eq!(unused.state, HoldDecision::Waiting, "an approval that nobody used covers nothing");
+    kept.store.claim(&first.id, "e1", NOW).await.unwrap();
+    for (key, thread, history, state) in [
+        ("k3", "t", true, HoldDecision::Approved),
+        ("k4", "t", false, HoldDecision::Waiting),
+        ("k5", "other", true, HoldDecision::Waiting),
+    ] {
+        let told = kept.store.add(turn(key, "e3", thread, history), NOW).await.unwrap().unwrap();
+        assert_eq!(told.state, state, "{key}");
+    }
+    let refusal = Decision { approve: false, ..approval(&unused.id) };
+    kept.store.decide(refusal, NOW + 1).await.unwrap();
+    let told = kept.store.add(turn("k6", "e4", "t", true), NOW + 2).await.unwrap().unwrap();
+    assert_eq!(told.state, HoldDecision::Waiting, "someone has refused the thread since");
 }
 
 #[tokio::test]
@@ -310,6 +337,41 @@ async fn sessions_add_up_and_page() {
     assert_eq!(names, [("s1", true, 3, 3)]);
     let nobody = WhichSessions { subject: Some("ben".into()), before: None, limit: 9 };
     assert!(kept.store.sessions(nobody).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_fifty_turn_conversation_costs_its_growth_on_disk_too() {
+    let empty = kept().await;
+    empty.store.close().await;
+    let empty = std::fs::metadata(&empty.path).unwrap().len();
+    let kept = kept().await;
+    let words = |count: usize, seed: usize| -> String {
+        (0..count).map(|n| format!("word{} ", (n * 7919 + seed * 104_729) % 100_000)).collect()
+    };
+    let mut messages = vec![json!({"role": "user", "content": words(60, 0)})];
+    let mut text = 0;
+    for turn in 1..=50 {
+        let body = json!({"system": words(1500, 9), "tools": [{"description": words(3000, 11)}], "messages": messages});
+        text = body.to_string().len();
+        let (body, blocks) = cut(&body.to_string());
+        let open = Record { body: Some(body), ..record(&format!("e{turn}")) };
+        let mut missing =
+            kept.store.missing(blocks.iter().map(|b| b.digest.clone()).collect()).await.unwrap();
+        missing.sort();
+        let blocks = blocks.into_iter().filter(|b| missing.binary_search(&b.digest).is_ok()).collect();
+        let entries = vec![Entry::Exchange(Box::new(open))];
+        kept.store.add(Addition { entries, blocks, ..Addition::default() }, NOW).await.unwrap();
+        messages.push(json!({"role": "assistant", "content": words(25, turn)}));
+        messages.push(json!({"role": "user", "content": words(220, turn + 1000)}));
+    }
+    let report = kept.verify().await;
+    assert!(report.sound, "{report:?}");
+    kept.store.close().await;
+    // Records, indexes, signatures and half-filled pages included; 50 whole bodies would be 30 times the text.
+    let file = std::fs::metadata(&kept.path).unwrap().len() - empty;
+    let ratio = file as f64 / text as f64;
+    println!("{file} bytes of database for {text} bytes of text: {ratio:.2}");
+    assert!(ratio < 2.0, "{file} bytes of database for {text} bytes of text: {ratio:.2}");
 }
 
 /// 4 kB of new text in each record, as a filter sends it: cut into blocks, in batches of one and of fifty.

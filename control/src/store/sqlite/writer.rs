@@ -263,7 +263,8 @@ impl Writer {
 
     async fn write_blocks(&mut self, blocks: &[Block]) -> Result<(), StoreError> {
         for rows in blocks.chunks(ROWS) {
-            let sql = insert("INSERT INTO blocks (digest, list, text) VALUES", "(?, ?, ?)", rows.len());
+            let sql =
+                insert("INSERT INTO blocks (digest, list, text) VALUES", "(unhex(?), ?, ?)", rows.len());
             let mut query = sqlx::query(AssertSqlSafe(format!("{sql} ON CONFLICT DO NOTHING")));
             for block in rows {
                 query = query.bind(block.digest.clone()).bind(block.list).bind(block.text.clone());

@@ -89,7 +89,8 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn a_stream_with_nothing_to_change_leaves_byte_for_byte() {
-    let bytes = full();
+    // Words that end where their event ends are never held back.
+    let bytes = text(&full()).replace("\"Hel\"", "\"Hel \"").replace("\"world\"", "\"world \"").into_bytes();
     assert_eq!(text(&run(&mut case(json!({})), &[&bytes])), text(&bytes));
 }
 

@@ -1,0 +1,204 @@
+//! Runs `sluice` with a state directory and a policy of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use axum::http::{Method, StatusCode};
+use serde_json::{Value, json};
+use sluice_control::client::{Call, Client};
+use tempfile::TempDir;
+
+pub const POLICY: &str = r#"
+issuers:
+  - name: own
+    issuer: http://sluice.test
+    audiences: [sluice]
+    keys: control
+roles:
+  - name: writer
+    scopes: [messages.create]
+bindings:
+  - name: writers
+    groups: [writers]
+    roles: [writer]
+access:
+  auditors: [auditors]
+"#;
+
+pub struct Service {
+    child: Option<Child>,
+    pub dir: TempDir,
+    pub url: String,
+    client: Client,
+}
+
+fn sluice() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
+    for name in ["SLUICE_URL", "SLUICE_TOKEN", "SLUICE_STATE", "SLUICE_POLICY", "SLUICE_LISTEN"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+impl Service {
+    pub async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("policy")).unwrap();
+        fs::write(dir.path().join("policy/base.yaml"), POLICY).unwrap();
+        let mut service = Self { child: None, dir, url: String::new(), client: Client::new() };
+        service.run().await;
+        service
+    }
+
+    /// Starts the binary, on a port that the system picks.
+    pub async fn run(&mut self) {
+        let log = fs::File::create(self.log_file()).unwrap();
+        let child = self.command().stderr(log).stdout(Stdio::null()).spawn().unwrap();
+        self.child = Some(child);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let log = self.log();
+            if let Some((_, rest)) = log.split_once("address=127.0.0.1:") {
+                let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                self.url = format!("http://127.0.0.1:{port}");
+                break;
+            }
+            assert!(Instant::now() < deadline, "the service did not start:\n{log}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub fn command(&self) -> Command {
+        let mut command = sluice();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--public-url", "http://sluice.test"]);
+        command.arg("--state").arg(self.state()).arg("--policy").arg(self.policy());
+        command
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    pub fn policy(&self) -> PathBuf {
+        self.dir.path().join("policy")
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.dir.path().join("log")
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// SIGTERM; how it ended.
+    pub async fn terminate(&mut self) -> Option<i32> {
+        let mut child = self.child.take().unwrap();
+        Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it did not end");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub fn token(&self, subject: &str, group: &str) -> String {
+        let out = sluice()
+            .args(["token", "mint", "--subject", subject, "--group", group, "--state"])
+            .arg(self.state())
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Runs the command line as a person.
+    pub fn cli(&self, token: &str, args: &[&str]) -> Output {
+        sluice().args(args).env("SLUICE_URL", &self.url).env("SLUICE_TOKEN", token).output().unwrap()
+    }
+
+    pub fn data_token(&self) -> String {
+        fs::read_to_string(self.state().join("data.token")).unwrap().trim().to_owned()
+    }
+
+    pub async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Option<&Value>,
+    ) -> (StatusCode, Value) {
+        let url = format!("{}{path}", self.url);
+        let body = body.map(ToString::to_string);
+        let timeout = Duration::from_secs(30);
+        let call = Call { method, url: &url, token: Some(token), body, timeout, limit: 1 << 26 };
+        match self.client.call(call).await {
+            Ok(answer) => (answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null)),
+            Err(error) => (StatusCode::IM_A_TEAPOT, json!({"error": error.to_string()})),
+        }
+    }
+
+    /// As a filter.
+    pub async fn filter(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
+        self.call(method, path, &self.data_token(), body).await
+    }
+
+    pub async fn ready(&self) -> Value {
+        self.call(Method::GET, "/readyz", "", None).await.1
+    }
+
+    /// The bundle in force, opened.
+    pub async fn bundle(&self) -> Value {
+        let (status, signed) = self.filter(Method::GET, "/v1/bundle", None).await;
+        assert_eq!(status, 200, "{signed}");
+        serde_json::from_str(signed["payload"].as_str().unwrap()).unwrap()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Writes a policy the way a ConfigMap mount does: a new directory, and one rename of the link to it.
+pub fn swap(mount: &Path, generation: u32, policy: &str) {
+    let name = format!("..gen{generation}");
+    fs::create_dir(mount.join(&name)).unwrap();
+    fs::write(mount.join(&name).join("policy.yaml"), policy).unwrap();
+    std::os::unix::fs::symlink(&name, mount.join("..data_tmp")).unwrap();
+    fs::rename(mount.join("..data_tmp"), mount.join("..data")).unwrap();
+    if !mount.join("policy.yaml").exists() {
+        std::os::unix::fs::symlink("..data/policy.yaml", mount.join("policy.yaml")).unwrap();
+    }
+}
+
+pub fn ask(key: &str, exchange: &str) -> Value {
+    json!({"hold": {
+        "key": key, "thread": format!("thread of {key}"), "exchange": exchange, "rule": "writes", "message": "writes need approval",
+        "who": {"issuer": "own", "subject": "ana", "groups": ["writers"]}, "session": "s1", "part": "toolCall",
+        "tool": "Bash", "preview": "{\"command\":\"psql -c 'INSERT'\"}", "effects": ["write: INSERT"],
+        "approvers": ["approvers"], "reason": true, "expiresSeconds": 600, "policyVersion": "p",
+    }})
+}
+
+pub fn record(exchange: &str, session: &str, stage: &str) -> Value {
+    json!({
+        "exchange": exchange, "stage": stage, "atMs": 1_795_000_000_000_u64, "node": "n", "session": session,
+        "route": "messages.create", "policyVersion": "p",
+        "principal": {"issuer": "own", "subject": "ana", "groups": ["writers"]},
+    })
+}
