@@ -98,15 +98,17 @@ fn packs_and_a_policy_decide_what_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let policy = folder.path().join("policy.yaml");
     let path = policy.to_str().unwrap();
+    let rest = "issuers: [{name: idp, issuer: 'https://idp.example.com', audiences: [sluice]}]\n\
+        roles: [{name: all, scopes: ['*']}]\nbindings: [{name: staff, groups: [staff], roles: [all]}]\n";
     std::fs::write(
         &policy,
-        "masking:\n  mask: redact\n  kinds: {email: off}\n  custom:\n    - {name: employee, pattern: 'EMP-\\d{4}'}\n",
+        rest.to_owned() + "masking:\n  mask: redact\n  kinds: {email: off}\n  custom:\n    - {name: employee, pattern: 'EMP-\\d{4}'}\n",
     )
     .unwrap();
     let output = mask(&["--policy", path, "--packs", "uk"], input.as_bytes());
     let line = lines(&output).remove(0);
     assert_eq!(line["masked"], "NINO [redacted:uk_nino], mail ann@example.com, [redacted:employee]");
-    std::fs::write(&policy, "masking:\n  kinds: {credit_card: off}\n").unwrap();
+    std::fs::write(&policy, rest.to_owned() + "masking:\n  kinds: {credit_card: off}\n").unwrap();
     let refused = mask(&["--policy", path], b"x");
     assert_eq!(refused.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("payment_card"));

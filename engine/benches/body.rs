@@ -41,7 +41,8 @@ fn body(size: usize, findings: bool) -> String {
             messages.push(message);
         }
     }
-    json!({"model": "claude-sonnet-4-5", "max_tokens": 1024, "stream": true, "messages": messages}).to_string()
+    json!({"model": "claude-sonnet-4-5", "max_tokens": 1024, "stream": true, "messages": messages})
+        .to_string()
 }
 
 fn runtime() -> Option<Arc<Runtime>> {
@@ -96,7 +97,8 @@ fn main() {
             changed = judged.body.is_some();
         }
         times.sort_by(f64::total_cmp);
-        let (median, best) = (times.get(RUNS / 2).copied().unwrap_or(0.0), times.first().copied().unwrap_or(0.0));
+        let (median, best) =
+            (times.get(RUNS / 2).copied().unwrap_or(0.0), times.first().copied().unwrap_or(0.0));
         println!("{name:28} {:10} {median:10.3} {best:10.3} {changed:>8}", body.len());
     }
 }

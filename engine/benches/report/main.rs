@@ -7,9 +7,9 @@
 //!
 //! The generator is deterministic and shares nothing with the detectors but their kinds' names.
 
-mod values;
 #[path = "../traffic/mod.rs"]
 mod traffic;
+mod values;
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -39,14 +39,21 @@ struct Score {
     wrong: usize,
 }
 
-fn count(masker: &Masker, text: &str, planted: Option<(&str, usize, usize)>, scores: &mut BTreeMap<String, Score>) {
+fn count(
+    masker: &Masker,
+    text: &str,
+    planted: Option<(&str, usize, usize)>,
+    scores: &mut BTreeMap<String, Score>,
+) {
     if let Some((kind, ..)) = planted {
         scores.entry(kind.to_owned()).or_default().planted += 1;
     }
     for finding in masker.find(text) {
         let score = scores.entry(finding.kind.to_string()).or_default();
         match planted {
-            Some((kind, start, end)) if *finding.kind == *kind && finding.start < end && finding.end > start => {
+            Some((kind, start, end))
+                if *finding.kind == *kind && finding.start < end && finding.end > start =>
+            {
                 score.right += 1;
                 score.whole += usize::from((finding.start, finding.end) == (start, end));
             }
@@ -74,7 +81,12 @@ fn masker(kinds: &[(&str, MaskStyle)]) -> Option<Masker> {
 
 fn megabytes_a_second(masker: &Masker, text: &str) -> f64 {
     speed(text.len(), || {
-        black_box(masker.edits(black_box(text), Direction::Request, &Profile::default(), &mut Memory::default()));
+        black_box(masker.edits(
+            black_box(text),
+            Direction::Request,
+            &Profile::default(),
+            &mut Memory::default(),
+        ));
     })
 }
 
@@ -82,15 +94,15 @@ fn main() -> ExitCode {
     let Some(all) = masker(&[]) else { return ExitCode::from(2) };
     let mut scores = BTreeMap::new();
     let samples = samples();
-    for Sample { kind, context, valid, almost } in &samples {
+    for Sample { kind, context, after, valid, almost } in &samples {
         let mut draw = Draw::new(kind);
         for round in 0..ROUNDS {
             let frame = FRAMES.get(round % FRAMES.len()).copied().unwrap_or("{}");
             let value = valid(&mut draw);
             let front = format!("{}{context}", frame.split("{}").next().unwrap_or_default());
-            let text = format!("{front}{value}{}", frame.split("{}").nth(1).unwrap_or_default());
+            let text = format!("{front}{value}{after}{}", frame.split("{}").nth(1).unwrap_or_default());
             count(&all, &text, Some((kind, front.len(), front.len() + value.len())), &mut scores);
-            let text = frame.replace("{}", &format!("{context}{}", almost(&mut draw)));
+            let text = frame.replace("{}", &format!("{context}{}{after}", almost(&mut draw)));
             count(&all, &text, None, &mut scores);
         }
     }

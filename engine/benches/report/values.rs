@@ -18,7 +18,10 @@ pub struct Draw(u64);
 impl Draw {
     /// The sequence of a kind.
     pub fn new(kind: &str) -> Self {
-        Self(kind.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01B3)))
+        Self(
+            kind.bytes()
+                .fold(0xCBF2_9CE4_8422_2325, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01B3)),
+        )
     }
 
     fn below(&mut self, limit: usize) -> usize {
@@ -48,6 +51,8 @@ pub struct Sample {
     pub kind: &'static str,
     /// What stands in front of them.
     pub context: &'static str,
+    /// What stands behind them.
+    pub after: &'static str,
     /// A valid one.
     pub valid: Make,
     /// One that is almost valid.
@@ -60,7 +65,7 @@ fn sample(
     valid: impl Fn(&mut Draw) -> String + 'static,
     almost: impl Fn(&mut Draw) -> String + 'static,
 ) -> Sample {
-    Sample { kind, context, valid: Box::new(valid), almost: Box::new(almost) }
+    Sample { kind, context, after: "", valid: Box::new(valid), almost: Box::new(almost) }
 }
 
 /// One sample a kind.
@@ -83,31 +88,45 @@ pub fn samples() -> Vec<Sample> {
         let (a, b) = (d.below(200), d.below(10_000));
         format!("{a:03}-{:03}-{b:04}", d.below(200))
     }));
-    list.push(sample("iban", "", |d| iban(d, 0), |d| iban(d, 1)));
+    list.push(sample("iban", "", |d| iban(d, false), |d| iban(d, true)));
     list.push(sample("jwt", "", |d| jwt(d, "alg"), |d| jwt(d, "typ")));
-    list.push(sample(
-        "private_key",
-        "",
-        |d| pem(d, "PRIVATE KEY"),
-        |d| pem(d, "PUBLIC KEY"),
-    ));
-    list.push(sample(
+    list.push(sample("private_key", "", |d| pem(d, "PRIVATE KEY"), |d| pem(d, "PUBLIC KEY")));
+    let url = sample(
         "url_password",
         "postgres://app:",
         |d| d.text(BASE62, 14),
-        |d| format!("{}@db.internal", d.pick(&["password", "${DB_PASSWORD}", "****", "changeme"], "x")),
-    ));
+        |d| d.pick(&["password", "${DB_PASSWORD}", "****", "changeme"], "x").to_owned(),
+    );
+    list.push(Sample { after: "@db.internal:5432/orders", ..url });
     list.push(sample(
         "password",
         "DB_PASSWORD=",
         |d| format!("{}{}{}", d.text(LOWER, 5), d.text("!?-+~^", 1), d.text(DIGITS, 4)),
-        |d| d.pick(&["changeme", "${DB_PASSWORD}", "os.environ['PW']", "null", "your-password-1", "getpass()"], "x").to_owned(),
+        |d| {
+            d.pick(
+                &["changeme", "${DB_PASSWORD}", "os.environ['PW']", "null", "your-password-1", "getpass()"],
+                "x",
+            )
+            .to_owned()
+        },
     ));
     list.push(sample(
         "secret",
         "api_key=",
         |d| d.text("abcdefghjkmnpqrstuvwxyz23456789", 28),
-        |d| d.pick(&["your-api-key-goes-here-1", "process.env.API_KEY_2", "xxxxxxxxxxxxxxxxxxxx1", "undefined", "1234"], "x").to_owned(),
+        |d| {
+            d.pick(
+                &[
+                    "your-api-key-goes-here-1",
+                    "process.env.API_KEY_2",
+                    "xxxxxxxxxxxxxxxxxxxx1",
+                    "undefined",
+                    "1234",
+                ],
+                "x",
+            )
+            .to_owned()
+        },
     ));
     list.push(sample(
         "aws_secret_key",
@@ -157,7 +176,8 @@ fn digit_sum(digits: &str) -> u32 {
 
 /// A card whose check digit is off by `off`.
 fn card(d: &mut Draw, off: u32) -> String {
-    let (lead, len) = d.pick(&[("4", 16), ("51", 16), ("2221", 16), ("37", 15), ("6011", 16), ("3528", 16)], ("4", 16));
+    let (lead, len) =
+        d.pick(&[("4", 16), ("51", 16), ("2221", 16), ("37", 15), ("6011", 16), ("3528", 16)], ("4", 16));
     let body = format!("{lead}{}", d.text(DIGITS, len - lead.len() - 1));
     let check = (10 - digit_sum(&format!("{body}0")) % 10 + off) % 10;
     let digits = format!("{body}{check}");
@@ -191,14 +211,17 @@ fn phone(d: &mut Draw) -> String {
     }
 }
 
-/// An IBAN of Germany, Britain or Spain whose check digits are off by `off`.
-fn iban(d: &mut Draw, off: u32) -> String {
+/// An IBAN of Germany, Britain or Spain with right or wrong check digits.
+fn iban(d: &mut Draw, wrong: bool) -> String {
     let (country, bank, len) = d.pick(&[("DE", "", 18), ("GB", "WEST", 14), ("ES", "", 20)], ("DE", "", 18));
     let account = format!("{bank}{}", d.text(DIGITS, len));
-    let rest = format!("{account}{country}00").chars().filter_map(|c| c.to_digit(36)).fold(0, |rest, value| {
-        (if value > 9 { rest * 100 + value } else { rest * 10 + value }) % 97
-    });
-    format!("{country}{:02}{account}", (98 - rest + off) % 98)
+    let rest = format!("{account}{country}00")
+        .chars()
+        .filter_map(|c| c.to_digit(36))
+        .fold(0, |rest, value| (if value > 9 { rest * 100 + value } else { rest * 10 + value }) % 97);
+    let check = 98 - rest;
+    let check = if wrong { if check > 50 { check - 1 } else { check + 1 } } else { check };
+    format!("{country}{check:02}{account}")
 }
 
 fn jwt(d: &mut Draw, name: &str) -> String {
