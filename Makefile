@@ -18,7 +18,7 @@ NODE_SENTENCE := install Node.js 18 or newer; the TypeScript SDK that make test 
 
 .PHONY: help
 help: ## This list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-7s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-11s %s\n", $$1, $$2 }'
 
 .PHONY: run
 run: envoy wasm programs ## Sluice on this machine until Ctrl-C; PORT, CONTROL_PORT, STATE, POLICY, UPSTREAM, ANTHROPIC_API_KEY
@@ -37,6 +37,14 @@ test: rust envoy wasm clients ## Every test, on real parts
 .PHONY: bench
 bench: envoy wasm programs ## Latency and throughput beside the same Envoy without the filter
 	@exec $(RELEASE)/bench
+
+.PHONY: mask-report
+mask-report: rust ## Recall, precision and speed of every detector
+	@cargo bench --quiet -p sluice-engine --bench report
+
+.PHONY: fuzz
+fuzz: rust ## Random and mutated input against parsers and masking; FUZZ_SECONDS for each target
+	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) cargo test --release -p sluice-engine --test mask_fuzz -- --nocapture
 
 .PHONY: lint
 lint: rust ## Format and clippy

@@ -6,6 +6,7 @@
 mod api;
 mod holds;
 mod keys;
+mod mask;
 mod policy;
 mod print;
 mod records;
@@ -41,6 +42,7 @@ enum Command {
     /// Work on policy files.
     #[command(subcommand)]
     Policy(policy::Policy),
+    Mask(mask::Mask),
     /// See what waits for a person, and decide it.
     #[command(subcommand)]
     Holds(holds::Holds),
@@ -115,6 +117,7 @@ async fn run(command: Command) -> Outcome {
         Command::Token(token) => token.run(),
         Command::Keys(keys) => keys.run(),
         Command::Policy(policy) => policy.run(),
+        Command::Mask(mask) => mask.run(),
         Command::Holds(holds) => holds.run().await,
         Command::Sessions(sessions) => sessions.run().await,
         Command::Replay(replay) => replay.run().await,

@@ -102,7 +102,8 @@ fn pieces(inner: &str) -> impl Iterator<Item = (usize, &str, Option<char>)> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let rest = inner.get(at..).filter(|rest| !rest.is_empty())?;
-        let (piece, says) = match rest.find('\\') {
+        // In a scanned string nothing but backslashes is special.
+        let (piece, says) = match special(rest.as_bytes(), 0) {
             Some(0) => {
                 // `scan` let the string pass, so the escape is a good one.
                 let (says, length) = escape(rest.as_bytes()).unwrap_or(('\u{fffd}', rest.len()));

@@ -132,6 +132,13 @@ pub(super) fn plausible(body: &[u8]) -> bool {
     distinct >= 6 && !holds_word(sample, &WORDS)
 }
 
+/// Whether the case of letters changes more often than in names that people write: in a third of all places.
+pub(super) fn changes_case(body: &[u8]) -> bool {
+    let changes =
+        body.windows(2).filter(|w| matches!(w, [a, b] if a.is_ascii_lowercase() != b.is_ascii_lowercase()));
+    changes.count() * 3 >= body.len()
+}
+
 /// Whether one of the words (lower case) stands anywhere in the bytes. Case does not matter.
 pub(super) fn holds_word(bytes: &[u8], words: &[&[u8]]) -> bool {
     let at = |place: usize, byte: u8| {

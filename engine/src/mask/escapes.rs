@@ -103,7 +103,7 @@ fn first_char(bytes: &[u8]) -> Option<char> {
     std::str::from_utf8(bytes.get(..len)?).ok()?.chars().next()
 }
 
-/// `\n`, `\"`, `\u0040`, with up to [`MAX_BACKSLASHES`] backslashes in front.
+/// `\n`, `\"`, `\u0040`, and the signs that Markdown escapes in values, with up to [`MAX_BACKSLASHES`] backslashes in front.
 fn backslash(rest: &[u8], complete: bool) -> Result<Special, usize> {
     let run = rest.iter().take(MAX_BACKSLASHES).take_while(|b| **b == b'\\').count();
     let cut = || if complete { Err(run) } else { Ok(Special::Cut) };
@@ -113,7 +113,7 @@ fn backslash(rest: &[u8], complete: bool) -> Result<Special, usize> {
         Some(b'n' | b'r') => one(b'\n'),
         Some(b't') => one(b'\t'),
         Some(b'"') => one(b'"'),
-        Some(b'/') => one(b'/'),
+        Some(sign @ (b'/' | b'_' | b'.' | b'-' | b'+' | b'@' | b'(' | b')' | b'*')) => one(*sign),
         Some(b'u') => {
             let mut value = 0_u32;
             let mut seen = 0;

@@ -10,7 +10,8 @@
 //! * [`StreamMasker`] does the same for text in pieces; its output is that of the whole text, however it is cut.
 //! * [`Memory`] is what one exchange knows: pseudonyms of its request, and counts.
 //!
-//! Masks are pure functions of tenant key, kind and value; see [`masks`] for their forms.
+//! Masks are pure functions of tenant key, kind and value: `[redacted:email]`, `<email:k3v9q2m8x0ta>` (pseudonym),
+//! `<email:~...>` (sealed).
 
 mod check;
 mod custom;

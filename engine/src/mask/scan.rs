@@ -252,12 +252,17 @@ impl Scanner {
         let start = if matches!(before, b'+' | b'(') && at > floor { at - 1 } else { at };
         let run = text.run(at, number::MAX_DIGITS, |b| b.is_ascii_digit());
         let next = text.at(run);
-        if !is_word(next) {
+        if !is_word(next) || next == b'_' {
             let number = Number::read(text, at);
             for (_, find) in &self.numbers {
                 if let Some(found) = find(text, &number) {
                     return (start, Seen::Value(Found { start: found.start.max(floor), ..found }));
                 }
+            }
+            if matches!(text.at(number.end()), b'\r' | b'\n')
+                && let Some(found) = self.wrapped(text, at)
+            {
+                return (start, Seen::Value(Found { start: found.start.max(floor), ..found }));
             }
         }
         if next == b':'
@@ -271,6 +276,15 @@ impl Scanner {
             return (start, Seen::Value(found));
         }
         (start, self.packed_word(text, at))
+    }
+
+    /// A card, or a phone number with its country, that goes on in the next line.
+    fn wrapped(&self, text: &Text<'_>, at: usize) -> Option<Found> {
+        let number = Number::read_wrapped(text, at)?;
+        let card = card::find(text, &number).filter(|found| self.kinds.is_on(found.kind));
+        let phone =
+            || phone::find(text, &number).filter(|f| self.kinds.is_on(f.kind) && text.before(at) == b'+');
+        card.or_else(phone)
     }
 
     fn word(&self, text: &Text<'_>, at: usize) -> Seen {

@@ -24,7 +24,7 @@ const fn classes() -> [u16; 256] {
         };
         let allows = match b {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => ALWAYS,
-            b'_' => ALWAYS | WORD,
+            b'_' => ALWAYS | NUMBER | WORD,
             b'-' => ALWAYS | NUMBER | WORD | BEGIN,
             _ => ALWAYS | NUMBER | WORD,
         };

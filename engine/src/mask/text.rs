@@ -8,6 +8,9 @@ use std::cell::Cell;
 /// How far back, in bytes of the view, a detector may look. A stream keeps this much of what has left.
 pub(super) const LOOK_BACK: usize = 128;
 
+/// Most `_` in a row that are emphasis, as in `___so___`.
+const EMPHASIS: usize = 3;
+
 /// Bytes to read, with what stands in front of them.
 pub(super) struct Text<'t> {
     bytes: &'t [u8],
@@ -84,6 +87,17 @@ impl<'t> Text<'t> {
         let end = self.run(at, usize::MAX, is_token);
         self.token.set((at, end));
         end
+    }
+
+    /// Whether a word goes on in front of `at`. Up to three `_` that nothing is written in front of are emphasis.
+    pub(super) fn word_before(&self, at: usize) -> bool {
+        let marks = self.behind(at, EMPHASIS).iter().rev().take_while(|b| **b == b'_').count();
+        is_word(self.before(at - marks))
+    }
+
+    /// The same behind `at`.
+    pub(super) fn word_at(&self, at: usize) -> bool {
+        is_word(self.at(self.run(at, EMPHASIS, |b| b == b'_')))
     }
 
     /// Forgets the note.

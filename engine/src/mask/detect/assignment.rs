@@ -132,7 +132,7 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
     }
     let kind = match promise {
         Promise::Password if password(sample, quoted, spaced) => PASSWORD,
-        Promise::AwsSecret if sample.len() == 40 && secret(sample, true) => AWS_SECRET,
+        Promise::AwsSecret if aws_secret(sample) => AWS_SECRET,
         Promise::Authorization if scheme && credentials(sample) || secret(sample, true) => SECRET,
         Promise::Secret | Promise::AwsSecret if secret(sample, quoted || !spaced || scheme) => SECRET,
         _ => return None,
@@ -294,6 +294,15 @@ fn secret(value: &[u8], sure: bool) -> bool {
         && (!code(value) || sure)
         && !code_call(value)
         && entropy(value) >= 3.0
+}
+
+/// Whether it has the form of an AWS secret: 40 characters of base64, drawn from all of it.
+fn aws_secret(value: &[u8]) -> bool {
+    let mix = Mix::of(value);
+    value.len() == 40
+        && mix.lower
+        && mix.upper
+        && value.iter().all(|b| b.is_ascii_alphanumeric() || b"/+".contains(b))
 }
 
 /// Whether it can stand behind `Bearer` or `Basic`, where hardly anything else stands.

@@ -4,7 +4,7 @@
 
 use super::{Found, found};
 use crate::mask::check::mod97;
-use crate::mask::text::{Text, is_word};
+use crate::mask::text::Text;
 
 /// The finding kind.
 pub(in crate::mask) const KIND: &str = "iban";
@@ -102,9 +102,9 @@ pub(in crate::mask) const COUNTRIES: [([u8; 2], usize); 89] = [
     (*b"YE", 30),
 ];
 
-/// An IBAN that starts at `at`, whole or with single spaces or hyphens between its characters, in either case.
+/// An IBAN that starts at `at`, whole or with single spaces, hyphens or ends of lines between its characters, in either case.
 pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
-    if !text.at(at + 2).is_ascii_digit() || !text.at(at + 3).is_ascii_digit() || is_word(text.before(at)) {
+    if !text.at(at + 2).is_ascii_digit() || !text.at(at + 3).is_ascii_digit() || text.word_before(at) {
         return None;
     }
     let country = [text.at(at).to_ascii_uppercase(), text.at(at + 1).to_ascii_uppercase()];
@@ -118,12 +118,15 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
         if byte.is_ascii_alphanumeric() {
             *compact.get_mut(count)? = byte;
             count += 1;
-        } else if count < 4 || !matches!(byte, b' ' | b'-') || !text.at(place + 1).is_ascii_alphanumeric() {
+        } else if count < 4
+            || !matches!(byte, b' ' | b'-' | b'\n')
+            || !text.at(place + 1).is_ascii_alphanumeric()
+        {
             return None;
         }
         place += 1;
     }
-    if is_word(text.at(place)) {
+    if text.word_at(place) {
         return None;
     }
     let compact = compact.get(..count)?;

@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Class, Found, Tail};
+use super::{Class, Found, Tail, wrap};
 use crate::mask::region::LIMIT;
 use crate::mask::text::{Text, is_token};
 
@@ -18,7 +18,7 @@ const MAX_HEADER: usize = 2048;
 
 /// A token whose `eyJ` (base64url of `{"`) stands at `at`.
 pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
-    if !text.starts_with(at, b"eyJ") || is_token(text.before(at)) {
+    if !text.starts_with(at, b"eyJ") || (text.before(at) == b'-' || text.word_before(at)) {
         return None;
     }
     let dot = text.run(at, MAX_HEADER + 1, is_token);
@@ -26,6 +26,9 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
         return None;
     }
     let mut end = text.run(dot + 1, usize::MAX, |b| Class::Dotted.has(b));
+    while let Some((_, stop)) = wrap::rest(text, at, end, |b| Class::Dotted.has(b)) {
+        end = stop;
+    }
     if end - at <= LIMIT {
         end -= text.get(dot, end).iter().rev().take_while(|b| **b == b'.').count();
     }

@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 
-use super::{Class, Found, Tail, found};
-use crate::mask::check::{Mix, plausible};
+use super::{Class, Found, Tail, found, wrap};
+use crate::mask::check::{Mix, changes_case, plausible};
 use crate::mask::text::{Text, is_token};
 
 /// What a key's body is made of.
@@ -72,6 +72,9 @@ const fn key(kind: &'static str, prefix: &'static str, body: Body, min: usize, m
 
 /// How much of a body is looked at to tell whether it is a key, in bytes.
 const SAMPLE: usize = 64;
+
+/// Shortest first piece of a body that is broken at the end of a line.
+const PIECE: usize = 8;
 
 /// Longest body that is not open-ended.
 const MAX: usize = 255;
@@ -242,27 +245,41 @@ impl Keys {
     }
 }
 
+/// Whether a key or a token seems to start at `at`.
+pub(in crate::mask) fn starts(text: &Text<'_>, at: usize) -> bool {
+    text.starts_with(at, b"eyJ") || FORMATS.iter().any(|f| text.starts_with(at, f.prefix.as_bytes()))
+}
+
 fn matches(text: &Text<'_>, at: usize, format: &Format) -> Option<Found> {
     if !text.starts_with(at, format.prefix.as_bytes()) {
         return None;
     }
     let from = at + format.prefix.len();
     let sample = text.get(from, text.run(from, SAMPLE, |b| format.body.has(b)));
-    if sample.len() < format.min.min(SAMPLE) || !looks_drawn(format.body, sample, format.min) {
+    if format.body == Body::Upper
+        && let Some(end) = wrap::groups(text, from, format.min, |b| format.body.has(b))
+    {
+        return found(format.kind, at, end);
+    }
+    if sample.len() < format.min.min(PIECE) || !looks_drawn(format.body, sample, format.min) {
         return None;
     }
-    let end = match (format.max, format.body) {
+    let mut end = match (format.max, format.body) {
         (0, Body::Token) => text.token_end(from),
         (0, body) => text.run(from, usize::MAX, |b| body.has(b)),
         (max, body) => text.run(from, max + 1, |b| body.has(b)),
     };
+    let mut len = end.saturating_sub(from);
+    while let Some((start, stop)) = wrap::rest(text, at, end, |b| format.body.has(b)) {
+        end = stop;
+        len += stop - start;
+    }
     // A full stop at the end belongs to the sentence, unless the value is longer than a stream can look back on.
-    let end = if matches!(format.body, Body::Dotted | Body::Wide) && end - at <= crate::mask::region::LIMIT {
-        end - text.get(from, end).iter().rev().take_while(|b| matches!(b, b'.' | b'/')).count()
-    } else {
-        end
-    };
-    let len = end.saturating_sub(from);
+    if matches!(format.body, Body::Dotted | Body::Wide) && end - at <= crate::mask::region::LIMIT {
+        let marks = text.get(from, end).iter().rev().take_while(|b| matches!(b, b'.' | b'/')).count();
+        end -= marks;
+        len -= marks.min(len);
+    }
     if len < format.min || format.max != 0 && len > format.max {
         return None;
     }
@@ -279,18 +296,14 @@ fn looks_drawn(body: Body, sample: &[u8], min: usize) -> bool {
     let mix = Mix::of(sample);
     match body {
         Body::Upper => min < 20 || plausible(sample),
-        Body::Mixed => (mix.digit && (mix.lower || mix.upper) || changes_case(sample)) && plausible(sample),
+        Body::Mixed => {
+            (mix.digit && (mix.lower || mix.upper) || sample.len() >= 16 && changes_case(sample))
+                && plausible(sample)
+        }
         Body::Hex => mix.digit && plausible(sample),
         Body::Token | Body::Dotted | Body::Wide => (mix.digit || mix.lower && mix.upper) && plausible(sample),
         Body::Base62 | Body::Word => plausible(sample),
     }
-}
-
-/// Whether the case of letters changes more often than in names that people write: in a third of all places.
-fn changes_case(body: &[u8]) -> bool {
-    let changes =
-        body.windows(2).filter(|w| matches!(w, [a, b] if a.is_ascii_lowercase() != b.is_ascii_lowercase()));
-    body.len() >= 16 && changes.count() * 3 >= body.len()
 }
 
 /// Finding kind of AWS access key ids.

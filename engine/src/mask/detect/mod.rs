@@ -19,6 +19,7 @@ pub(super) mod ssn;
 pub(super) mod tld;
 pub(super) mod url;
 pub(super) mod wallet;
+pub(super) mod wrap;
 
 /// A span that a detector claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -33,8 +33,19 @@ pub(in crate::mask) struct Number {
 
 impl Number {
     /// Reads the number whose first digit stands at `at`. Between groups stand up to three of space, tab, `-`,
-    /// `.`, `/`, `_`, `(`, `)`.
+    /// `.`, `/`, `_`, `(`, `)`, and the end of a line behind `-` or `)`, where text is wrapped.
     pub(in crate::mask) fn read(text: &Text<'_>, at: usize) -> Self {
+        Self::read_over(text, at, false)
+    }
+
+    /// The same where a line's end stands between two of its groups, if one does.
+    pub(in crate::mask) fn read_wrapped(text: &Text<'_>, at: usize) -> Option<Self> {
+        let number = Self::read_over(text, at, true);
+        let ends = number.groups().iter().filter(|g| g.separator == b'\n').count();
+        if ends == 1 { Some(number) } else { None }
+    }
+
+    fn read_over(text: &Text<'_>, at: usize, wrapped: bool) -> Self {
         let mut number = Self { start: at, ..Self::default() };
         let mut place = at;
         let mut total = 0;
@@ -68,6 +79,8 @@ impl Number {
                     b'(' | b')' => separator = b'(',
                     b' ' | b'\t' | b'-' | b'.' | b'/' | b'_' if separator == 0 => separator = byte,
                     b' ' | b'-' => {}
+                    b'\r' | b'\n' if wrapped => separator = b'\n',
+                    b'\r' | b'\n' if matches!(text.before(next), b'-' | b')' | b'\r') => {}
                     _ => break,
                 }
                 next += 1;
@@ -128,16 +141,21 @@ impl Number {
 pub(in crate::mask) fn opens(text: &Text<'_>, at: usize) -> bool {
     match text.before(at) {
         b'.' | b'-' | b'/' => !text.before(at.saturating_sub(1)).is_ascii_digit(),
-        byte => !is_word(byte),
+        _ => !text.word_before(at),
     }
 }
 
 /// Whether fewer than six digits stand at `at` with nothing behind them that a longer number could go on with:
-/// nothing that has a detector. Says no where the bytes end.
+/// nothing that has a detector. A line may end behind the first four of a card. Says no where the bytes end.
 pub(in crate::mask) fn stands_alone(bytes: &[u8], at: usize) -> bool {
     let rest = bytes.get(at..).unwrap_or_default();
     let run = rest.iter().take(6).take_while(|b| b.is_ascii_digit()).count();
-    let more = |b: &u8| is_word(*b) || matches!(b, b' ' | b'\t' | b'-' | b'.' | b'/' | b'(' | b')');
+    let plus = at.checked_sub(1).and_then(|i| bytes.get(i)) == Some(&b'+');
+    let more = |b: &u8| {
+        is_word(*b)
+            || matches!(b, b' ' | b'\t' | b'-' | b'.' | b'/' | b'(' | b')')
+            || (run == 4 || plus) && matches!(b, b'\r' | b'\n')
+    };
     run < 6 && rest.get(run).is_some_and(|b| !more(b))
 }
 
@@ -150,7 +168,7 @@ pub(in crate::mask) fn continues(text: &Text<'_>, at: usize) -> bool {
 pub(in crate::mask) fn closes(text: &Text<'_>, at: usize) -> bool {
     match text.at(at) {
         b'.' => !text.at(at + 1).is_ascii_digit(),
-        byte => !is_word(byte),
+        _ => !text.word_at(at),
     }
 }
 

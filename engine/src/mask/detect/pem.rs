@@ -119,6 +119,6 @@ fn is_base64(byte: u8) -> bool {
 /// What may stand in front of a line: its number and a sign, quotes, marks of lists, diffs and comments.
 fn is_mark(byte: u8) -> bool {
     byte.is_ascii_digit()
-        || b" \t|:>#*\"',;+".contains(&byte)
+        || b" \t|:>#*\"',;+/".contains(&byte)
         || matches!(byte, 0xE2 | 0x86 | 0x92 | 0x94 | 0x82)
 }

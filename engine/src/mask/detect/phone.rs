@@ -7,7 +7,7 @@
 
 use super::number::{Number, closes, closes_whole, opens};
 use super::{Found, found};
-use crate::mask::text::{Text, context, is_word};
+use crate::mask::text::{Text, context};
 
 /// The finding kind.
 pub(in crate::mask) const KIND: &str = "phone";
@@ -75,7 +75,7 @@ pub(in crate::mask) fn find(text: &Text<'_>, number: &Number) -> Option<Found> {
     }
     // A bracket belongs to the number when it closes behind the first group.
     let area = number.groups().first().is_some_and(|g| text.at(g.end) == b')');
-    let start = if before == b'(' && area && !is_word(text.before(at - 1)) { at - 1 } else { at };
+    let start = if before == b'(' && area && !text.word_before(at - 1) { at - 1 } else { at };
     if number.digits(2) == [0, 0] && number.total() >= 11 {
         return international(text, number, start, 2);
     }
@@ -85,7 +85,7 @@ pub(in crate::mask) fn find(text: &Text<'_>, number: &Number) -> Option<Found> {
 /// `+CC` or `00CC` and the rest, 8 to 15 digits after the prefix of `skip` digits.
 fn international(text: &Text<'_>, number: &Number, start: usize, skip: usize) -> Option<Found> {
     let plus = skip == 0;
-    if plus && (is_word(text.before(start)) || text.before(start) == b'+' || text.before(start) == b')') {
+    if plus && (text.word_before(start) || text.before(start) == b'+' || text.before(start) == b')') {
         return None;
     }
     let joined = number.groups().len() == 1;

@@ -60,6 +60,7 @@ const FOUND: &[(&str, &str)] = &[
     ("secret", "AccountKey=⟦u8Zr3kLm2Qx9Tv7Wp1sYb5Nc4Hd6Jf0Ga3Ke8Ri2Uo7Xt1Vz5Mw9Pq4Sd6Fg8Hj==⟧;"),
     ("aws_secret_key", "aws_secret_access_key = ⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYzKq3v9Qa0L⟧"),
     ("aws_secret_key", "\"SecretAccessKey\": \"⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYzKq3v9Qa0L⟧\""),
+    ("aws_secret_key", "export AWS_SECRET_ACCESS_KEY=⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY⟧"),
     (
         "jwt",
         "token ⟦eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U⟧.",

@@ -6,6 +6,7 @@
 mod edits;
 mod evasions;
 mod found;
+mod leaks;
 mod passes;
 mod recall;
 mod streams;
