@@ -134,6 +134,22 @@ fn an_approval_whose_use_breaks_is_used_again_for_the_same_exchange() {
 }
 
 #[test]
+fn a_wait_that_cannot_even_be_sent_is_sent_later() {
+    for held in ALL {
+        let host = host("off");
+        let mut exchange = waiting(&host, held);
+        host.fail_dispatch(true);
+        exchange.answer(&only_call(&exchange, "/v1/holds/h1/wait"), &hold("h1", "waiting")).unwrap();
+        tick_after(&host, 1_000);
+        assert_still_held(&exchange, held, "while nothing can be sent");
+        host.fail_dispatch(false);
+        tick_after(&host, 1_000);
+        approve(&mut exchange);
+        assert_went_on(&exchange, held, "when it can");
+    }
+}
+
+#[test]
 fn a_denial_after_a_broken_wait_is_a_denial() {
     for held in ALL {
         let host = host("off");
