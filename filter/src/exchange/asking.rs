@@ -75,9 +75,23 @@ impl Exchange {
             }
             _ => {
                 host.count(Metric::ControlFailed, 1);
-                self.conclude(Heard::Away, host)
+                let heard = self.unheard(host);
+                self.conclude(heard, host)
             }
         }
+    }
+
+    /// Control did not answer, or not in a way that can be read. A hold that is known outlives a restart of
+    /// control: it is asked about until the client's patience ends.
+    fn unheard(&self, host: &dyn Host) -> Heard {
+        if self.question().is_none_or(|question| question.hold.is_none()) {
+            return Heard::Away;
+        }
+        if self.seconds_left(host) == 0 {
+            return Heard::Undecided;
+        }
+        self.shared.retry_at(host.now_ms() + RETRY_PAUSE_MS, self.context, &self.own);
+        Heard::Again
     }
 
     /// Control has answered the question, or failed to.
@@ -111,12 +125,8 @@ impl Exchange {
             }
         };
         let Some(state) = state else {
-            // A hold that is known outlives a restart of control; ask until the client's patience ends.
-            if polled && self.seconds_left(host) > 0 && status != 404 {
-                self.shared.retry_at(host.now_ms() + RETRY_PAUSE_MS, self.context, &self.own);
-                return Heard::Again;
-            }
-            return if polled { Heard::Undecided } else { Heard::Away };
+            // A hold that control does not know is opened again by the client's retry.
+            return if polled && status == 404 { Heard::Undecided } else { self.unheard(host) };
         };
         let used = !polled || self.question().is_some_and(|question| question.approved);
         match state.decision {

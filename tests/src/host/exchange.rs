@@ -62,6 +62,17 @@ impl<'h> Exchange<'h> {
         self.body(Direction::Response, data, end)
     }
 
+    /// The response's trailers, from upstream: they end it, and no callback before said that it ends.
+    ///
+    /// # Errors
+    /// See [`HostError`].
+    pub fn response_trailers(&mut self, trailers: &Headers) -> Result<Action, HostError> {
+        if self.local_replies() > 0 {
+            return Ok(Action::Pause);
+        }
+        self.trailers(Direction::Response, trailers.clone())
+    }
+
     /// The pending calls of this stream.
     pub fn calls(&self) -> Vec<Call> {
         self.host.calls().into_iter().filter(|call| call.context == self.id).collect()
@@ -128,7 +139,11 @@ impl<'h> Exchange<'h> {
             side.trailers = Some(trailers);
             side.ended = true;
         });
-        let action = code(self.host.call(self.id, "proxy_on_request_trailers", (self.id, count))?);
+        let callback = match direction {
+            Direction::Request => "proxy_on_request_trailers",
+            Direction::Response => "proxy_on_response_trailers",
+        };
+        let action = code(self.host.call(self.id, callback, (self.id, count))?);
         settle(self.host, self.id, direction, action, before);
         Ok(action)
     }

@@ -2,6 +2,7 @@
 
 use wasmtime::{Caller, Linker};
 
+use super::ROOT;
 use super::effects::{dispatch, reply_headers};
 use super::map::Headers;
 use super::memory::{Guest, Outcome, Status};
@@ -53,7 +54,11 @@ fn link_system(linker: &mut Linker<World>) -> wasmtime::Result<()> {
     })?;
     linker.func_wrap(ENV, "proxy_set_effective_context", |c: C<'_>, context: u32| {
         run(c, |guest| {
-            guest.world().current = context;
+            let world = guest.world();
+            if context != ROOT && !world.streams.contains_key(&context) {
+                return Err(Status::BadArgument);
+            }
+            world.current = context;
             Ok(())
         })
     })?;
@@ -87,7 +92,7 @@ fn map(world: &mut World, number: u32) -> Result<&mut Headers, Status> {
         1 => world.side(Direction::Request)?.trailers.as_mut().ok_or(Status::BadArgument),
         2 => open(world, Direction::Response),
         3 => world.side(Direction::Response)?.trailers.as_mut().ok_or(Status::BadArgument),
-        6 => world.answer_headers.as_mut().ok_or(Status::BadArgument),
+        6 if world.answers_current() => world.answer_headers.as_mut().ok_or(Status::BadArgument),
         _ => Err(Status::BadArgument),
     }
 }
@@ -150,6 +155,7 @@ fn buffer(world: &mut World, number: u32) -> Result<(&mut Vec<u8>, bool), Status
     let direction = match number {
         0 => Direction::Request,
         1 => Direction::Response,
+        4 if !world.answers_current() => return Err(Status::NotFound),
         4 => return world.answer_body.as_mut().map(|body| (body, false)).ok_or(Status::NotFound),
         7 => return Ok((&mut world.configuration, false)),
         _ => return Err(Status::NotFound),

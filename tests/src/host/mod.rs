@@ -14,6 +14,8 @@
 //! * `continue` and local replies act when the callback returns. A local reply before the upstream's headers goes
 //!   through the filter's own response callbacks; after them it goes straight out; after they left it cuts the stream.
 //! * Calls of a stream are cancelled with it. A call that was reset comes back without headers.
+//! * A call belongs to the context that is effective when it is made, not to the one whose callback runs: only in
+//!   that context can its answer be read. A context that is gone cannot be made the effective one.
 //!
 //! An import that Envoy does not offer makes [`Host::new`] fail, as it makes Envoy refuse the module.
 
@@ -224,6 +226,7 @@ impl Host {
             world.calls.remove(at);
             world.answer_headers = headers;
             world.answer_body = Some(body);
+            world.answered = call.context;
         }
         let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let arguments = (call.context, call.token, size(sizes.0), size(sizes.1), 0);

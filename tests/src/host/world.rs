@@ -161,6 +161,8 @@ pub struct World {
     pub calls: Vec<Call>,
     pub answer_headers: Option<Headers>,
     pub answer_body: Option<Vec<u8>>,
+    /// The context whose call is being answered.
+    pub answered: u32,
     pub after: VecDeque<After>,
     pub shared: Shared,
     pub properties: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -184,6 +186,7 @@ impl World {
             calls: Vec::new(),
             answer_headers: None,
             answer_body: None,
+            answered: ROOT,
             after: VecDeque::new(),
             // Two VMs draw different numbers.
             noise: Rc::strong_count(&shared) as u64,
@@ -237,6 +240,11 @@ impl World {
             Direction::Request => &mut stream.request,
             Direction::Response => &mut stream.response,
         })
+    }
+
+    /// Whether the answer under way is to a call of the current context: no other can read it.
+    pub fn answers_current(&self) -> bool {
+        self.current == self.answered
     }
 
     /// `continue`, when the callback has returned: without anything held it does nothing.

@@ -1,13 +1,15 @@
 //! Where the filter takes its bundle from, and which it keeps out.
 
 use ed25519_dalek::SigningKey;
+use serde_json::json;
 use sluice_engine::policy::bundle::SignedBundle;
 use sluice_tests::host::{Answer, Host, Shared};
 use sluice_tests::prompt::Prompt;
 use sluice_tests::reply::Said;
 
 use super::world::{
-    NOW, answer_with_stream, bundle, call_events, configuration, filter, send, signed, token,
+    NOW, answer_with_stream, bundle, call_events, configuration, filter, host_with, send, signed, tick_after,
+    token,
 };
 
 /// The message of the rule in force, told by a refused call; `None`: there is no bundle.
@@ -130,4 +132,48 @@ fn a_poller_that_dies_is_replaced() {
         }
     }
     panic!("nobody took over");
+}
+
+/// The status of the filter's own answer to a request that may pass; `None`: it passed.
+fn status(host: &Host) -> Option<u16> {
+    let mut exchange = host.exchange().unwrap();
+    send(&mut exchange, &Prompt::new("hello"), &token("agents"));
+    let reply = exchange.local_reply();
+    if let Some(reply) = &reply {
+        assert_eq!(reply.json()["error"]["type"], "overloaded_error");
+        assert_eq!(reply.headers.as_ref().unwrap().get("x-should-retry").as_deref(), Some("true"));
+        assert!(reply.headers.as_ref().unwrap().get("retry-after").is_some());
+        assert_eq!(exchange.sent_upstream().headers, None);
+    } else {
+        assert!(exchange.sent_upstream().ended);
+    }
+    exchange.finish().unwrap();
+    reply.and_then(|reply| reply.status())
+}
+
+#[test]
+fn while_control_is_away_enforcement_goes_on_until_the_bundle_is_too_old() {
+    let host = host_with("off", &json!({ "limits": { "bundleAge": "60s" } }), &json!({}));
+    let mut begun = host.exchange().unwrap();
+    send(&mut begun, &Prompt::new("hello").streamed().tool("Bash"), &token("agents"));
+    for second in 1..=60 {
+        tick_after(&host, 1_000);
+        for poll in host.calls_to("/v1/bundle") {
+            let failure = if second % 2 == 0 { Answer::refused() } else { Answer::Reset };
+            host.answer(&poll, &failure).unwrap();
+        }
+        if second % 20 == 0 {
+            assert_eq!(in_force(&host).as_deref(), Some("first"), "after {second} s");
+        }
+    }
+    tick_after(&host, 1_000);
+    assert_eq!(status(&host), Some(503));
+    // What began under it ends under it.
+    answer_with_stream(&mut begun);
+    begun.response_body(&call_events("Bash", &["{\"command\":\"rm -rf /\"}"]), true).unwrap();
+    assert_eq!(Said::from_stream(&begun.received().body).unwrap().calls(), []);
+    // The same policy, signed again, is good again.
+    deliver(&host, &served(&signed(&bundle("off", "first", NOW + 61))));
+    assert_eq!(status(&host), None);
+    assert_eq!(in_force(&host).as_deref(), Some("first"));
 }

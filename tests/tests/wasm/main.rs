@@ -2,7 +2,13 @@
 //! way, races, two VMs over one shared memory.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod broken_waits;
 mod bundles;
 mod calls;
+mod holds;
+mod patience;
+mod queue;
+mod races;
 mod splits;
+mod unknown_keys;
 mod world;

@@ -25,15 +25,20 @@ pub fn bundle_key() -> SigningKey {
     SigningKey::from_bytes(&[3; 32])
 }
 
-fn issuer() -> Issuer {
+pub fn issuer() -> Issuer {
     Issuer::new("key-1", 7)
 }
 
 /// A token for a member of `group`.
 pub fn token(group: &str) -> String {
-    issuer().sign(&json!({
-        "iss": "https://id.example", "aud": "sluice", "sub": "ann", "groups": [group],
-        "iat": NOW, "exp": NOW + 600,
+    token_of("ann", group, &issuer())
+}
+
+/// A token for `subject`, signed by whoever `issuer` is.
+pub fn token_of(subject: &str, group: &str, issuer: &Issuer) -> String {
+    issuer.sign(&json!({
+        "iss": "https://id.example", "aud": "sluice", "sub": subject, "groups": [group],
+        "iat": NOW, "exp": NOW + 3000,
     }))
 }
 
@@ -52,6 +57,14 @@ pub fn bundle(mode: &str, word: &str, issued_at_s: u64) -> Bundle {
             {
                 "name": "held", "when": { "effects": ["write"] }, "action": "hold", "message": "wait",
                 "approval": { "groups": ["approvers"] },
+            },
+            {
+                "name": "held-first", "when": { "part": ["prompt"], "text": "ask one" }, "action": "hold",
+                "message": "wait", "approval": { "groups": ["approvers"] },
+            },
+            {
+                "name": "held-second", "when": { "part": ["prompt"], "text": "ask two" }, "action": "hold",
+                "message": "wait", "approval": { "groups": ["others"] },
             },
         ],
         "recording": { "mode": mode },
@@ -95,6 +108,23 @@ pub fn host(mode: &str) -> Host {
     Host::new(filter(), &configuration(Some(&signed(&bundle(mode, "first", NOW))))).unwrap()
 }
 
+/// The same, with further settings in the policy's and in the plugin's configuration.
+pub fn host_with(mode: &str, policy: &Value, plugin: &Value) -> Host {
+    let mut bundle = bundle(mode, "first", NOW);
+    let mut whole = json!(bundle.policy);
+    merge(&mut whole, policy);
+    bundle.policy = serde_json::from_value(whole).unwrap();
+    let mut whole = serde_json::from_str(&configuration(Some(&signed(&bundle)))).unwrap();
+    merge(&mut whole, plugin);
+    Host::new(filter(), &whole.to_string()).unwrap()
+}
+
+fn merge(into: &mut Value, more: &Value) {
+    for (key, value) in more.as_object().unwrap() {
+        into.as_object_mut().unwrap().insert(key.clone(), value.clone());
+    }
+}
+
 /// The headers of `POST /v1/messages` with this token and body length.
 pub fn headers(token: &str, length: usize) -> Headers {
     Headers::from([
@@ -129,57 +159,113 @@ pub fn recorded() -> Answer {
     Answer::ok("{}")
 }
 
+/// Control's word on a hold, as the answer to a wait or a use.
+pub fn hold(id: &str, decision: &str) -> Answer {
+    Answer::ok(json!({ "id": id, "decision": decision, "by": "abe" }).to_string())
+}
+
+/// Control's word on a hold, as the answer to its question.
+pub fn opened(id: &str, decision: &str) -> Answer {
+    Answer::ok(json!({ "hold": { "id": id, "decision": decision, "by": "abe" } }).to_string())
+}
+
+/// The one call of a stream that is pending; its path must start with `path`.
+pub fn only_call(exchange: &Exchange<'_>, path: &str) -> Call {
+    let calls = exchange.calls();
+    assert_eq!(calls.len(), 1, "{calls:?}");
+    assert!(calls[0].path().starts_with(path), "{}", calls[0].path());
+    calls[0].clone()
+}
+
+/// Lets time pass, then the root's timer fire.
+pub fn tick_after(host: &Host, ms: u64) {
+    host.set_time(host.time() + ms);
+    host.tick().unwrap();
+}
+
 /// Starts the upstream's reply, as a stream of events.
 pub fn answer_with_stream(exchange: &mut Exchange<'_>) -> Action {
     let headers = Headers::from([(":status", "200"), ("content-type", "text/event-stream; charset=utf-8")]);
     exchange.response_headers(&headers, false).unwrap()
 }
 
-/// The events of a reply with one text block, as the API writes them.
-pub fn text_events(pieces: &[&str]) -> Vec<u8> {
-    let mut out = String::new();
-    let mut push = |data: Value| {
-        let name = data.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-        out.push_str(&format!("event: {name}\ndata: {data}\n\n"));
+/// Writes events as the API does.
+pub fn events(all: &[Value]) -> Vec<u8> {
+    let line = |data: &Value| {
+        let name = data.get("type").and_then(Value::as_str).unwrap_or_default();
+        format!("event: {name}\ndata: {data}\n\n")
     };
-    push(json!({ "type": "message_start", "message": {
+    all.iter().map(line).collect::<String>().into_bytes()
+}
+
+/// The first event of a reply.
+pub fn message_start() -> Value {
+    json!({ "type": "message_start", "message": {
         "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x", "content": [],
         "stop_reason": null, "stop_sequence": null, "usage": { "input_tokens": 1, "output_tokens": 1 },
-    } }));
-    push(
-        json!({ "type": "content_block_start", "index": 0, "content_block": { "type": "text", "text": "" } }),
-    );
-    for piece in pieces {
-        let delta = json!({ "type": "text_delta", "text": piece });
-        push(json!({ "type": "content_block_delta", "index": 0, "delta": delta }));
-    }
-    push(json!({ "type": "content_block_stop", "index": 0 }));
-    push(json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn", "stop_sequence": null },
-        "usage": { "output_tokens": 9 } }));
-    push(json!({ "type": "message_stop" }));
-    out.into_bytes()
+    } })
+}
+
+/// The last events of a reply.
+pub fn message_end(stop_reason: &str) -> [Value; 2] {
+    let delta = json!({ "stop_reason": stop_reason, "stop_sequence": null });
+    [
+        json!({ "type": "message_delta", "delta": delta, "usage": { "output_tokens": 9 } }),
+        json!({ "type": "message_stop" }),
+    ]
+}
+
+/// The events of a text block.
+pub fn text_block(index: u64, pieces: &[&str]) -> Vec<Value> {
+    let block = json!({ "type": "text", "text": "" });
+    let deltas = pieces.iter().map(|piece| json!({ "type": "text_delta", "text": piece }));
+    block_events(index, &block, deltas.collect())
+}
+
+/// The events of a tool call, its input in pieces.
+pub fn call_block(index: u64, tool: &str, pieces: &[&str]) -> Vec<Value> {
+    let block = json!({ "type": "tool_use", "id": format!("toolu_{index}"), "name": tool, "input": {} });
+    let deltas = pieces.iter().map(|piece| json!({ "type": "input_json_delta", "partial_json": piece }));
+    block_events(index, &block, deltas.collect())
+}
+
+fn block_events(index: u64, block: &Value, deltas: Vec<Value>) -> Vec<Value> {
+    let mut all = vec![json!({ "type": "content_block_start", "index": index, "content_block": block })];
+    let delta = |delta| json!({ "type": "content_block_delta", "index": index, "delta": delta });
+    all.extend(deltas.into_iter().map(delta));
+    all.push(json!({ "type": "content_block_stop", "index": index }));
+    all
+}
+
+/// The events of a reply with one text block.
+pub fn text_events(pieces: &[&str]) -> Vec<u8> {
+    let mut all = vec![message_start()];
+    all.extend(text_block(0, pieces));
+    all.extend(message_end("end_turn"));
+    events(&all)
 }
 
 /// The events of a reply with one tool call, its input in pieces.
 pub fn call_events(tool: &str, pieces: &[&str]) -> Vec<u8> {
-    let mut out = String::new();
-    let mut push = |data: Value| {
-        let name = data.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
-        out.push_str(&format!("event: {name}\ndata: {data}\n\n"));
-    };
-    push(json!({ "type": "message_start", "message": {
-        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x", "content": [],
-        "stop_reason": null, "stop_sequence": null, "usage": { "input_tokens": 1, "output_tokens": 1 },
-    } }));
-    let block = json!({ "type": "tool_use", "id": "toolu_1", "name": tool, "input": {} });
-    push(json!({ "type": "content_block_start", "index": 0, "content_block": block }));
-    for piece in pieces {
-        let delta = json!({ "type": "input_json_delta", "partial_json": piece });
-        push(json!({ "type": "content_block_delta", "index": 0, "delta": delta }));
-    }
-    push(json!({ "type": "content_block_stop", "index": 0 }));
-    push(json!({ "type": "message_delta", "delta": { "stop_reason": "tool_use", "stop_sequence": null },
-        "usage": { "output_tokens": 9 } }));
-    push(json!({ "type": "message_stop" }));
-    out.into_bytes()
+    let mut all = vec![message_start()];
+    all.extend(call_block(0, tool, pieces));
+    all.extend(message_end("tool_use"));
+    events(&all)
+}
+
+/// A whole reply with one call of `Bash`.
+pub fn whole_call(command: &str) -> String {
+    json!({
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "claude-x",
+        "content": [{ "type": "tool_use", "id": "toolu_1", "name": "Bash", "input": { "command": command } }],
+        "stop_reason": "tool_use", "stop_sequence": null, "usage": { "input_tokens": 1, "output_tokens": 1 },
+    })
+    .to_string()
+}
+
+/// Starts the upstream's reply, as one JSON body.
+pub fn answer_with_json(exchange: &mut Exchange<'_>, length: usize) -> Action {
+    let length = length.to_string();
+    let headers = [(":status", "200"), ("content-type", "application/json"), ("content-length", &length)];
+    exchange.response_headers(&Headers::from(headers), false).unwrap()
 }
