@@ -76,7 +76,7 @@ impl Case {
         let mut params = self.params(doc.root());
         for request in &params {
             if let Err(refusal) = self.check_limits(request.root) {
-                return Judged { recorded: self.recorded(&params, body, true), ..Judged::refused(refusal) };
+                return Judged { recorded: self.recorded(&params, body, false), ..Judged::refused(refusal) };
             }
         }
         let mut splices = Splices::new();
