@@ -1,8 +1,9 @@
 //! A request body: read, limited, masked, judged.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
-use super::calls::shortened;
+use super::calls::lengthen;
 use super::digest::Digest;
 use super::marks::decoded;
 use super::{Case, Refusal, Settled, decision};
@@ -34,6 +35,23 @@ impl Judged {
     fn refused(refusal: Refusal) -> Self {
         Self { refusal: Some(refusal), holds: Vec::new(), body: None, recorded: None }
     }
+}
+
+/// What is held of one request, while its units are judged.
+#[derive(Default)]
+struct Held {
+    /// Index of the last message that the model wrote.
+    last_reply: Option<usize>,
+    /// The request's key under each rule that holds something of it: a digest of the whole request, made once.
+    keys: HashMap<String, String>,
+    waiting: Vec<Waiting>,
+}
+
+/// A question about one or more units.
+struct Waiting {
+    ask: HoldAsk,
+    /// The last message among them.
+    message: Option<usize>,
 }
 
 /// The body of a request, or of each request in a batch.
@@ -88,12 +106,16 @@ impl Case {
         let mut refusal = self.check_media(media).err();
         let mut holds = Vec::new();
         for request in &params {
-            let last_reply = last_reply(request.root);
+            let mut held = Held { last_reply: last_reply(request.root), ..Held::default() };
             for unit in &request.units {
                 if refusal.is_none() {
-                    refusal = self.judge_unit(request.root, unit, last_reply, &mut holds);
+                    refusal = self.judge_unit(request.root, unit, &mut held);
                 }
             }
+            holds.extend(held.waiting.into_iter().map(|waiting| {
+                let thread = self.thread_key(&waiting.ask.rule, request.root, waiting.message);
+                HoldAsk { thread, ..waiting.ask }
+            }));
         }
         let body = (!splices.is_empty()).then(|| splices.apply(body));
         Judged { refusal, holds, body, recorded }
@@ -222,8 +244,7 @@ impl Case {
         &mut self,
         root: Value<'_, '_>,
         unit: &Unit<'_, '_>,
-        last_reply: Option<usize>,
-        holds: &mut Vec<HoldAsk>,
+        held: &mut Held,
     ) -> Option<Refusal> {
         let part = unit.part?;
         let runtime = self.runtime.clone();
@@ -261,19 +282,17 @@ impl Case {
                 return Some(Refusal::new(ErrorKind::Permission, &rule.name, message));
             }
             Action::Hold => {
-                let key = self.request_key(rule, root);
+                let key = held.keys.entry(rule.name.clone()).or_insert_with(|| self.request_key(rule, root));
+                let key = key.clone();
                 match self.settled.get(&key) {
                     Some(Settled::Approved) => {}
                     Some(Settled::Refused(_)) => return self.refused(&key, &rule.name),
-                    None if holds.iter().any(|ask| ask.key == key) => {}
                     None => {
-                        self.decisions.push(noted(rule, Action::Hold, false));
-                        let mut ask = self.ask(rule, part, key, shortened(self.recorded_text(&text)));
-                        ask.thread = self.thread_key(rule, root, unit);
-                        ask.history =
-                            last_reply.is_some_and(|reply| unit.message.is_none_or(|own| own < reply));
+                        let mut ask = self.ask(rule, part, key, self.recorded_text(&text));
                         ask.tool = unit.tool.as_deref().map(str::to_owned);
-                        holds.push(ask);
+                        if held.add(ask, unit.message) {
+                            self.decisions.push(noted(rule, Action::Hold, false));
+                        }
                     }
                 }
             }
@@ -284,15 +303,16 @@ impl Case {
     /// One key for the same request by the same person, whatever `stream`, `max_tokens` and cache marks say:
     /// Claude Code's fallback without streaming differs in just those.
     fn request_key(&self, rule: &CompiledRule, root: Value<'_, '_>) -> String {
-        let mut digest = self.hold_digest("sluice hold: request", rule);
+        let mut digest = self.hold_digest("sluice hold: request", &rule.name);
         digest.value(root, &["stream", "max_tokens"]);
         digest.hex()
     }
 
     /// One key for the conversation up to the held unit, by which later turns know that it was approved.
-    fn thread_key(&self, rule: &CompiledRule, root: Value<'_, '_>, unit: &Unit<'_, '_>) -> String {
+    /// `message`: the last that is held; `None`: the system text.
+    fn thread_key(&self, rule: &str, root: Value<'_, '_>, message: Option<usize>) -> String {
         let mut digest = self.hold_digest("sluice hold: thread", rule);
-        match unit.message {
+        match message {
             Some(index) => {
                 let messages = root.get("messages").into_iter().flat_map(Value::items);
                 messages.take(index + 1).for_each(|message| digest.value(message, &[]));
@@ -302,12 +322,39 @@ impl Case {
         digest.hex()
     }
 
-    fn hold_digest(&self, purpose: &str, rule: &CompiledRule) -> Digest {
+    fn hold_digest(&self, purpose: &str, rule: &str) -> Digest {
         let mut digest = Digest::of(purpose);
-        for text in [&self.principal.issuer, &self.principal.subject, &rule.name] {
+        for text in [&self.principal.issuer, &self.principal.subject, rule] {
             digest.text(text);
         }
         digest
+    }
+}
+
+impl Held {
+    /// Adds what a rule holds; says whether it is a question of its own.
+    ///
+    /// One approval of the request covers all that is new in it, so its reviewer sees all of it. An approval of an
+    /// earlier turn covers what stood there and nothing else; it is looked up by the last message held, whose
+    /// thread has those before it in it, and apart from it by the system text, which may have changed since.
+    fn add(&mut self, mut ask: HoldAsk, message: Option<usize>) -> bool {
+        ask.history = self.last_reply.is_some_and(|reply| message.is_none_or(|own| own < reply));
+        let same = |other: &&mut Waiting| {
+            let (one, two) = (&other.ask, &ask);
+            let place = !ask.history || other.message.is_some() == message.is_some();
+            one.key == two.key && one.history == two.history && place
+        };
+        match self.waiting.iter_mut().find(same) {
+            Some(other) => {
+                other.message = other.message.max(message);
+                lengthen(&mut other.ask.preview, &ask.preview);
+                false
+            }
+            None => {
+                self.waiting.push(Waiting { ask, message });
+                true
+            }
+        }
     }
 }
 

@@ -49,3 +49,42 @@ fn a_request_that_is_over_a_limit_is_recorded_masked() {
     assert_eq!(judged.refusal.unwrap().rule, "model");
     assert!(!judged.recorded.unwrap().contains(CARD));
 }
+
+fn deploys() -> Value {
+    json!({"rules":[{"name":"deploys","when":{"part":["prompt"],"text":"deploy"},"action":"hold","approval":{"groups":["ops"]}}]})
+}
+
+#[test]
+fn what_is_new_is_asked_about_beside_what_was_approved_in_an_earlier_turn() {
+    let messages = json!([{"role":"user","content":"deploy a"},{"role":"assistant","content":"done"},
+        {"role":"user","content":"deploy b"}]);
+    let holds = request(deploys(), with("messages", messages)).holds;
+    let asked: Vec<_> = holds.iter().map(|ask| (ask.history, ask.preview.as_str())).collect();
+    assert_eq!(asked, [(true, "deploy a"), (false, "deploy b")]);
+}
+
+#[test]
+fn a_system_text_is_asked_about_wherever_it_stands_in_the_body() {
+    let body = r#"{"model":"claude-x","messages":[{"role":"user","content":"deploy a"},
+        {"role":"assistant","content":"done"},{"role":"user","content":"and?"}],"system":"deploy b"}"#;
+    let holds = case(deploys()).request(body.as_bytes(), &[]).holds;
+    let previews: Vec<_> = holds.iter().map(|ask| ask.preview.as_str()).collect();
+    assert_eq!(previews, ["deploy a", "deploy b"]);
+}
+
+#[test]
+fn a_reviewer_sees_every_text_that_one_approval_lets_go() {
+    let blocks = json!([{"type":"text","text":"deploy a"},{"type":"text","text":"deploy b"}]);
+    let holds = request(deploys(), saying(blocks)).holds;
+    let [ask] = holds.as_slice() else { panic!("{holds:?}") };
+    assert!(ask.preview.contains("deploy a") && ask.preview.contains("deploy b"), "{}", ask.preview);
+}
+
+#[test]
+fn many_held_texts_cost_one_digest_of_the_request() {
+    let blocks: Vec<_> =
+        (0..6000).map(|n| json!({"type":"text","text":format!("deploy {n} {}", "x".repeat(80))})).collect();
+    let started = std::time::Instant::now();
+    assert_eq!(request(deploys(), saying(json!(blocks))).holds.len(), 1);
+    assert!(started.elapsed().as_secs() < 12, "{:?}", started.elapsed());
+}
