@@ -57,6 +57,8 @@ struct Waiting {
 /// The body of a request, or of each request in a batch.
 struct Params<'d, 'a> {
     root: Value<'d, 'a>,
+    /// Whether this is what stands around the requests of a batch, and no request itself.
+    around: bool,
     units: Vec<Unit<'d, 'a>>,
 }
 
@@ -92,7 +94,7 @@ impl Case {
 
     fn judge_doc(&mut self, doc: &Doc<'_>, body: &[u8]) -> Judged {
         let mut params = self.params(doc.root());
-        for request in &params {
+        for request in params.iter().filter(|request| !request.around) {
             if let Err(refusal) = self.check_limits(request.root) {
                 return Judged { recorded: self.recorded(&params, body, false), ..Judged::refused(refusal) };
             }
@@ -126,13 +128,13 @@ impl Case {
         match self.route.kind {
             BodyKind::Messages | BodyKind::CountTokens => {
                 self.read_facts(root);
-                vec![Params { root, units: units::of_request(root) }]
+                vec![Params { root, around: false, units: units::of_request(root) }]
             }
             BodyKind::BatchCreate => {
                 let requests = root.get("requests").into_iter().flat_map(Value::items);
                 let mut params: Vec<_> = requests
                     .filter_map(|request| request.get("params"))
-                    .map(|root| Params { root, units: units::of_request(root) })
+                    .map(|root| Params { root, around: false, units: units::of_request(root) })
                     .collect();
                 if let Some(first) = params.first() {
                     self.read_facts(first.root);
@@ -140,10 +142,10 @@ impl Case {
                 // What stands around the requests is read too.
                 let around = root.entries().filter(|(key, _)| !key.is("requests"));
                 let rest = around.map(|(_, value)| units::of_any(value)).collect();
-                params.push(Params { root, units: rest });
+                params.push(Params { root, around: true, units: rest });
                 params
             }
-            _ => vec![Params { root, units: vec![units::of_any(root)] }],
+            _ => vec![Params { root, around: false, units: vec![units::of_any(root)] }],
         }
     }
 
@@ -187,7 +189,6 @@ impl Case {
     /// What the caller's roles allow of a Messages request.
     fn check_limits(&self, root: Value<'_, '_>) -> Result<(), Refusal> {
         if !matches!(self.route.kind, BodyKind::Messages | BodyKind::CountTokens | BodyKind::BatchCreate)
-            || root.get("requests").is_some()
         {
             return Ok(());
         }

@@ -88,3 +88,14 @@ fn many_held_texts_cost_one_digest_of_the_request() {
     assert_eq!(request(deploys(), saying(json!(blocks))).holds.len(), 1);
     assert!(started.elapsed().as_secs() < 12, "{:?}", started.elapsed());
 }
+
+#[test]
+fn a_field_of_batches_in_a_message_does_not_lift_its_limits() {
+    let mut body = with("requests", json!([]));
+    body["model"] = json!("gpt");
+    assert_eq!(request(role(json!({})), body.clone()).refusal.unwrap().rule, "model");
+    let runtime = runtime(role(json!({})));
+    let batch = json!({"requests":[{"custom_id":"a","params":body}]}).to_string();
+    let judged = case_on(&runtime, "POST", "/v1/messages/batches").request(batch.as_bytes(), &[]);
+    assert_eq!(judged.refusal.unwrap().rule, "model");
+}
