@@ -257,11 +257,13 @@ impl Case {
         texts.extend(unit.encoded.iter().filter_map(|document| decoded(*document)));
         let text = texts.join("\n");
         let findings = self.kinds(texts.iter().map(String::as_str));
+        // Each request of a batch names its own model.
+        let model = root.str("model");
         let outcome = runtime.compiled.decide(&Facts {
             part,
             route: self.route.name,
             groups: &self.principal.groups,
-            model: self.model.as_deref(),
+            model: model.as_deref(),
             text: Some(&text),
             tool: unit.tool.as_deref(),
             input_strings: &[],
@@ -290,6 +292,7 @@ impl Case {
                     Some(Settled::Refused(_)) => return self.refused(&key, &rule.name),
                     None => {
                         let mut ask = self.ask(rule, part, key, self.recorded_text(&text));
+                        ask.model = model.as_deref().map(str::to_owned);
                         ask.tool = unit.tool.as_deref().map(str::to_owned);
                         if held.add(ask, unit.message) {
                             self.decisions.push(noted(rule, Action::Hold, false));

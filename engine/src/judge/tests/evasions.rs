@@ -99,3 +99,21 @@ fn a_field_of_batches_in_a_message_does_not_lift_its_limits() {
     let judged = case_on(&runtime, "POST", "/v1/messages/batches").request(batch.as_bytes(), &[]);
     assert_eq!(judged.refusal.unwrap().rule, "model");
 }
+
+#[test]
+fn a_rule_about_a_model_sees_the_model_of_each_request_and_result_of_a_batch() {
+    let of = |model: &str, text: &str| json!({"custom_id":"a","params":{"model":model,"max_tokens":1,"messages":[{"role":"user","content":text}]}});
+    let policy = json!({"rules":[
+        {"name":"no-big","when":{"part":["prompt"],"models":["big*"],"text":"deploy"},"action":"deny"},
+        {"name":"no-rm","when":{"tools":["Bash"],"models":["big*"],"input":"rm -rf"},"action":"deny"}]});
+    let runtime = runtime(policy);
+    let batch = json!({"requests":[of("small","hi"),of("big","deploy")]}).to_string();
+    let judged = case_on(&runtime, "POST", "/v1/messages/batches").request(batch.as_bytes(), &[]);
+    assert_eq!(judged.refusal.map(|refusal| refusal.rule), Some("no-big".into()));
+    let line = json!({"custom_id":"a","result":{"type":"succeeded","message":{"type":"message","model":"big",
+        "content":[{"type":"tool_use","id":"t","name":"Bash","input":{"command":"rm -rf /"}}]}}})
+    .to_string();
+    let mut case = case_on(&runtime, "GET", "/v1/messages/batches/b/results");
+    let Replied::Ready { body, .. } = case.reply(line.as_bytes(), 200, None) else { panic!("ready") };
+    assert!(!String::from_utf8(body.unwrap_or(line.into_bytes())).unwrap().contains("rm -rf"));
+}
