@@ -6,6 +6,7 @@
 //!   stream waits for a person. What comes behind it waits with it.
 //! * What cannot be read ends the stream with an error event: nothing unread leaves.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::json;
@@ -194,7 +195,12 @@ impl ReplyStream {
         let doc =
             json::parse(&data, case.runtime.limits.depth).map_err(|_| Unreadable("an event is not JSON"))?;
         let root = doc.root();
-        let kind = root.str("type").unwrap_or_default();
+        let kind = match root.get("type") {
+            Some(kind) => kind.text().ok_or(Unreadable("the type of an event is not text"))?,
+            // The Python SDK puts the name in the type's place.
+            None if !event.name.is_empty() => return Err(Unreadable("an event has no type")),
+            None => Cow::Borrowed(""),
+        };
         // Clients go by one or the other; were they to differ, we and they could read different events.
         if !event.name.is_empty() && !kind.is_empty() && event.name != kind {
             return Err(Unreadable("an event has two types"));

@@ -117,3 +117,14 @@ fn a_rule_about_a_model_sees_the_model_of_each_request_and_result_of_a_batch() {
     let Replied::Ready { body, .. } = case.reply(line.as_bytes(), 200, None) else { panic!("ready") };
     assert!(!String::from_utf8(body.unwrap_or(line.into_bytes())).unwrap().contains("rm -rf"));
 }
+
+#[test]
+fn an_event_without_a_type_is_what_its_name_says() {
+    let start = r#"{"index":0,"content_block":{"type":"tool_use","id":"t","name":"Bash","input":{"command":"rm -rf /"}}}"#;
+    let bytes = format!(
+        "event: content_block_start\ndata: {start}\n\nevent: content_block_stop\ndata: {{\"index\":0}}\n\n"
+    );
+    assert!(!pushed(no_rm(), bytes.as_bytes()).1.contains("rm -rf"));
+    let odd = bytes.replace("{\"index\":0", "{\"type\":[],\"index\":0");
+    assert!(!pushed(no_rm(), odd.as_bytes()).1.contains("rm -rf"));
+}
