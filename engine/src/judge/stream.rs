@@ -220,12 +220,12 @@ impl ReplyStream {
             ("message_stop" | "ping", _) => self.pass(&event, out),
             ("message_start", _) => {
                 let mut splices = Splices::new();
-                if let Some(message) = root.get("message") {
-                    message
-                        .get("content")
-                        .into_iter()
-                        .flat_map(Value::items)
-                        .for_each(|block| case.mask_block(block, &mut splices));
+                let content = root.get("message").and_then(|message| message.get("content"));
+                for block in content.into_iter().flat_map(Value::items) {
+                    if block.str("type").is_some_and(|kind| is_call(&kind)) {
+                        return Err(Unreadable("a message starts with a call in it"));
+                    }
+                    case.mask_block(block, &mut splices);
                 }
                 self.send(&event, splices, out);
             }

@@ -128,3 +128,11 @@ fn an_event_without_a_type_is_what_its_name_says() {
     let odd = bytes.replace("{\"index\":0", "{\"type\":[],\"index\":0");
     assert!(!pushed(no_rm(), odd.as_bytes()).1.contains("rm -rf"));
 }
+
+#[test]
+fn a_call_in_the_start_of_a_message_does_not_leave() {
+    let call = json!({"type":"tool_use","id":"t","name":"Bash","input":{"command":"rm -rf /"}});
+    let (flow, out) =
+        pushed(no_rm(), &stream(&[json!({"type":"message_start","message":{"content":[call]}})]));
+    assert!(matches!(flow, Flow::Broken) && !out.contains("rm -rf"), "{out}");
+}
