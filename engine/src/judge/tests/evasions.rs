@@ -136,3 +136,16 @@ fn a_call_in_the_start_of_a_message_does_not_leave() {
         pushed(no_rm(), &stream(&[json!({"type":"message_start","message":{"content":[call]}})]));
     assert!(matches!(flow, Flow::Broken) && !out.contains("rm -rf"), "{out}");
 }
+
+#[test]
+fn a_call_with_two_inputs_does_not_leave() {
+    let (_, out) = pushed(
+        no_rm(),
+        &stream(&[
+            json!({"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"Bash","input":{"command":"rm -rf /"}}}),
+            json!({"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"command\":\"ls\"}"}}),
+            json!({"type":"content_block_stop","index":0}),
+        ]),
+    );
+    assert!(!out.contains("rm -rf"), "{out}");
+}
