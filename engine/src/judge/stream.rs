@@ -7,7 +7,7 @@
 //! * What cannot be read ends the stream with an error event: nothing unread leaves.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -44,6 +44,8 @@ pub struct ReplyStream {
     lines: Option<Lines>,
     decoder: Decoder,
     blocks: BTreeMap<u64, Block>,
+    /// The indexes of all blocks so far.
+    started: BTreeSet<u64>,
     /// The block whose call waits.
     held: Option<u64>,
     ended: bool,
@@ -247,7 +249,7 @@ impl ReplyStream {
         out: &mut Vec<u8>,
     ) -> Result<(), Unreadable> {
         let block = root.get("content_block").ok_or(Unreadable("a block starts without content"))?;
-        if self.blocks.contains_key(&index) {
+        if !self.started.insert(index) {
             return Err(Unreadable("a block starts twice"));
         }
         let kind = block.str("type").unwrap_or_default();

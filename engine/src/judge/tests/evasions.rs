@@ -149,3 +149,25 @@ fn a_call_with_two_inputs_does_not_leave() {
     );
     assert!(!out.contains("rm -rf"), "{out}");
 }
+
+#[test]
+fn a_block_index_is_used_once() {
+    let text = |words: &str| {
+        [
+            json!({"type":"content_block_start","index":0,"content_block":{"type":"text","text":words}}),
+            json!({"type":"content_block_stop","index":0}),
+        ]
+    };
+    let (flow, _) = pushed(json!({}), &stream(&[text("one "), text("two ")].concat()));
+    assert!(matches!(flow, Flow::Broken));
+}
+
+#[test]
+fn blocks_of_a_stream_without_a_start_are_recorded() {
+    let mut case = case(json!({}));
+    let mut reply = ReplyStream::events();
+    let start =
+        json!({"type":"content_block_start","index":0,"content_block":{"type":"text","text":"said "}});
+    reply.push(&mut case, &stream(&[start]), &mut Vec::new());
+    assert!(reply.recorded(&mut case).unwrap().contains("said"));
+}
