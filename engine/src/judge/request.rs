@@ -140,8 +140,11 @@ impl Case {
                     self.read_facts(first.root);
                 }
                 // What stands around the requests is read too.
-                let around = root.entries().filter(|(key, _)| !key.is("requests"));
-                let rest = around.map(|(_, value)| units::of_any(value)).collect();
+                let mut rest = vec![units::around(root, "requests")];
+                rest.extend(root.get("requests").into_iter().flat_map(|requests| match requests.kind() {
+                    Kind::Array => requests.items().map(|request| units::around(request, "params")).collect(),
+                    _ => vec![units::of_any(requests)],
+                }));
                 params.push(Params { root, around: true, units: rest });
                 params
             }

@@ -171,3 +171,43 @@ fn blocks_of_a_stream_without_a_start_are_recorded() {
     reply.push(&mut case, &stream(&[start]), &mut Vec::new());
     assert!(reply.recorded(&mut case).unwrap().contains("said"));
 }
+
+#[test]
+fn text_in_an_unusual_shape_is_masked_or_refused() {
+    for body in [
+        with("messages", json!(CARD)),
+        with("messages", json!([CARD])),
+        with("messages", json!([[CARD]])),
+        with("messages", json!({"a":CARD})),
+        with("tools", json!(CARD)),
+        with("tools", json!({"a":CARD})),
+        with("tools", json!([CARD])),
+        with("mcp_servers", json!({"a":CARD})),
+    ] {
+        let judged = request(json!({}), body.clone());
+        assert!(
+            judged.refusal.is_some()
+                || judged.body.is_some_and(|body| !String::from_utf8(body).unwrap().contains(CARD)),
+            "{body}"
+        );
+        assert!(!judged.recorded.is_some_and(|body| body.contains(CARD)), "{body}");
+    }
+}
+
+#[test]
+fn what_stands_beside_the_params_in_a_batch_is_masked() {
+    let runtime = runtime(json!({}));
+    for batch in [
+        json!({"requests":[{"custom_id":"a","params":saying(json!("hi")),"note":CARD}]}),
+        json!({"requests":{"a":CARD}}),
+        json!({"requests":[CARD]}),
+    ] {
+        let judged =
+            case_on(&runtime, "POST", "/v1/messages/batches").request(batch.to_string().as_bytes(), &[]);
+        assert!(
+            !String::from_utf8(judged.body.unwrap_or(batch.to_string().into_bytes())).unwrap().contains(CARD),
+            "{batch}"
+        );
+        assert!(!judged.recorded.unwrap().contains(CARD), "{batch}");
+    }
+}
