@@ -61,9 +61,9 @@ pub fn of_request<'d, 'a>(root: Value<'d, 'a>) -> Vec<Unit<'d, 'a>> {
                 unit.block(block);
                 units.push(unit);
             }),
-            Some("messages") => messages(value, &mut callers, &mut units),
-            Some("tools") => value.items().for_each(|tool| rest.tool_definition(tool)),
-            Some("mcp_servers") => value.items().for_each(|server| rest.mcp_server(server)),
+            Some("messages") if value.kind() == Kind::Array => messages(value, &mut callers, &mut units),
+            Some("tools") if value.kind() == Kind::Array => value.items().for_each(|tool| rest.tool_definition(tool)),
+            Some("mcp_servers") if value.kind() == Kind::Array => value.items().for_each(|server| rest.mcp_server(server)),
             Some("metadata") => rest.everything(value),
             Some(key) if is_protected(key) => {}
             _ => rest.fields(value),
@@ -149,6 +149,11 @@ fn messages<'d, 'a>(
     units: &mut Vec<Unit<'d, 'a>>,
 ) {
     for (index, message) in value.items().enumerate() {
+        if message.kind() != Kind::Object {
+            let mut unit = Unit { part: Some(Part::Prompt), message: Some(index), ..Unit::default() };
+            unit.fields(message);
+            units.push(unit);
+        }
         let by_model = message.get("role").is_some_and(|role| role.is("assistant"));
         for (key, value) in message.entries() {
             match key.text().as_deref() {
@@ -224,6 +229,9 @@ impl<'d, 'a> Unit<'d, 'a> {
     }
 
     fn tool_definition(&mut self, tool: Value<'d, 'a>) {
+        if tool.kind() != Kind::Object {
+            self.fields(tool);
+        }
         for (key, value) in tool.entries() {
             match key.text().as_deref() {
                 Some("name") => {}

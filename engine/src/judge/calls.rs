@@ -252,8 +252,15 @@ fn refusal_text(tool: &str, rule: &str, words: &str) -> String {
     )
 }
 
+/// Adds another text to a preview.
+pub(super) fn lengthen(preview: &mut String, more: &str) {
+    if preview.len() <= PREVIEW {
+        *preview = shortened(format!("{preview}\n{more}"));
+    }
+}
+
 /// Cut at a character, with a mark that says so.
-pub(super) fn shortened(mut text: String) -> String {
+fn shortened(mut text: String) -> String {
     if text.len() > PREVIEW {
         let cut = (0..=PREVIEW).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         text.truncate(cut);

@@ -51,6 +51,10 @@ impl Case {
         let noted = self.decisions.len();
         let mut splices = Splices::new();
         if let Some(message) = self.message_in(doc.root()) {
+            if self.route.kind == BodyKind::BatchResults {
+                // Its request came in another exchange: the model is the one that the result names.
+                self.model = message.str("model").map(Into::into);
+            }
             match self.judge_message(message, &mut splices) {
                 Ok(refused) => self.mask_message(message, &refused, &mut splices),
                 Err(ask) => {

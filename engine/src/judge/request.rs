@@ -1,8 +1,9 @@
 //! A request body: read, limited, masked, judged.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
-use super::calls::shortened;
+use super::calls::lengthen;
 use super::digest::Digest;
 use super::marks::decoded;
 use super::{Case, Refusal, Settled, decision};
@@ -36,9 +37,28 @@ impl Judged {
     }
 }
 
+/// What is held of one request, while its units are judged.
+#[derive(Default)]
+struct Held {
+    /// Index of the last message that the model wrote.
+    last_reply: Option<usize>,
+    /// The request's key under each rule that holds something of it: a digest of the whole request, made once.
+    keys: HashMap<String, String>,
+    waiting: Vec<Waiting>,
+}
+
+/// A question about one or more units.
+struct Waiting {
+    ask: HoldAsk,
+    /// The last message among them.
+    message: Option<usize>,
+}
+
 /// The body of a request, or of each request in a batch.
 struct Params<'d, 'a> {
     root: Value<'d, 'a>,
+    /// Whether this is what stands around the requests of a batch, and no request itself.
+    around: bool,
     units: Vec<Unit<'d, 'a>>,
 }
 
@@ -75,9 +95,9 @@ impl Case {
 
     fn judge_doc(&mut self, doc: &Doc<'_>, body: &[u8]) -> Judged {
         let mut params = self.params(doc.root());
-        for request in &params {
+        for request in params.iter().filter(|request| !request.around) {
             if let Err(refusal) = self.check_limits(request.root) {
-                return Judged { recorded: self.recorded(&params, body, true), ..Judged::refused(refusal) };
+                return Judged { recorded: self.recorded(&params, body, false), ..Judged::refused(refusal) };
             }
         }
         let mut splices = Splices::new();
@@ -89,12 +109,16 @@ impl Case {
         let mut refusal = self.check_media(media).err();
         let mut holds = Vec::new();
         for request in &params {
-            let last_reply = last_reply(request.root);
+            let mut held = Held { last_reply: last_reply(request.root), ..Held::default() };
             for unit in &request.units {
                 if refusal.is_none() {
-                    refusal = self.judge_unit(request.root, unit, last_reply, &mut holds);
+                    refusal = self.judge_unit(request.root, unit, &mut held);
                 }
             }
+            holds.extend(held.waiting.into_iter().map(|waiting| {
+                let thread = self.thread_key(&waiting.ask.rule, request.root, waiting.message);
+                HoldAsk { thread, ..waiting.ask }
+            }));
         }
         let body = (!splices.is_empty()).then(|| splices.apply(body));
         Judged { refusal, holds, body, recorded }
@@ -105,24 +129,27 @@ impl Case {
         match self.route.kind {
             BodyKind::Messages | BodyKind::CountTokens => {
                 self.read_facts(root);
-                vec![Params { root, units: units::of_request(root) }]
+                vec![Params { root, around: false, units: units::of_request(root) }]
             }
             BodyKind::BatchCreate => {
                 let requests = root.get("requests").into_iter().flat_map(Value::items);
                 let mut params: Vec<_> = requests
                     .filter_map(|request| request.get("params"))
-                    .map(|root| Params { root, units: units::of_request(root) })
+                    .map(|root| Params { root, around: false, units: units::of_request(root) })
                     .collect();
                 if let Some(first) = params.first() {
                     self.read_facts(first.root);
                 }
                 // What stands around the requests is read too.
-                let around = root.entries().filter(|(key, _)| !key.is("requests"));
-                let rest = around.map(|(_, value)| units::of_any(value)).collect();
-                params.push(Params { root, units: rest });
+                let mut rest = vec![units::around(root, "requests")];
+                rest.extend(root.get("requests").into_iter().flat_map(|requests| match requests.kind() {
+                    Kind::Array => requests.items().map(|request| units::around(request, "params")).collect(),
+                    _ => vec![units::of_any(requests)],
+                }));
+                params.push(Params { root, around: true, units: rest });
                 params
             }
-            _ => vec![Params { root, units: vec![units::of_any(root)] }],
+            _ => vec![Params { root, around: false, units: vec![units::of_any(root)] }],
         }
     }
 
@@ -166,7 +193,6 @@ impl Case {
     /// What the caller's roles allow of a Messages request.
     fn check_limits(&self, root: Value<'_, '_>) -> Result<(), Refusal> {
         if !matches!(self.route.kind, BodyKind::Messages | BodyKind::CountTokens | BodyKind::BatchCreate)
-            || root.get("requests").is_some()
         {
             return Ok(());
         }
@@ -223,8 +249,7 @@ impl Case {
         &mut self,
         root: Value<'_, '_>,
         unit: &Unit<'_, '_>,
-        last_reply: Option<usize>,
-        holds: &mut Vec<HoldAsk>,
+        held: &mut Held,
     ) -> Option<Refusal> {
         let part = unit.part?;
         let runtime = self.runtime.clone();
@@ -236,11 +261,13 @@ impl Case {
         texts.extend(unit.encoded.iter().filter_map(|document| decoded(*document)));
         let text = texts.join("\n");
         let findings = self.kinds(texts.iter().map(String::as_str));
+        // Each request of a batch names its own model.
+        let model = root.str("model");
         let outcome = runtime.compiled.decide(&Facts {
             part,
             route: self.route.name,
             groups: &self.principal.groups,
-            model: self.model.as_deref(),
+            model: model.as_deref(),
             text: Some(&text),
             tool: unit.tool.as_deref(),
             input_strings: &[],
@@ -262,19 +289,18 @@ impl Case {
                 return Some(Refusal::new(ErrorKind::Permission, &rule.name, message));
             }
             Action::Hold => {
-                let key = self.request_key(rule, root);
+                let key = held.keys.entry(rule.name.clone()).or_insert_with(|| self.request_key(rule, root));
+                let key = key.clone();
                 match self.settled.get(&key) {
                     Some(Settled::Approved) => {}
                     Some(Settled::Refused(_)) => return self.refused(&key, &rule.name),
-                    None if holds.iter().any(|ask| ask.key == key) => {}
                     None => {
-                        self.decisions.push(noted(rule, Action::Hold, false));
-                        let mut ask = self.ask(rule, part, key, shortened(self.recorded_text(&text)));
-                        ask.thread = self.thread_key(rule, root, unit);
-                        ask.history =
-                            last_reply.is_some_and(|reply| unit.message.is_none_or(|own| own < reply));
+                        let mut ask = self.ask(rule, part, key, self.recorded_text(&text));
+                        ask.model = model.as_deref().map(str::to_owned);
                         ask.tool = unit.tool.as_deref().map(str::to_owned);
-                        holds.push(ask);
+                        if held.add(ask, unit.message) {
+                            self.decisions.push(noted(rule, Action::Hold, false));
+                        }
                     }
                 }
             }
@@ -285,15 +311,16 @@ impl Case {
     /// One key for the same request by the same person, whatever `stream`, `max_tokens` and cache marks say:
     /// Claude Code's fallback without streaming differs in just those.
     fn request_key(&self, rule: &CompiledRule, root: Value<'_, '_>) -> String {
-        let mut digest = self.hold_digest("sluice hold: request", rule);
+        let mut digest = self.hold_digest("sluice hold: request", &rule.name);
         digest.value(root, &["stream", "max_tokens"]);
         digest.hex()
     }
 
     /// One key for the conversation up to the held unit, by which later turns know that it was approved.
-    fn thread_key(&self, rule: &CompiledRule, root: Value<'_, '_>, unit: &Unit<'_, '_>) -> String {
+    /// `message`: the last that is held; `None`: the system text.
+    fn thread_key(&self, rule: &str, root: Value<'_, '_>, message: Option<usize>) -> String {
         let mut digest = self.hold_digest("sluice hold: thread", rule);
-        match unit.message {
+        match message {
             Some(index) => {
                 let messages = root.get("messages").into_iter().flat_map(Value::items);
                 messages.take(index + 1).for_each(|message| digest.value(message, &[]));
@@ -303,12 +330,39 @@ impl Case {
         digest.hex()
     }
 
-    fn hold_digest(&self, purpose: &str, rule: &CompiledRule) -> Digest {
+    fn hold_digest(&self, purpose: &str, rule: &str) -> Digest {
         let mut digest = Digest::of(purpose);
-        for text in [&self.principal.issuer, &self.principal.subject, &rule.name] {
+        for text in [&self.principal.issuer, &self.principal.subject, rule] {
             digest.text(text);
         }
         digest
+    }
+}
+
+impl Held {
+    /// Adds what a rule holds; says whether it is a question of its own.
+    ///
+    /// One approval of the request covers all that is new in it, so its reviewer sees all of it. An approval of an
+    /// earlier turn covers what stood there and nothing else; it is looked up by the last message held, whose
+    /// thread has those before it in it, and apart from it by the system text, which may have changed since.
+    fn add(&mut self, mut ask: HoldAsk, message: Option<usize>) -> bool {
+        ask.history = self.last_reply.is_some_and(|reply| message.is_none_or(|own| own < reply));
+        let same = |other: &&mut Waiting| {
+            let (one, two) = (&other.ask, &ask);
+            let place = !ask.history || other.message.is_some() == message.is_some();
+            one.key == two.key && one.history == two.history && place
+        };
+        match self.waiting.iter_mut().find(same) {
+            Some(other) => {
+                other.message = other.message.max(message);
+                lengthen(&mut other.ask.preview, &ask.preview);
+                false
+            }
+            None => {
+                self.waiting.push(Waiting { ask, message });
+                true
+            }
+        }
     }
 }
 

@@ -54,9 +54,9 @@ impl Transcript {
         }
     }
 
-    /// The message; `None` when none began.
+    /// The message; `None` when neither it nor a block began.
     pub(super) fn message(&self) -> Option<Value> {
-        if self.message.is_empty() {
+        if self.message.is_empty() && self.blocks.is_empty() {
             return None;
         }
         let mut message = self.message.clone();

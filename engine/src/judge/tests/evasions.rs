@@ -1,0 +1,213 @@
+//! Ways around masking, limits, rules, holds and the record that are closed.
+
+use super::*;
+use crate::judge::{Flow, Judged, Replied, ReplyStream};
+
+const CARD: &str = "4111 1111 1111 1111";
+
+fn request(policy: Value, body: Value) -> Judged {
+    case(policy).request(body.to_string().as_bytes(), &[])
+}
+
+fn saying(content: Value) -> Value {
+    json!({"model":"claude-x","max_tokens":9,"messages":[{"role":"user","content":content}]})
+}
+
+fn with(field: &str, value: Value) -> Value {
+    let mut body = saying(json!("hello"));
+    body[field] = value;
+    body
+}
+
+fn role(role: Value) -> Value {
+    let mut own = json!({"name":"r","scopes":["*"],"models":["claude-*"],
+        "serverTools":{"allow":["*"]},"mcpServers":{"allow":["*"]}});
+    own.as_object_mut().unwrap().extend(role.as_object().unwrap().clone());
+    json!({"roles":[own],"bindings":[{"name":"b","groups":["staff"],"roles":["r"]}]})
+}
+
+fn stream(events: &[Value]) -> Vec<u8> {
+    let event = |data: &Value| format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap());
+    events.iter().map(event).collect::<String>().into_bytes()
+}
+
+fn pushed(policy: Value, bytes: &[u8]) -> (Flow, String) {
+    let mut case = case(policy);
+    let mut out = Vec::new();
+    let flow = ReplyStream::events().push(&mut case, bytes, &mut out);
+    (flow, String::from_utf8(out).unwrap())
+}
+
+fn no_rm() -> Value {
+    json!({"rules":[bash_rule("no-rm","rm -rf","deny")]})
+}
+#[test]
+fn a_request_that_is_over_a_limit_is_recorded_masked() {
+    let mut body = saying(json!(CARD));
+    body["model"] = json!("gpt");
+    let judged = request(role(json!({})), body);
+    assert_eq!(judged.refusal.unwrap().rule, "model");
+    assert!(!judged.recorded.unwrap().contains(CARD));
+}
+
+fn deploys() -> Value {
+    json!({"rules":[{"name":"deploys","when":{"part":["prompt"],"text":"deploy"},"action":"hold","approval":{"groups":["ops"]}}]})
+}
+
+#[test]
+fn what_is_new_is_asked_about_beside_what_was_approved_in_an_earlier_turn() {
+    let messages = json!([{"role":"user","content":"deploy a"},{"role":"assistant","content":"done"},
+        {"role":"user","content":"deploy b"}]);
+    let holds = request(deploys(), with("messages", messages)).holds;
+    let asked: Vec<_> = holds.iter().map(|ask| (ask.history, ask.preview.as_str())).collect();
+    assert_eq!(asked, [(true, "deploy a"), (false, "deploy b")]);
+}
+
+#[test]
+fn a_system_text_is_asked_about_wherever_it_stands_in_the_body() {
+    let body = r#"{"model":"claude-x","messages":[{"role":"user","content":"deploy a"},
+        {"role":"assistant","content":"done"},{"role":"user","content":"and?"}],"system":"deploy b"}"#;
+    let holds = case(deploys()).request(body.as_bytes(), &[]).holds;
+    let previews: Vec<_> = holds.iter().map(|ask| ask.preview.as_str()).collect();
+    assert_eq!(previews, ["deploy a", "deploy b"]);
+}
+
+#[test]
+fn a_reviewer_sees_every_text_that_one_approval_lets_go() {
+    let blocks = json!([{"type":"text","text":"deploy a"},{"type":"text","text":"deploy b"}]);
+    let holds = request(deploys(), saying(blocks)).holds;
+    let [ask] = holds.as_slice() else { panic!("{holds:?}") };
+    assert!(ask.preview.contains("deploy a") && ask.preview.contains("deploy b"), "{}", ask.preview);
+}
+
+#[test]
+fn many_held_texts_cost_one_digest_of_the_request() {
+    let blocks: Vec<_> =
+        (0..6000).map(|n| json!({"type":"text","text":format!("deploy {n} {}", "x".repeat(80))})).collect();
+    let started = std::time::Instant::now();
+    assert_eq!(request(deploys(), saying(json!(blocks))).holds.len(), 1);
+    assert!(started.elapsed().as_secs() < 12, "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_field_of_batches_in_a_message_does_not_lift_its_limits() {
+    let mut body = with("requests", json!([]));
+    body["model"] = json!("gpt");
+    assert_eq!(request(role(json!({})), body.clone()).refusal.unwrap().rule, "model");
+    let runtime = runtime(role(json!({})));
+    let batch = json!({"requests":[{"custom_id":"a","params":body}]}).to_string();
+    let judged = case_on(&runtime, "POST", "/v1/messages/batches").request(batch.as_bytes(), &[]);
+    assert_eq!(judged.refusal.unwrap().rule, "model");
+}
+
+#[test]
+fn a_rule_about_a_model_sees_the_model_of_each_request_and_result_of_a_batch() {
+    let of = |model: &str, text: &str| json!({"custom_id":"a","params":{"model":model,"max_tokens":1,"messages":[{"role":"user","content":text}]}});
+    let policy = json!({"rules":[
+        {"name":"no-big","when":{"part":["prompt"],"models":["big*"],"text":"deploy"},"action":"deny"},
+        {"name":"no-rm","when":{"tools":["Bash"],"models":["big*"],"input":"rm -rf"},"action":"deny"}]});
+    let runtime = runtime(policy);
+    let batch = json!({"requests":[of("small","hi"),of("big","deploy")]}).to_string();
+    let judged = case_on(&runtime, "POST", "/v1/messages/batches").request(batch.as_bytes(), &[]);
+    assert_eq!(judged.refusal.map(|refusal| refusal.rule), Some("no-big".into()));
+    let line = json!({"custom_id":"a","result":{"type":"succeeded","message":{"type":"message","model":"big",
+        "content":[{"type":"tool_use","id":"t","name":"Bash","input":{"command":"rm -rf /"}}]}}})
+    .to_string();
+    let mut case = case_on(&runtime, "GET", "/v1/messages/batches/b/results");
+    let Replied::Ready { body, .. } = case.reply(line.as_bytes(), 200, None) else { panic!("ready") };
+    assert!(!String::from_utf8(body.unwrap_or(line.into_bytes())).unwrap().contains("rm -rf"));
+}
+
+#[test]
+fn an_event_without_a_type_is_what_its_name_says() {
+    let start = r#"{"index":0,"content_block":{"type":"tool_use","id":"t","name":"Bash","input":{"command":"rm -rf /"}}}"#;
+    let bytes = format!(
+        "event: content_block_start\ndata: {start}\n\nevent: content_block_stop\ndata: {{\"index\":0}}\n\n"
+    );
+    assert!(!pushed(no_rm(), bytes.as_bytes()).1.contains("rm -rf"));
+    let odd = bytes.replace("{\"index\":0", "{\"type\":[],\"index\":0");
+    assert!(!pushed(no_rm(), odd.as_bytes()).1.contains("rm -rf"));
+}
+
+#[test]
+fn a_call_in_the_start_of_a_message_does_not_leave() {
+    let call = json!({"type":"tool_use","id":"t","name":"Bash","input":{"command":"rm -rf /"}});
+    let (flow, out) =
+        pushed(no_rm(), &stream(&[json!({"type":"message_start","message":{"content":[call]}})]));
+    assert!(matches!(flow, Flow::Broken) && !out.contains("rm -rf"), "{out}");
+}
+
+#[test]
+fn a_call_with_two_inputs_does_not_leave() {
+    let (_, out) = pushed(
+        no_rm(),
+        &stream(&[
+            json!({"type":"content_block_start","index":0,"content_block":{"type":"tool_use","id":"t","name":"Bash","input":{"command":"rm -rf /"}}}),
+            json!({"type":"content_block_delta","index":0,"delta":{"type":"input_json_delta","partial_json":"{\"command\":\"ls\"}"}}),
+            json!({"type":"content_block_stop","index":0}),
+        ]),
+    );
+    assert!(!out.contains("rm -rf"), "{out}");
+}
+
+#[test]
+fn a_block_index_is_used_once() {
+    let text = |words: &str| {
+        [
+            json!({"type":"content_block_start","index":0,"content_block":{"type":"text","text":words}}),
+            json!({"type":"content_block_stop","index":0}),
+        ]
+    };
+    let (flow, _) = pushed(json!({}), &stream(&[text("one "), text("two ")].concat()));
+    assert!(matches!(flow, Flow::Broken));
+}
+
+#[test]
+fn blocks_of_a_stream_without_a_start_are_recorded() {
+    let mut case = case(json!({}));
+    let mut reply = ReplyStream::events();
+    let start =
+        json!({"type":"content_block_start","index":0,"content_block":{"type":"text","text":"said "}});
+    reply.push(&mut case, &stream(&[start]), &mut Vec::new());
+    assert!(reply.recorded(&mut case).unwrap().contains("said"));
+}
+
+#[test]
+fn text_in_an_unusual_shape_is_masked_or_refused() {
+    for body in [
+        with("messages", json!(CARD)),
+        with("messages", json!([CARD])),
+        with("messages", json!([[CARD]])),
+        with("messages", json!({"a":CARD})),
+        with("tools", json!(CARD)),
+        with("tools", json!({"a":CARD})),
+        with("tools", json!([CARD])),
+        with("mcp_servers", json!({"a":CARD})),
+    ] {
+        let judged = request(json!({}), body.clone());
+        assert!(
+            judged.refusal.is_some()
+                || judged.body.is_some_and(|body| !String::from_utf8(body).unwrap().contains(CARD)),
+            "{body}"
+        );
+        assert!(!judged.recorded.is_some_and(|body| body.contains(CARD)), "{body}");
+    }
+}
+
+#[test]
+fn what_stands_beside_the_params_in_a_batch_is_masked() {
+    let runtime = runtime(json!({}));
+    for batch in [
+        json!({"requests":[{"custom_id":"a","params":saying(json!("hi")),"note":CARD}]}),
+        json!({"requests":{"a":CARD}}),
+        json!({"requests":[CARD]}),
+    ] {
+        let judged =
+            case_on(&runtime, "POST", "/v1/messages/batches").request(batch.to_string().as_bytes(), &[]);
+        assert!(
+            !String::from_utf8(judged.body.unwrap_or(batch.to_string().into_bytes())).unwrap().contains(CARD),
+            "{batch}"
+        );
+        assert!(!judged.recorded.unwrap().contains(CARD), "{batch}");
+    }
+}
