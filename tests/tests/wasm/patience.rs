@@ -127,6 +127,19 @@ fn a_held_call_in_a_stream_that_nobody_decides_becomes_a_text_and_the_stream_goe
 }
 
 #[test]
+fn a_call_that_comes_late_in_a_long_stream_is_waited_for_as_long_as_any() {
+    let host = host("off");
+    let mut exchange = host.exchange().unwrap();
+    send(&mut exchange, &Prompt::new("hello").streamed().tool("Bash"), &token("agents"));
+    answer_with_stream(&mut exchange);
+    host.set_time(host.time() + 400_000);
+    exchange.response_body(&held_stream(), true).unwrap();
+    exchange.answer(&only_call(&exchange, "/v1/exchanges"), &opened("h1", "waiting")).unwrap();
+    assert_eq!(nobody_decides(&host, &mut exchange, "h1"), PATIENCE_MS);
+    assert!(exchange.received().text().contains("h1"));
+}
+
+#[test]
 fn a_held_call_in_a_whole_reply_that_nobody_decides_ends_in_a_retry() {
     let host = host("off");
     let mut exchange = host.exchange().unwrap();
