@@ -128,8 +128,11 @@ impl Exchange {
         self.state = State::Streaming(case, stream, None);
         match written {
             Ok(()) => Step::Go,
-            Err(why) if out.is_empty() => {
-                log::debug!("sluice: nothing to write: {why}");
+            Err(why) if host.body(Side::Response).is_ok_and(|left| left.is_empty()) => {
+                // At trailers whose body has gone nothing can be written, and nothing unjudged is left to leave.
+                if !out.is_empty() {
+                    log::warn!("sluice: the last of a stream that was cut is left out: {why}");
+                }
                 Step::Go
             }
             Err(why) => {
