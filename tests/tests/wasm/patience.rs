@@ -10,7 +10,7 @@ use super::world::{
     only_call, opened, send, text_block, token, token_of, whole_call,
 };
 
-/// As long as the least patient client waits for headers, less a margin ([`Config::hold_seconds`]).
+/// As long as the least patient client waits for headers, less a margin: the default of `holdSeconds`.
 const PATIENCE_MS: u64 = 270_000;
 
 /// Answers each wait as control does when nobody decides: once its time is over. Gives the milliseconds that passed.
