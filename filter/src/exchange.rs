@@ -89,6 +89,16 @@ struct Question {
     blocks: Vec<sluice_engine::record::Block>,
     /// The call under way.
     token: Option<u32>,
+    /// Since when the client has heard nothing, in Unix milliseconds: its patience counts from here.
+    since_ms: u64,
+}
+
+impl Question {
+    /// A question about a hold alone: nothing is written with it.
+    fn about(ask: HoldAsk, since_ms: u64) -> Self {
+        let open = sluice_engine::wire::Open { record: None, blocks: Vec::new(), hold: Some(ask.clone()) };
+        Self { ask: Some(ask), hold: None, approved: false, open, blocks: Vec::new(), token: None, since_ms }
+    }
 }
 
 /// One exchange.

@@ -9,7 +9,7 @@ use sluice_engine::wire::{Batch, BatchReply};
 const BATCH_RECORDS: usize = 256;
 /// Bytes of blocks in one batch at the most, but for a single record that has more.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
-/// Digests of which we remember that control has them.
+/// Digests of which we remember that control has them; beyond, all are forgotten, and blocks travel once more.
 const KNOWN: usize = 100_000;
 
 /// A record with the blocks that it names.
@@ -97,20 +97,22 @@ impl Queue {
     }
 
     /// Control has answered. Gives the number of records that it has written.
-    pub fn answered(&mut self, reply: &BatchReply) -> usize {
+    pub fn answered(&mut self, reply: &BatchReply, now_ms: u64) -> usize {
         if !reply.missing.is_empty() {
-            // Control lost what it once had; the same batch goes again with these.
-            self.forget(&reply.missing);
-            self.set_under_way(false);
+            // Control lost what it once had; the same batch goes again with these, at once. If it misses what the
+            // batch carried, sending that again at once would never end.
+            if self.forget(&reply.missing) {
+                self.set_under_way(false);
+            } else {
+                self.failed(now_ms);
+            }
             return 0;
         }
         let Some(sent) = self.sent.take() else { return 0 };
-        for entry in self.entries.drain(..sent.records.min(self.entries.len())) {
+        let written: Vec<Entry> = self.entries.drain(..sent.records.min(self.entries.len())).collect();
+        for entry in written {
             self.bytes = self.bytes.saturating_sub(entry.bytes);
-            if self.known.len() >= KNOWN {
-                self.known.clear();
-            }
-            self.known.extend(entry.blocks.into_iter().map(|block| block.digest));
+            self.learn(&entry.blocks);
         }
         self.next += 1;
         sent.records
@@ -145,14 +147,15 @@ impl Queue {
 
     /// Control has these blocks.
     pub fn learn(&mut self, blocks: &[Block]) {
+        if self.known.len() + blocks.len() > KNOWN {
+            self.known.clear();
+        }
         self.known.extend(blocks.iter().map(|block| block.digest.clone()));
     }
 
-    /// Control does not have these blocks.
-    pub fn forget(&mut self, digests: &[String]) {
-        for digest in digests {
-            self.known.remove(digest);
-        }
+    /// Control does not have these blocks. Says whether one of them was held for known.
+    pub fn forget(&mut self, digests: &[String]) -> bool {
+        digests.iter().fold(false, |any, digest| self.known.remove(digest) || any)
     }
 }
 
@@ -163,3 +166,6 @@ fn inline_bytes(body: &Body) -> usize {
     };
     body.pieces.iter().map(size).sum()
 }
+
+#[cfg(test)]
+mod tests;

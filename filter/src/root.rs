@@ -117,7 +117,7 @@ impl Root {
                 let mut queue = self.shared.queue.borrow_mut();
                 match (status, serde_json::from_slice::<BatchReply>(&body)) {
                     (200, Ok(reply)) if queue.is_sending(&id) => {
-                        let written = queue.answered(&reply);
+                        let written = queue.answered(&reply, now_ms);
                         host.count(Metric::Recorded, written as u64);
                     }
                     _ => queue.failed(now_ms),

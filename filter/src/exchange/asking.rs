@@ -235,15 +235,7 @@ impl Exchange {
         if let Some(refusal) = refused {
             self.refuse_opened(case, &refusal, host)
         } else if let Some(ask) = forward.holds.pop_front() {
-            let open = wire::Open { record: None, blocks: Vec::new(), hold: Some(ask.clone()) };
-            let next = Question {
-                ask: Some(ask),
-                hold: None,
-                approved: false,
-                open,
-                blocks: Vec::new(),
-                token: None,
-            };
+            let next = Question::about(ask, question.since_ms);
             self.state = State::Asking(case, next, forward);
             self.send_question(host)
         } else {
@@ -267,13 +259,8 @@ impl Exchange {
 
     /// How long the client can still be kept waiting.
     fn seconds_left(&self, host: &dyn Host) -> u64 {
-        let started_ms = match &self.state {
-            State::Asking(case, ..) | State::Collecting(case, _) | State::Streaming(case, ..) => {
-                case.started_ms()
-            }
-            _ => return 0,
-        };
-        let end_ms = started_ms + self.shared.settings.config.hold_seconds * 1000;
+        let Some(question) = self.question() else { return 0 };
+        let end_ms = question.since_ms + self.shared.settings.config.hold_seconds * 1000;
         end_ms.saturating_sub(host.now_ms()) / 1000
     }
 }

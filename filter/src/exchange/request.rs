@@ -181,7 +181,8 @@ impl Exchange {
         }
         open.hold.clone_from(&ask);
         open.blocks = self.shared.queue.borrow().unknown(&blocks);
-        let question = Question { ask, hold: None, approved: false, open, blocks, token: None };
+        let since_ms = case.started_ms();
+        let question = Question { ask, hold: None, approved: false, open, blocks, token: None, since_ms };
         self.state = State::Asking(case, question, forward);
         self.send_question(host)
     }

@@ -3,7 +3,6 @@
 use sluice_engine::claude::error::ErrorKind;
 use sluice_engine::claude::routes::Kind;
 use sluice_engine::judge::{Case, Flow, Refusal, Replied, ReplyStream};
-use sluice_engine::wire::{HoldAsk, Open};
 
 use super::{Exchange, Question, State, Step, Stream};
 use crate::host::{Host, Side};
@@ -71,7 +70,8 @@ impl Exchange {
                 }
             }
             Replied::Hold(ask) => {
-                self.state = State::Collecting(case, Some(question(*ask)));
+                let question = Question::about(*ask, case.started_ms());
+                self.state = State::Collecting(case, Some(question));
                 self.send_question(host)
             }
             Replied::Refused(refusal) => self.refuse_opened(case, &refusal, host),
@@ -120,15 +120,19 @@ impl Exchange {
         if let Flow::Held(ask) = flow {
             stream.pending = out;
             let _ = host.set_body(Side::Response, &[]);
-            self.state = State::Streaming(case, stream, Some(question(*ask)));
+            // Until now the client has seen the stream flow.
+            self.state = State::Streaming(case, stream, Some(Question::about(*ask, host.now_ms())));
             return self.send_question(host);
         }
         let written = host.set_body(Side::Response, &out);
         self.state = State::Streaming(case, stream, None);
         match written {
             Ok(()) => Step::Go,
-            Err(why) if out.is_empty() => {
-                log::debug!("sluice: nothing to write: {why}");
+            Err(why) if host.body(Side::Response).is_ok_and(|left| left.is_empty()) => {
+                // At trailers whose body has gone nothing can be written, and nothing unjudged is left to leave.
+                if !out.is_empty() {
+                    log::warn!("sluice: the last of a stream that was cut is left out: {why}");
+                }
                 Step::Go
             }
             Err(why) => {
@@ -138,9 +142,4 @@ impl Exchange {
             }
         }
     }
-}
-
-fn question(ask: HoldAsk) -> Question {
-    let open = Open { record: None, blocks: Vec::new(), hold: Some(ask.clone()) };
-    Question { ask: Some(ask), hold: None, approved: false, open, blocks: Vec::new(), token: None }
 }

@@ -9,8 +9,8 @@ use super::world::{
     text_block, token,
 };
 
-/// A request whose system text and whose message are each held by a rule of their own.
-fn held_twice<'h>(host: &'h Host, prompt: &Prompt) -> Exchange<'h> {
+/// An exchange that has sent this request.
+fn sent<'h>(host: &'h Host, prompt: &Prompt) -> Exchange<'h> {
     let mut exchange = host.exchange().unwrap();
     send(&mut exchange, prompt, &token("agents"));
     exchange
@@ -25,7 +25,7 @@ fn two_hold_rules_are_asked_one_after_the_other() {
     for mode in ["off", "background", "before-forward"] {
         let host = host(mode);
         let prompt = Prompt::new("ask two").set("system", json!("ask one"));
-        let mut exchange = held_twice(&host, &prompt);
+        let mut exchange = sent(&host, &prompt);
         let first = only_call(&exchange, "/v1/exchanges");
         assert_eq!(first.json()["record"].is_object(), mode == "before-forward");
         exchange.answer(&first, &opened("h1", "waiting")).unwrap();
@@ -49,7 +49,7 @@ fn two_hold_rules_are_asked_one_after_the_other() {
 #[test]
 fn the_second_hold_can_still_refuse() {
     let host = host("off");
-    let mut exchange = held_twice(&host, &Prompt::new("ask two").set("system", json!("ask one")));
+    let mut exchange = sent(&host, &Prompt::new("ask two").set("system", json!("ask one")));
     exchange.answer(&only_call(&exchange, "/v1/exchanges"), &opened("h1", "approved")).unwrap();
     exchange.answer(&only_call(&exchange, "/v1/exchanges"), &opened("h2", "denied")).unwrap();
     let reply = exchange.local_reply().unwrap();
@@ -60,7 +60,7 @@ fn the_second_hold_can_still_refuse() {
 #[test]
 fn an_approval_that_another_exchange_used_sends_this_one_back_to_wait() {
     let host = host("off");
-    let mut exchange = held_twice(&host, &Prompt::new("ask one"));
+    let mut exchange = sent(&host, &Prompt::new("ask one"));
     exchange.answer(&only_call(&exchange, "/v1/exchanges"), &opened("h1", "waiting")).unwrap();
     exchange.answer(&only_call(&exchange, "/v1/holds/h1/wait"), &hold("h1", "approved")).unwrap();
     exchange.answer(&only_call(&exchange, "/v1/holds/h1/use"), &hold("h2", "waiting")).unwrap();

@@ -10,7 +10,7 @@ use super::world::{
     only_call, opened, send, text_block, token, token_of, whole_call,
 };
 
-/// As long as the least patient client waits for headers, less a margin ([`Config::hold_seconds`]).
+/// As long as the least patient client waits for headers, less a margin: the default of `holdSeconds`.
 const PATIENCE_MS: u64 = 270_000;
 
 /// Answers each wait as control does when nobody decides: once its time is over. Gives the milliseconds that passed.
@@ -124,6 +124,19 @@ fn a_held_call_in_a_stream_that_nobody_decides_becomes_a_text_and_the_stream_goe
     let text = said.text();
     assert!(text.starts_with("I will write it. [Sluice]") && text.ends_with("That was it. "), "{text}");
     assert!(text.contains("h7") && text.contains("approvers"), "{text}");
+}
+
+#[test]
+fn a_call_that_comes_late_in_a_long_stream_is_waited_for_as_long_as_any() {
+    let host = host("off");
+    let mut exchange = host.exchange().unwrap();
+    send(&mut exchange, &Prompt::new("hello").streamed().tool("Bash"), &token("agents"));
+    answer_with_stream(&mut exchange);
+    host.set_time(host.time() + 400_000);
+    exchange.response_body(&held_stream(), true).unwrap();
+    exchange.answer(&only_call(&exchange, "/v1/exchanges"), &opened("h1", "waiting")).unwrap();
+    assert_eq!(nobody_decides(&host, &mut exchange, "h1"), PATIENCE_MS);
+    assert!(exchange.received().text().contains("h1"));
 }
 
 #[test]

@@ -139,6 +139,21 @@ fn a_block_travels_once_and_again_when_control_misses_it() {
 }
 
 #[test]
+fn a_control_that_misses_what_it_was_sent_is_not_sent_it_without_a_pause() {
+    let host = host(100);
+    assert_eq!(exchange(&host, &long()), None);
+    tick_after(&host, 200);
+    let first = batch(&host);
+    let missing = Answer::ok(json!({ "missing": digests(&first) }).to_string());
+    host.answer(&first, &missing).unwrap();
+    assert_eq!(host.calls_to("/v1/records").len(), 0);
+    tick_after(&host, 1_000);
+    let again = batch(&host);
+    assert_eq!(again.json()["id"], first.json()["id"]);
+    assert_eq!(digests(&again), digests(&first));
+}
+
+#[test]
 fn before_forwarding_too_a_block_travels_once_and_again_when_control_misses_it() {
     let host = host_with("before-forward", &json!({}), &json!({}));
     let mut first = host.exchange().unwrap();

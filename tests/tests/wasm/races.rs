@@ -129,3 +129,18 @@ fn trailers_end_a_stream_that_is_held() {
     assert!(received.ended && received.trailers.is_some());
     assert_eq!(received.text(), String::from_utf8(events).unwrap());
 }
+
+#[test]
+fn trailers_end_a_stream_that_was_cut_in_the_middle_of_a_value() {
+    let host = host("off");
+    let mut exchange = host.exchange().unwrap();
+    send(&mut exchange, &Prompt::new("hello").streamed(), &token("agents"));
+    answer_with_stream(&mut exchange);
+    let events = text_events(&["My card is 4111 1111 11", "11 1111, thanks. "]);
+    let whole = String::from_utf8(events).unwrap();
+    let (before, _) = whole.split_once("11 1111, thanks").unwrap();
+    exchange.response_body(before.as_bytes(), false).unwrap();
+    assert_eq!(exchange.response_trailers(&trailers()).unwrap(), Action::Continue);
+    let received = exchange.received();
+    assert!(received.ended, "the client would wait for ever");
+}
