@@ -32,8 +32,13 @@ pub struct Unit<'d, 'a> {
     pub media: usize,
 }
 
-/// Fields of API objects that are never text: changing one would break the exchange.
-fn is_protected(key: &str) -> bool {
+/// Whether a field of an API object is never text: changing it would break the exchange. Only strings are; an
+/// object under such a name (a schema's property) is read.
+fn is_protected(key: &str, value: Value<'_, '_>) -> bool {
+    value.kind() == Kind::String && is_protected_key(key)
+}
+
+fn is_protected_key(key: &str) -> bool {
     matches!(
         key,
         "type"
@@ -65,7 +70,7 @@ pub fn of_request<'d, 'a>(root: Value<'d, 'a>) -> Vec<Unit<'d, 'a>> {
             Some("tools") if value.kind() == Kind::Array => value.items().for_each(|tool| rest.tool_definition(tool)),
             Some("mcp_servers") if value.kind() == Kind::Array => value.items().for_each(|server| rest.mcp_server(server)),
             Some("metadata") => rest.everything(value),
-            Some(key) if is_protected(key) => {}
+            Some(key) if is_protected(key, value) => {}
             _ => rest.fields(value),
         }
     }
@@ -84,7 +89,7 @@ pub fn of_reply<'d, 'a>(root: Value<'d, 'a>) -> Vec<Unit<'d, 'a>> {
                 unit.block(block);
                 units.push(unit);
             }),
-            Some(key) if is_protected(key) => {}
+            Some(key) if is_protected(key, value) => {}
             _ => rest.fields(value),
         }
     }
@@ -174,7 +179,7 @@ fn messages<'d, 'a>(
                     unit.block(block);
                     units.push(unit);
                 }),
-                Some(key) if is_protected(key) => {}
+                Some(key) if is_protected(key, value) => {}
                 _ => {
                     let mut unit = Unit { message: Some(index), ..Unit::default() };
                     unit.fields(value);
@@ -201,6 +206,10 @@ impl<'d, 'a> Unit<'d, 'a> {
                 self.media += 1;
                 self.fields_but(block, |key| matches!(key, "url"));
             }
+            Some("json_schema") => {
+                self.fields_but(block, |key| key == "schema");
+                block.get("schema").into_iter().for_each(|schema| self.everything(schema));
+            }
             Some("tool_reference") => self.fields_but(block, |key| key == "tool_name"),
             _ => self.fields(block),
         }
@@ -212,7 +221,7 @@ impl<'d, 'a> Unit<'d, 'a> {
             match key.text().as_deref() {
                 Some("input") => self.everything(value),
                 Some("name" | "server_name") => {}
-                Some(key) if is_protected(key) => {}
+                Some(key) if is_protected(key, value) => {}
                 _ => self.fields(value),
             }
         }
@@ -235,8 +244,8 @@ impl<'d, 'a> Unit<'d, 'a> {
         for (key, value) in tool.entries() {
             match key.text().as_deref() {
                 Some("name") => {}
-                Some("input_schema") => self.everything(value),
-                Some(key) if is_protected(key) => {}
+                Some("input_schema" | "input_examples") => self.everything(value),
+                Some(key) if is_protected(key, value) => {}
                 _ => self.fields(value),
             }
         }
@@ -258,7 +267,7 @@ impl<'d, 'a> Unit<'d, 'a> {
             Kind::Array => value.items().for_each(|item| self.nested(item)),
             Kind::Object => {
                 for (key, value) in value.entries() {
-                    if !key.text().is_some_and(|key| is_protected(&key) || skip(&key)) {
+                    if !key.text().is_some_and(|key| is_protected(&key, value) || skip(&key)) {
                         self.nested(value);
                     }
                 }

@@ -211,3 +211,20 @@ fn what_stands_beside_the_params_in_a_batch_is_masked() {
         assert!(!judged.recorded.unwrap().contains(CARD), "{batch}");
     }
 }
+
+#[test]
+fn a_name_that_looks_like_an_identifiers_hides_nothing() {
+    let schema = json!({"type":"object","properties":{"customer_id":{"type":"string","description":CARD},"model":{"examples":[CARD]}}});
+    for body in [
+        with("output_config", json!({"format":{"type":"json_schema","schema":schema}})),
+        with(
+            "output_config",
+            json!({"format":{"type":"json_schema","schema":{"type":"object","properties":{CARD:{"type":"string"}}}}}),
+        ),
+        with("tools", json!([{"name":"t","input_schema":{},"input_examples":[{"customer_id":CARD}]}])),
+        with("cache_control", json!({"type":"ephemeral","note":CARD})),
+    ] {
+        let sent = String::from_utf8(request(json!({}), body.clone()).body.unwrap_or_default()).unwrap();
+        assert!(!sent.is_empty() && !sent.contains(CARD), "{body}");
+    }
+}
