@@ -93,8 +93,8 @@ impl Case {
                     None => {
                         self.decisions.push(noted(&rule.name, Action::Hold, false));
                         let mut ask = self.ask(rule, Part::ToolCall, key, self.recorded_input(input));
-                        ask.tool = Some(tool.to_owned());
-                        ask.effects = found.told;
+                        ask.tool = Some(self.recorded_text(tool));
+                        ask.effects = found.told.iter().map(|told| self.recorded_text(told)).collect();
                         Call::Hold(Box::new(ask))
                     }
                 }
@@ -127,7 +127,7 @@ impl Case {
             who: self.who(),
             session: self.session.clone(),
             part,
-            model: self.model.clone(),
+            model: self.model.as_deref().map(|model| self.recorded_text(model)),
             tool: None,
             preview: shortened(preview),
             effects: Vec::new(),

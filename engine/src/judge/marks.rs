@@ -41,17 +41,28 @@ impl Case {
 
     /// Masks a unit for the record: every finding, whoever is exempt and whatever mode is on; nothing is restored.
     pub(super) fn mask_for_record(&self, unit: &Unit<'_, '_>, splices: &mut Splices) {
-        for value in unit.leaves.iter().chain(&unit.sealed) {
-            let Some(text) = value.text() else { continue };
-            splice(*value, &self.record_edits(&text), splices);
-        }
+        self.mask_strings_for_record(&unit.leaves, splices);
         for document in &unit.encoded {
             let Some(text) = decoded(*document) else { continue };
             splice_encoded(*document, &text, &self.record_edits(&text), splices);
         }
+        self.mask_unchanged_for_record(unit, splices);
+    }
+
+    /// The same for what leaves as it came, whatever it says.
+    pub(super) fn mask_unchanged_for_record(&self, unit: &Unit<'_, '_>, splices: &mut Splices) {
+        self.mask_strings_for_record(&unit.sealed, splices);
+        self.mask_strings_for_record(&unit.fixed, splices);
         for secret in &unit.secrets {
             let length = secret.text().map_or(0, |text| text.len());
             secret.splice([(0..length, CREDENTIAL)], splices);
+        }
+    }
+
+    fn mask_strings_for_record(&self, strings: &[Value<'_, '_>], splices: &mut Splices) {
+        for value in strings {
+            let Some(text) = value.text() else { continue };
+            splice(*value, &self.record_edits(&text), splices);
         }
     }
 

@@ -156,11 +156,12 @@ impl Case {
         self.model = root.str("model").map(Cow::into_owned);
         self.stream = root.get("stream").and_then(Value::as_bool).unwrap_or(false);
         if self.session.is_none() {
-            self.session =
+            let session =
                 root.get("metadata").and_then(|metadata| metadata.str("user_id")).and_then(|user| {
                     let doc = json::parse(user.as_bytes(), 4).ok()?;
                     doc.root().str("session_id").map(Cow::into_owned)
                 });
+            self.session = session.map(|session| self.recorded_text(&session));
         }
     }
 
@@ -172,8 +173,10 @@ impl Case {
         let mut splices = Splices::new();
         let everyone = self.runtime.masking.mode == MaskMode::Enforce && self.profile.is_empty();
         for unit in params.iter().flat_map(|request| &request.units) {
-            // Where nobody is exempt, what needed no mask on the wire needs none here, but for what is sealed.
-            if !(everyone && unchanged && unit.sealed.is_empty() && unit.secrets.is_empty()) {
+            // Where nobody is exempt, what needed no mask on the wire needs none here, but for what is never changed there.
+            if everyone && unchanged {
+                self.mask_unchanged_for_record(unit, &mut splices);
+            } else {
                 self.mask_for_record(unit, &mut splices);
             }
         }
@@ -295,8 +298,8 @@ impl Case {
                     Some(Settled::Refused(_)) => return self.refused(&key, &rule.name),
                     None => {
                         let mut ask = self.ask(rule, part, key, self.recorded_text(&text));
-                        ask.model = model.as_deref().map(str::to_owned);
-                        ask.tool = unit.tool.as_deref().map(str::to_owned);
+                        ask.model = model.as_deref().map(|model| self.recorded_text(model));
+                        ask.tool = unit.tool.as_deref().map(|tool| self.recorded_text(tool));
                         if held.add(ask, unit.message) {
                             self.decisions.push(noted(rule, Action::Hold, false));
                         }

@@ -228,3 +228,40 @@ fn a_name_that_looks_like_an_identifiers_hides_nothing() {
         assert!(!sent.is_empty() && !sent.contains(CARD), "{body}");
     }
 }
+
+#[test]
+fn the_record_masks_what_the_wire_must_not_change() {
+    let card = CARD.replace(' ', "");
+    for body in [
+        with(
+            "mcp_servers",
+            json!([{"type":"url","name":"x","url":format!("https://mcp.test/a?card={card}")}]),
+        ),
+        saying(
+            json!([{"type":"image","source":{"type":"url","url":format!("https://x.test/a?card={card}")}}]),
+        ),
+        saying(json!([{"type":"tool_result","tool_use_id":card,"content":"x"}])),
+        with("model", json!(card)),
+    ] {
+        let judged = request(json!({}), body.clone());
+        assert!(judged.refusal.is_none() && judged.body.is_none(), "{body}");
+        assert!(!judged.recorded.unwrap().contains(&card), "{body}");
+    }
+}
+
+#[test]
+fn facts_of_the_record_and_of_a_hold_are_masked() {
+    let mut case = case(
+        json!({"rules":[{"name":"shell","when":{"tools":["*"]},"action":"hold","approval":{"groups":["ops"]}}]}),
+    );
+    case.set_session(None, Some(CARD.into()));
+    let mut body = with("metadata", json!({"user_id":json!({"session_id":CARD}).to_string()}));
+    body["model"] = json!(CARD);
+    case.request(body.to_string().as_bytes(), &[]);
+    let reply =
+        json!({"model":CARD,"content":[{"type":"tool_use","id":"t","name":CARD,"input":{}}]}).to_string();
+    let Replied::Hold(ask) = case.reply(reply.as_bytes(), 200, None) else { panic!("held") };
+    assert!(!serde_json::to_string(&ask).unwrap().contains(CARD), "{ask:?}");
+    let record = case.record(crate::record::Stage::Close, 1, "n");
+    assert!(!serde_json::to_string(&record).unwrap().contains(CARD), "{record:?}");
+}
