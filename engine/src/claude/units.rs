@@ -86,7 +86,7 @@ pub fn of_reply<'d, 'a>(root: Value<'d, 'a>) -> Vec<Unit<'d, 'a>> {
     let mut rest = Unit::default();
     for (key, value) in root.entries() {
         match key.text().as_deref() {
-            Some("content") => value.items().for_each(|block| {
+            Some("content") => contents(value, |block| {
                 let mut unit = Unit { part: reply_part(block), ..Unit::default() };
                 unit.block(block);
                 units.push(unit);

@@ -265,3 +265,12 @@ fn facts_of_the_record_and_of_a_hold_are_masked() {
     let record = case.record(crate::record::Stage::Close, 1, "n");
     assert!(!serde_json::to_string(&record).unwrap().contains(CARD), "{record:?}");
 }
+
+#[test]
+fn a_reply_whose_content_is_one_string_is_recorded_masked() {
+    let runtime = runtime(role(json!({"unmasked":["*"]})));
+    let mut case = case_on(&runtime, "GET", "/v1/memory_stores/a/memories/b");
+    let reply = json!({"content":CARD}).to_string();
+    let Replied::Ready { recorded, .. } = case.reply(reply.as_bytes(), 200, None) else { panic!("ready") };
+    assert!(!recorded.unwrap().contains(CARD));
+}
