@@ -79,6 +79,9 @@ impl Case {
         if self.route.kind == BodyKind::Upload {
             return self.media_only();
         }
+        if is_bodiless(self.route.method) && !body.is_empty() {
+            return Judged::refused(unreadable("this route takes no body; send the request without one"));
+        }
         if body.is_empty() && matches!(self.route.kind, BodyKind::Json | BodyKind::Batch)
             || is_bodiless(self.route.method)
         {

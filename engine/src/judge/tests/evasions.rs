@@ -274,3 +274,10 @@ fn a_reply_whose_content_is_one_string_is_recorded_masked() {
     let Replied::Ready { recorded, .. } = case.reply(reply.as_bytes(), 200, None) else { panic!("ready") };
     assert!(!recorded.unwrap().contains(CARD));
 }
+
+#[test]
+fn a_body_where_none_belongs_is_refused() {
+    let runtime = runtime(json!({}));
+    let judged = case_on(&runtime, "GET", "/v1/models").request(b"{}", &[]);
+    assert!(judged.refusal.is_some());
+}
