@@ -281,3 +281,16 @@ fn a_body_where_none_belongs_is_refused() {
     let judged = case_on(&runtime, "GET", "/v1/models").request(b"{}", &[]);
     assert!(judged.refusal.is_some());
 }
+
+#[test]
+fn an_approval_is_for_all_of_a_calls_input() {
+    let policy = json!({"rules":[{"name":"put","when":{"tools":["Put"]},"action":"hold","approval":{"groups":["ops"]}}]});
+    let key = |input: Value| {
+        let reply = json!({"content":[{"type":"tool_use","id":"t","name":"Put","input":input}]}).to_string();
+        match case(policy.clone()).reply(reply.as_bytes(), 200, None) {
+            Replied::Hold(ask) => ask.key,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_ne!(key(json!({"a":1,"cache_control":"no-store"})), key(json!({"a":1})));
+}
