@@ -294,3 +294,24 @@ fn an_approval_is_for_all_of_a_calls_input() {
     };
     assert_ne!(key(json!({"a":1,"cache_control":"no-store"})), key(json!({"a":1})));
 }
+
+#[test]
+fn json_in_a_string_that_two_parsers_could_read_differently_is_not_understood() {
+    let policy = json!({"rules":[{"name":"odd","when":{"tools":["*"],"effects":["unknown","destroy"]},"action":"deny"}]});
+    let deep = (0..6).fold(json!({"command":"rm -rf /"}), |inner, _| json!({"args":inner.to_string()}));
+    for input in [
+        json!({"args":"{\"command\":\"ls\",\"command\":\"rm -rf /\"}"}),
+        deep,
+        json!({"command":["rm",["-rf"],"/"]}),
+    ] {
+        let reply =
+            json!({"content":[{"type":"tool_use","id":"t","name":"mcp__a__b","input":input}]}).to_string();
+        let Replied::Ready { body, .. } = case(policy.clone()).reply(reply.as_bytes(), 200, None) else {
+            panic!("ready")
+        };
+        assert!(
+            body.is_some_and(|body| String::from_utf8(body).unwrap().contains("refused by rule `odd`")),
+            "{input}"
+        );
+    }
+}
