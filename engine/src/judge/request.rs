@@ -177,7 +177,8 @@ impl Case {
         let everyone = self.runtime.masking.mode == MaskMode::Enforce && self.profile.is_empty();
         for unit in params.iter().flat_map(|request| &request.units) {
             // Where nobody is exempt, what needed no mask on the wire needs none here, but for what is never changed there.
-            if everyone && unchanged {
+            let unread = unit.encoded.iter().any(|document| decoded(*document).is_none());
+            if everyone && unchanged && !unread {
                 self.mask_unchanged_for_record(unit, &mut splices);
             } else {
                 self.mask_for_record(unit, &mut splices);

@@ -315,3 +315,18 @@ fn json_in_a_string_that_two_parsers_could_read_differently_is_not_understood() 
         );
     }
 }
+
+#[test]
+fn a_text_document_whose_base64_is_written_loosely_does_not_pass_unread() {
+    let strict = BASE64.encode(format!("card {CARD}!!!"));
+    for data in [
+        format!("{}\n{}", &strict[..8], &strict[8..]),
+        strict.trim_end_matches('=').to_owned(),
+        format!(" {strict}"),
+    ] {
+        let source = json!({"type":"base64","media_type":"text/plain","data":data});
+        let judged = request(json!({}), saying(json!([{"type":"document","source":source}])));
+        assert!(judged.refusal.is_some() || judged.body.is_some(), "{data}");
+        assert!(!judged.recorded.unwrap().contains(&data), "{data}");
+    }
+}
