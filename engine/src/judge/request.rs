@@ -213,12 +213,20 @@ impl Case {
                 server.str("url").ok_or_else(|| unreadable("an entry of `mcp_servers` has no `url`"))?;
             self.rights.mcp_server(&url).map_err(|denied| Refusal::denied(&denied))?;
         }
+        for field in ["betas", "anthropic_beta"] {
+            let betas = all_strings_of(root.get(field));
+            self.check_betas(&betas)?;
+        }
         let budget = root.get("thinking").and_then(|thinking| thinking.get("budget_tokens"));
         within("max_tokens", "max_tokens", root.get("max_tokens"), self.rights.max_tokens())?;
         within("thinking_budget", "thinking.budget_tokens", budget, self.rights.thinking_budget())
     }
 
     fn check_tool(&self, tool: Value<'_, '_>) -> Result<(), Refusal> {
+        // A tool that runs at the provider can name a model of its own (the advisor).
+        if let Some(model) = tool.str("model") {
+            self.rights.model(&model).map_err(|denied| Refusal::denied(&denied))?;
+        }
         let kind = tool.str("type").unwrap_or(Cow::Borrowed("custom"));
         match undated(&kind) {
             "custom" | "bash" | "text_editor" | "computer" | "memory" => {
@@ -388,6 +396,11 @@ fn is_bodiless(method: &str) -> bool {
 
 fn unreadable(why: &str) -> Refusal {
     Refusal::new(ErrorKind::InvalidRequest, "body", why)
+}
+
+fn all_strings_of(value: Option<Value<'_, '_>>) -> Vec<String> {
+    let strings = value.into_iter().flat_map(units::all_strings);
+    strings.filter_map(|string| string.text()).map(Cow::into_owned).collect()
 }
 
 /// Compares a number in the body with what the roles allow. Where there is a limit, only plain integers will do:

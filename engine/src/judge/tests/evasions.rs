@@ -330,3 +330,13 @@ fn a_text_document_whose_base64_is_written_loosely_does_not_pass_unread() {
         assert!(!judged.recorded.unwrap().contains(&data), "{data}");
     }
 }
+
+#[test]
+fn betas_and_models_in_the_body_are_limited_too() {
+    let policy = role(json!({"betas":{"deny":["secret-*"]}}));
+    let rule = |body: Value| request(policy.clone(), body).refusal.map(|refusal| refusal.rule);
+    assert_eq!(rule(with("betas", json!(["secret-1"]))), Some("beta".into()));
+    assert_eq!(rule(with("anthropic_beta", json!(["secret-1"]))), Some("beta".into()));
+    let advisor = json!([{"type":"advisor_20260301","name":"advisor","model":"other"}]);
+    assert_eq!(rule(with("tools", advisor)), Some("model".into()));
+}
