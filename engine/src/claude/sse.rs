@@ -91,7 +91,9 @@ impl Decoder {
 fn read(raw: Vec<u8>) -> Event {
     let mut name = Vec::new();
     let mut data: Option<Vec<u8>> = None;
-    for line in raw.split(|&b| b == b'\n' || b == b'\r') {
+    // A byte order mark at the start of a stream belongs to no field; clients take it off.
+    let text = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&raw);
+    for line in text.split(|&b| b == b'\n' || b == b'\r') {
         let (field, value) = match line.iter().position(|&b| b == b':') {
             Some(colon) => line.split_at_checked(colon).unwrap_or((line, &[])),
             None => (line, [].as_slice()),
@@ -162,6 +164,12 @@ mod tests {
         }
         let single: Vec<&[u8]> = STREAM.chunks(1).collect();
         assert_eq!(decode(&single), whole);
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_no_event() {
+        let (events, _) = decode(&[b"\xef\xbb\xbfdata: {}\n\n"]);
+        assert_eq!(events.first().map(|event| event.data.as_slice()), Some(b"{}".as_slice()));
     }
 
     #[test]
