@@ -117,6 +117,8 @@ fn read(raw: Vec<u8>) -> Event {
 
 /// Writes an event as the Messages API does.
 pub fn write(name: &str, data: &str, out: &mut Vec<u8>) {
+    // JSON may stand on several lines; each needs its field.
+    let data = &data.replace('\n', "\ndata: ");
     for part in ["event: ", name, "\ndata: ", data, "\n\n"] {
         out.extend_from_slice(part.as_bytes());
     }
@@ -170,6 +172,14 @@ mod tests {
     fn a_byte_order_mark_hides_no_event() {
         let (events, _) = decode(&[b"\xef\xbb\xbfdata: {}\n\n"]);
         assert_eq!(events.first().map(|event| event.data.as_slice()), Some(b"{}".as_slice()));
+    }
+
+    #[test]
+    fn data_of_several_lines_stays_data() {
+        let mut out = Vec::new();
+        write("a", "{\n\"x\":1}", &mut out);
+        let (events, _) = decode(&[&out]);
+        assert_eq!(events.first().map(|event| event.data.as_slice()), Some(b"{\n\"x\":1}".as_slice()));
     }
 
     #[test]
