@@ -21,6 +21,8 @@ pub struct Event {
 #[derive(Debug, Default)]
 pub struct Decoder {
     bytes: Vec<u8>,
+    /// Up to here the bytes have been given out as events.
+    taken: usize,
     /// Where the line that is being read starts.
     line_start: usize,
     /// Up to here that line has no end.
@@ -38,6 +40,11 @@ impl Decoder {
     /// # Errors
     /// [`TooLarge`] when what waits for its end grows beyond [`MAX_EVENT`].
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), TooLarge> {
+        // Once for each push, and not for each event: a stream that waited for a person has very many at once.
+        self.bytes.drain(..self.taken.min(self.bytes.len()));
+        self.line_start = self.line_start.saturating_sub(self.taken);
+        self.searched = self.searched.saturating_sub(self.taken);
+        self.taken = 0;
         self.bytes.extend_from_slice(bytes);
         if self.bytes.len() > MAX_EVENT { Err(TooLarge) } else { Ok(()) }
     }
@@ -45,16 +52,16 @@ impl Decoder {
     /// The next whole event.
     pub fn next_event(&mut self) -> Option<Event> {
         let end = self.find_end()?;
-        let rest = self.bytes.split_off(end);
-        let raw = std::mem::replace(&mut self.bytes, rest);
-        (self.line_start, self.searched) = (0, 0);
+        let raw = self.bytes.get(self.taken..end).unwrap_or_default().to_vec();
+        (self.taken, self.line_start, self.searched) = (end, end, end);
         Some(read(raw))
     }
 
     /// What is left when the stream ended: an event without its empty line, which clients drop.
     pub fn rest(&mut self) -> Vec<u8> {
-        (self.line_start, self.searched) = (0, 0);
-        std::mem::take(&mut self.bytes)
+        let rest = self.bytes.split_off(self.taken.min(self.bytes.len()));
+        *self = Self::default();
+        rest
     }
 
     /// The offset after the first empty line. Each byte is looked at once, whatever the pieces that it came in.
@@ -84,7 +91,9 @@ impl Decoder {
 fn read(raw: Vec<u8>) -> Event {
     let mut name = Vec::new();
     let mut data: Option<Vec<u8>> = None;
-    for line in raw.split(|&b| b == b'\n' || b == b'\r') {
+    // A byte order mark at the start of a stream belongs to no field; clients take it off.
+    let text = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&raw);
+    for line in text.split(|&b| b == b'\n' || b == b'\r') {
         let (field, value) = match line.iter().position(|&b| b == b':') {
             Some(colon) => line.split_at_checked(colon).unwrap_or((line, &[])),
             None => (line, [].as_slice()),
@@ -108,6 +117,8 @@ fn read(raw: Vec<u8>) -> Event {
 
 /// Writes an event as the Messages API does.
 pub fn write(name: &str, data: &str, out: &mut Vec<u8>) {
+    // JSON may stand on several lines; each needs its field.
+    let data = &data.replace('\n', "\ndata: ");
     for part in ["event: ", name, "\ndata: ", data, "\n\n"] {
         out.extend_from_slice(part.as_bytes());
     }
@@ -155,6 +166,29 @@ mod tests {
         }
         let single: Vec<&[u8]> = STREAM.chunks(1).collect();
         assert_eq!(decode(&single), whole);
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_no_event() {
+        let (events, _) = decode(&[b"\xef\xbb\xbfdata: {}\n\n"]);
+        assert_eq!(events.first().map(|event| event.data.as_slice()), Some(b"{}".as_slice()));
+    }
+
+    #[test]
+    fn data_of_several_lines_stays_data() {
+        let mut out = Vec::new();
+        write("a", "{\n\"x\":1}", &mut out);
+        let (events, _) = decode(&[&out]);
+        assert_eq!(events.first().map(|event| event.data.as_slice()), Some(b"{\n\"x\":1}".as_slice()));
+    }
+
+    #[test]
+    fn many_events_at_once_are_cut_in_linear_time() {
+        let mut decoder = Decoder::default();
+        decoder.push(&b"data: 1\n\n".repeat(300_000)).unwrap();
+        let started = std::time::Instant::now();
+        assert_eq!(std::iter::from_fn(|| decoder.next_event()).count(), 300_000);
+        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     }
 
     #[test]

@@ -26,14 +26,21 @@ pub struct Unit<'d, 'a> {
     pub encoded: Vec<Value<'d, 'a>>,
     /// Strings that leave as they came, and are masked where the body is recorded (thinking, compaction).
     pub sealed: Vec<Value<'d, 'a>>,
+    /// Identifiers, types and addresses: they leave as they came, too.
+    pub fixed: Vec<Value<'d, 'a>>,
     /// Credentials meant for the provider: forwarded, never recorded.
     pub secrets: Vec<Value<'d, 'a>>,
     /// How many pieces of media cannot be read: images, PDFs, URLs and file ids as sources.
     pub media: usize,
 }
 
-/// Fields of API objects that are never text: changing one would break the exchange.
-fn is_protected(key: &str) -> bool {
+/// Whether a field of an API object is never text: changing it would break the exchange. Only strings are; an
+/// object under such a name (a schema's property) is read.
+fn is_protected(key: &str, value: Value<'_, '_>) -> bool {
+    value.kind() == Kind::String && is_protected_key(key)
+}
+
+fn is_protected_key(key: &str) -> bool {
     matches!(
         key,
         "type"
@@ -65,7 +72,7 @@ pub fn of_request<'d, 'a>(root: Value<'d, 'a>) -> Vec<Unit<'d, 'a>> {
             Some("tools") if value.kind() == Kind::Array => value.items().for_each(|tool| rest.tool_definition(tool)),
             Some("mcp_servers") if value.kind() == Kind::Array => value.items().for_each(|server| rest.mcp_server(server)),
             Some("metadata") => rest.everything(value),
-            Some(key) if is_protected(key) => {}
+            Some(key) if is_protected(key, value) => rest.fixed.push(value),
             _ => rest.fields(value),
         }
     }
@@ -79,12 +86,12 @@ pub fn of_reply<'d, 'a>(root: Value<'d, 'a>) -> Vec<Unit<'d, 'a>> {
     let mut rest = Unit::default();
     for (key, value) in root.entries() {
         match key.text().as_deref() {
-            Some("content") => value.items().for_each(|block| {
+            Some("content") => contents(value, |block| {
                 let mut unit = Unit { part: reply_part(block), ..Unit::default() };
                 unit.block(block);
                 units.push(unit);
             }),
-            Some(key) if is_protected(key) => {}
+            Some(key) if is_protected(key, value) => rest.fixed.push(value),
             _ => rest.fields(value),
         }
     }
@@ -148,6 +155,7 @@ fn messages<'d, 'a>(
     callers: &mut HashMap<Cow<'a, str>, Cow<'a, str>>,
     units: &mut Vec<Unit<'d, 'a>>,
 ) {
+    let mut fixed = Vec::new();
     for (index, message) in value.items().enumerate() {
         if message.kind() != Kind::Object {
             let mut unit = Unit { part: Some(Part::Prompt), message: Some(index), ..Unit::default() };
@@ -174,7 +182,7 @@ fn messages<'d, 'a>(
                     unit.block(block);
                     units.push(unit);
                 }),
-                Some(key) if is_protected(key) => {}
+                Some(key) if is_protected(key, value) => fixed.push(value),
                 _ => {
                     let mut unit = Unit { message: Some(index), ..Unit::default() };
                     unit.fields(value);
@@ -183,6 +191,7 @@ fn messages<'d, 'a>(
             }
         }
     }
+    units.push(Unit { fixed, ..Unit::default() });
 }
 
 impl<'d, 'a> Unit<'d, 'a> {
@@ -200,8 +209,16 @@ impl<'d, 'a> Unit<'d, 'a> {
             Some("url" | "file" | "image_url") => {
                 self.media += 1;
                 self.fields_but(block, |key| matches!(key, "url"));
+                block.get("url").into_iter().for_each(|url| self.fix(url));
             }
-            Some("tool_reference") => self.fields_but(block, |key| key == "tool_name"),
+            Some("json_schema") => {
+                self.fields_but(block, |key| key == "schema");
+                block.get("schema").into_iter().for_each(|schema| self.everything(schema));
+            }
+            Some("tool_reference") => {
+                self.fields_but(block, |key| key == "tool_name");
+                block.get("tool_name").into_iter().for_each(|name| self.fix(name));
+            }
             _ => self.fields(block),
         }
     }
@@ -211,8 +228,8 @@ impl<'d, 'a> Unit<'d, 'a> {
         for (key, value) in block.entries() {
             match key.text().as_deref() {
                 Some("input") => self.everything(value),
-                Some("name" | "server_name") => {}
-                Some(key) if is_protected(key) => {}
+                Some("name" | "server_name") => self.fix(value),
+                Some(key) if is_protected(key, value) => self.fix(value),
                 _ => self.fields(value),
             }
         }
@@ -234,9 +251,9 @@ impl<'d, 'a> Unit<'d, 'a> {
         }
         for (key, value) in tool.entries() {
             match key.text().as_deref() {
-                Some("name") => {}
-                Some("input_schema") => self.everything(value),
-                Some(key) if is_protected(key) => {}
+                Some("name") => self.fix(value),
+                Some("input_schema" | "input_examples") => self.everything(value),
+                Some(key) if is_protected(key, value) => self.fix(value),
                 _ => self.fields(value),
             }
         }
@@ -245,6 +262,12 @@ impl<'d, 'a> Unit<'d, 'a> {
     fn mcp_server(&mut self, server: Value<'d, 'a>) {
         self.secrets.extend(server.get("authorization_token").filter(|v| v.kind() == Kind::String));
         self.fields_but(server, |key| matches!(key, "name" | "url" | "authorization_token"));
+        ["name", "url"].iter().filter_map(|key| server.get(key)).for_each(|value| self.fix(value));
+    }
+
+    /// What is never changed when it is a string, and read when it is more.
+    fn fix(&mut self, value: Value<'d, 'a>) {
+        if value.kind() == Kind::String { self.fixed.push(value) } else { self.fields(value) }
     }
 
     /// All strings below, but for protected fields; what has a type of its own is read as a block.
@@ -258,9 +281,11 @@ impl<'d, 'a> Unit<'d, 'a> {
             Kind::Array => value.items().for_each(|item| self.nested(item)),
             Kind::Object => {
                 for (key, value) in value.entries() {
-                    if !key.text().is_some_and(|key| is_protected(&key) || skip(&key)) {
-                        self.nested(value);
+                    let key = key.text().unwrap_or_default();
+                    if skip(&key) {
+                        continue;
                     }
+                    if is_protected(&key, value) { self.fixed.push(value) } else { self.nested(value) }
                 }
             }
             _ => {}

@@ -7,7 +7,7 @@ use super::digest::Digest;
 use super::{Case, Settled, decision};
 use crate::claude::units::all_strings;
 use crate::command::{self, Effect};
-use crate::json::{self, Kind, Value};
+use crate::json::{self, JsonError, Kind, Value};
 use crate::policy::document::{Action, Approval, Language, Part};
 use crate::policy::rule::{CompiledRule, Facts};
 use crate::record::Decision;
@@ -32,6 +32,13 @@ struct Effects {
     effects: BTreeSet<Effect>,
     /// `destroy: DROP TABLE removes a table`
     told: Vec<String>,
+}
+
+impl Effects {
+    fn not_understood(&mut self, why: &str) {
+        self.effects.insert(Effect::Unknown);
+        self.told.push(format!("{}: {why}", Effect::Unknown));
+    }
 }
 
 impl Case {
@@ -93,8 +100,8 @@ impl Case {
                     None => {
                         self.decisions.push(noted(&rule.name, Action::Hold, false));
                         let mut ask = self.ask(rule, Part::ToolCall, key, self.recorded_input(input));
-                        ask.tool = Some(tool.to_owned());
-                        ask.effects = found.told;
+                        ask.tool = Some(self.recorded_text(tool));
+                        ask.effects = found.told.iter().map(|told| self.recorded_text(told)).collect();
                         Call::Hold(Box::new(ask))
                     }
                 }
@@ -127,7 +134,7 @@ impl Case {
             who: self.who(),
             session: self.session.clone(),
             part,
-            model: self.model.clone(),
+            model: self.model.as_deref().map(|model| self.recorded_text(model)),
             tool: None,
             preview: shortened(preview),
             effects: Vec::new(),
@@ -196,12 +203,16 @@ fn look_for_commands(
             }
         }
         Kind::Array => value.items().for_each(|item| look_for_commands(item, language, nested, effects)),
-        Kind::String if nested > 0 => {
+        Kind::String => {
             let text = value.text().unwrap_or_default();
-            if text.trim_start().starts_with(['{', '['])
-                && let Ok(doc) = json::parse(text.as_bytes(), 32)
-            {
-                look_for_commands(doc.root(), language, nested - 1, effects);
+            if !text.trim_start().starts_with(['{', '[']) {
+                return;
+            }
+            match (json::parse(text.as_bytes(), 32), nested.checked_sub(1)) {
+                (Ok(doc), Some(nested)) => look_for_commands(doc.root(), language, nested, effects),
+                // Not JSON: a text that begins with a bracket.
+                (Err(JsonError::Syntax(_)), _) => {}
+                _ => effects.not_understood("JSON in a string that cannot be read with certainty"),
             }
         }
         _ => {}
@@ -213,14 +224,16 @@ fn read_command(value: Value<'_, '_>, language: Language, effects: &mut Effects)
     let text = match value.kind() {
         Kind::String => value.text().unwrap_or_default().into_owned(),
         Kind::Array if language == Language::Shell => {
+            if value.items().any(|item| matches!(item.kind(), Kind::Array | Kind::Object)) {
+                effects.not_understood("a word of the command is not text");
+            }
             let words: Vec<_> =
                 value.items().filter_map(|item| item.text()).map(|word| quoted(&word)).collect();
             words.join(" ")
         }
         Kind::Null => return,
         _ => {
-            effects.effects.insert(Effect::Unknown);
-            effects.told.push("unknown: the command is not text".into());
+            effects.not_understood("the command is not text");
             return;
         }
     };

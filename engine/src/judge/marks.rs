@@ -1,13 +1,23 @@
 //! Masks go into bodies: edits of units become splices, for the wire and for the record.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD as BASE64};
+use base64::engine::DecodePaddingMode;
 
 use super::Case;
 use crate::claude::units::Unit;
 use crate::json::{Splices, Value};
 use crate::mask::{Direction, Edit, Memory, Profile};
 
+/// What stands in the record for a text document that cannot be read.
+const UNREADABLE: &str = "[redacted:unreadable]";
+/// Base64 as lenient readers take it: padded or not, with any bits left over.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
 /// What stands in the record for a credential that is meant for the provider.
 const CREDENTIAL: &str = "[redacted:credential]";
 
@@ -41,17 +51,33 @@ impl Case {
 
     /// Masks a unit for the record: every finding, whoever is exempt and whatever mode is on; nothing is restored.
     pub(super) fn mask_for_record(&self, unit: &Unit<'_, '_>, splices: &mut Splices) {
-        for value in unit.leaves.iter().chain(&unit.sealed) {
-            let Some(text) = value.text() else { continue };
-            splice(*value, &self.record_edits(&text), splices);
-        }
+        self.mask_strings_for_record(&unit.leaves, splices);
         for document in &unit.encoded {
-            let Some(text) = decoded(*document) else { continue };
-            splice_encoded(*document, &text, &self.record_edits(&text), splices);
+            match decoded(*document) {
+                Some(text) => splice_encoded(*document, &text, &self.record_edits(&text), splices),
+                None => {
+                    let length = document.text().map_or(0, |text| text.len());
+                    document.splice([(0..length, UNREADABLE)], splices);
+                }
+            }
         }
+        self.mask_unchanged_for_record(unit, splices);
+    }
+
+    /// The same for what leaves as it came, whatever it says.
+    pub(super) fn mask_unchanged_for_record(&self, unit: &Unit<'_, '_>, splices: &mut Splices) {
+        self.mask_strings_for_record(&unit.sealed, splices);
+        self.mask_strings_for_record(&unit.fixed, splices);
         for secret in &unit.secrets {
             let length = secret.text().map_or(0, |text| text.len());
             secret.splice([(0..length, CREDENTIAL)], splices);
+        }
+    }
+
+    fn mask_strings_for_record(&self, strings: &[Value<'_, '_>], splices: &mut Splices) {
+        for value in strings {
+            let Some(text) = value.text() else { continue };
+            splice(*value, &self.record_edits(&text), splices);
         }
     }
 
@@ -89,6 +115,13 @@ fn apply(text: &str, edits: &[Edit]) -> String {
 
 /// The text of a document in base64; `None` when it is none after all.
 pub(super) fn decoded(document: Value<'_, '_>) -> Option<String> {
-    let bytes = BASE64.decode(document.text()?.as_bytes()).ok()?;
+    let spaceless = |c: &u8| !c.is_ascii_whitespace();
+    let plain = |c: u8| match c {
+        b'-' => b'+',
+        b'_' => b'/',
+        c => c,
+    };
+    let text: Vec<u8> = document.text()?.bytes().filter(spaceless).map(plain).collect();
+    let bytes = LENIENT.decode(text).ok()?;
     String::from_utf8(bytes).ok()
 }

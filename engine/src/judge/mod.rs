@@ -135,10 +135,10 @@ impl Case {
         (case, allowed)
     }
 
-    /// Sets what the client's headers say of its session and subagent.
+    /// Sets what the client's headers say of its session and subagent; kept masked, since both are recorded.
     pub fn set_session(&mut self, session: Option<String>, agent: Option<String>) {
-        self.session = session;
-        self.agent = agent;
+        self.session = session.map(|session| self.recorded_text(&session));
+        self.agent = agent.map(|agent| self.recorded_text(&agent));
     }
 
     /// The bundle that this exchange is judged by, from its first byte to its last.
@@ -201,6 +201,10 @@ impl Case {
 
     /// The record of a stage. Decisions and findings since the last one go into it.
     pub fn record(&mut self, stage: Stage, now_ms: u64, node: &str) -> Record {
+        let mut decisions = std::mem::take(&mut self.decisions);
+        for decision in &mut decisions {
+            decision.tool = decision.tool.as_deref().map(|tool| self.recorded_text(tool));
+        }
         Record {
             exchange: self.exchange.clone(),
             stage,
@@ -210,10 +214,10 @@ impl Case {
             session: self.session.clone(),
             agent: self.agent.clone(),
             route: self.route.name.to_owned(),
-            model: self.model.clone(),
+            model: self.model.as_deref().map(|model| self.recorded_text(model)),
             stream: self.stream,
             policy_version: self.runtime.policy_version.clone(),
-            decisions: std::mem::take(&mut self.decisions),
+            decisions,
             findings: self.memory.take_findings(),
             body: None,
             status: None,

@@ -157,11 +157,12 @@ impl Case {
         self.model = root.str("model").map(Cow::into_owned);
         self.stream = root.get("stream").and_then(Value::as_bool).unwrap_or(false);
         if self.session.is_none() {
-            self.session =
+            let session =
                 root.get("metadata").and_then(|metadata| metadata.str("user_id")).and_then(|user| {
                     let doc = json::parse(user.as_bytes(), 4).ok()?;
                     doc.root().str("session_id").map(Cow::into_owned)
                 });
+            self.session = session.map(|session| self.recorded_text(&session));
         }
     }
 
@@ -173,8 +174,11 @@ impl Case {
         let mut splices = Splices::new();
         let everyone = self.runtime.masking.mode == MaskMode::Enforce && self.profile.is_empty();
         for unit in params.iter().flat_map(|request| &request.units) {
-            // Where nobody is exempt, what needed no mask on the wire needs none here, but for what is sealed.
-            if !(everyone && unchanged && unit.sealed.is_empty() && unit.secrets.is_empty()) {
+            // Where nobody is exempt, what needed no mask on the wire needs none here, but for what is never changed there.
+            let unread = unit.encoded.iter().any(|document| decoded(*document).is_none());
+            if everyone && unchanged && !unread {
+                self.mask_unchanged_for_record(unit, &mut splices);
+            } else {
                 self.mask_for_record(unit, &mut splices);
             }
         }
@@ -207,12 +211,20 @@ impl Case {
                 server.str("url").ok_or_else(|| unreadable("an entry of `mcp_servers` has no `url`"))?;
             self.rights.mcp_server(&url).map_err(|denied| Refusal::denied(&denied))?;
         }
+        for field in ["betas", "anthropic_beta"] {
+            let betas = all_strings_of(root.get(field));
+            self.check_betas(&betas)?;
+        }
         let budget = root.get("thinking").and_then(|thinking| thinking.get("budget_tokens"));
         within("max_tokens", "max_tokens", root.get("max_tokens"), self.rights.max_tokens())?;
         within("thinking_budget", "thinking.budget_tokens", budget, self.rights.thinking_budget())
     }
 
     fn check_tool(&self, tool: Value<'_, '_>) -> Result<(), Refusal> {
+        // A tool that runs at the provider can name a model of its own (the advisor).
+        if let Some(model) = tool.str("model") {
+            self.rights.model(&model).map_err(|denied| Refusal::denied(&denied))?;
+        }
         let kind = tool.str("type").unwrap_or(Cow::Borrowed("custom"));
         match undated(&kind) {
             "custom" | "bash" | "text_editor" | "computer" | "memory" => {
@@ -296,8 +308,8 @@ impl Case {
                     Some(Settled::Refused(_)) => return self.refused(&key, &rule.name),
                     None => {
                         let mut ask = self.ask(rule, part, key, self.recorded_text(&text));
-                        ask.model = model.as_deref().map(str::to_owned);
-                        ask.tool = unit.tool.as_deref().map(str::to_owned);
+                        ask.model = model.as_deref().map(|model| self.recorded_text(model));
+                        ask.tool = unit.tool.as_deref().map(|tool| self.recorded_text(tool));
                         if held.add(ask, unit.message) {
                             self.decisions.push(noted(rule, Action::Hold, false));
                         }
@@ -387,6 +399,11 @@ fn may_be_empty(kind: BodyKind) -> bool {
 
 fn unreadable(why: &str) -> Refusal {
     Refusal::new(ErrorKind::InvalidRequest, "body", why)
+}
+
+fn all_strings_of(value: Option<Value<'_, '_>>) -> Vec<String> {
+    let strings = value.into_iter().flat_map(units::all_strings);
+    strings.filter_map(|string| string.text()).map(Cow::into_owned).collect()
 }
 
 /// Compares a number in the body with what the roles allow. Where there is a limit, only plain integers will do:

@@ -211,3 +211,132 @@ fn what_stands_beside_the_params_in_a_batch_is_masked() {
         assert!(!judged.recorded.unwrap().contains(CARD), "{batch}");
     }
 }
+
+#[test]
+fn a_name_that_looks_like_an_identifiers_hides_nothing() {
+    let schema = json!({"type":"object","properties":{"customer_id":{"type":"string","description":CARD},"model":{"examples":[CARD]}}});
+    for body in [
+        with("output_config", json!({"format":{"type":"json_schema","schema":schema}})),
+        with(
+            "output_config",
+            json!({"format":{"type":"json_schema","schema":{"type":"object","properties":{CARD:{"type":"string"}}}}}),
+        ),
+        with("tools", json!([{"name":"t","input_schema":{},"input_examples":[{"customer_id":CARD}]}])),
+        with("cache_control", json!({"type":"ephemeral","note":CARD})),
+    ] {
+        let sent = String::from_utf8(request(json!({}), body.clone()).body.unwrap_or_default()).unwrap();
+        assert!(!sent.is_empty() && !sent.contains(CARD), "{body}");
+    }
+}
+
+#[test]
+fn the_record_masks_what_the_wire_must_not_change() {
+    let card = CARD.replace(' ', "");
+    for body in [
+        with(
+            "mcp_servers",
+            json!([{"type":"url","name":"x","url":format!("https://mcp.test/a?card={card}")}]),
+        ),
+        saying(
+            json!([{"type":"image","source":{"type":"url","url":format!("https://x.test/a?card={card}")}}]),
+        ),
+        saying(json!([{"type":"tool_result","tool_use_id":card,"content":"x"}])),
+        with("model", json!(card)),
+    ] {
+        let judged = request(json!({}), body.clone());
+        assert!(judged.refusal.is_none() && judged.body.is_none(), "{body}");
+        assert!(!judged.recorded.unwrap().contains(&card), "{body}");
+    }
+}
+
+#[test]
+fn facts_of_the_record_and_of_a_hold_are_masked() {
+    let mut case = case(
+        json!({"rules":[{"name":"shell","when":{"tools":["*"]},"action":"hold","approval":{"groups":["ops"]}}]}),
+    );
+    case.set_session(None, Some(CARD.into()));
+    let mut body = with("metadata", json!({"user_id":json!({"session_id":CARD}).to_string()}));
+    body["model"] = json!(CARD);
+    case.request(body.to_string().as_bytes(), &[]);
+    let reply =
+        json!({"model":CARD,"content":[{"type":"tool_use","id":"t","name":CARD,"input":{}}]}).to_string();
+    let Replied::Hold(ask) = case.reply(reply.as_bytes(), 200, None) else { panic!("held") };
+    assert!(!serde_json::to_string(&ask).unwrap().contains(CARD), "{ask:?}");
+    let record = case.record(crate::record::Stage::Close, 1, "n");
+    assert!(!serde_json::to_string(&record).unwrap().contains(CARD), "{record:?}");
+}
+
+#[test]
+fn a_reply_whose_content_is_one_string_is_recorded_masked() {
+    let runtime = runtime(role(json!({"unmasked":["*"]})));
+    let mut case = case_on(&runtime, "GET", "/v1/memory_stores/a/memories/b");
+    let reply = json!({"content":CARD}).to_string();
+    let Replied::Ready { recorded, .. } = case.reply(reply.as_bytes(), 200, None) else { panic!("ready") };
+    assert!(!recorded.unwrap().contains(CARD));
+}
+
+#[test]
+fn a_body_where_none_belongs_is_refused() {
+    let runtime = runtime(json!({}));
+    let judged = case_on(&runtime, "GET", "/v1/models").request(b"{}", &[]);
+    assert!(judged.refusal.is_some());
+}
+
+#[test]
+fn an_approval_is_for_all_of_a_calls_input() {
+    let policy = json!({"rules":[{"name":"put","when":{"tools":["Put"]},"action":"hold","approval":{"groups":["ops"]}}]});
+    let key = |input: Value| {
+        let reply = json!({"content":[{"type":"tool_use","id":"t","name":"Put","input":input}]}).to_string();
+        match case(policy.clone()).reply(reply.as_bytes(), 200, None) {
+            Replied::Hold(ask) => ask.key,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_ne!(key(json!({"a":1,"cache_control":"no-store"})), key(json!({"a":1})));
+}
+
+#[test]
+fn json_in_a_string_that_two_parsers_could_read_differently_is_not_understood() {
+    let policy = json!({"rules":[{"name":"odd","when":{"tools":["*"],"effects":["unknown","destroy"]},"action":"deny"}]});
+    let deep = (0..6).fold(json!({"command":"rm -rf /"}), |inner, _| json!({"args":inner.to_string()}));
+    for input in [
+        json!({"args":"{\"command\":\"ls\",\"command\":\"rm -rf /\"}"}),
+        deep,
+        json!({"command":["rm",["-rf"],"/"]}),
+    ] {
+        let reply =
+            json!({"content":[{"type":"tool_use","id":"t","name":"mcp__a__b","input":input}]}).to_string();
+        let Replied::Ready { body, .. } = case(policy.clone()).reply(reply.as_bytes(), 200, None) else {
+            panic!("ready")
+        };
+        assert!(
+            body.is_some_and(|body| String::from_utf8(body).unwrap().contains("refused by rule `odd`")),
+            "{input}"
+        );
+    }
+}
+
+#[test]
+fn a_text_document_whose_base64_is_written_loosely_does_not_pass_unread() {
+    let strict = BASE64.encode(format!("card {CARD}!!!"));
+    for data in [
+        format!("{}\n{}", &strict[..8], &strict[8..]),
+        strict.trim_end_matches('=').to_owned(),
+        format!(" {strict}"),
+    ] {
+        let source = json!({"type":"base64","media_type":"text/plain","data":data});
+        let judged = request(json!({}), saying(json!([{"type":"document","source":source}])));
+        assert!(judged.refusal.is_some() || judged.body.is_some(), "{data}");
+        assert!(!judged.recorded.unwrap().contains(&data), "{data}");
+    }
+}
+
+#[test]
+fn betas_and_models_in_the_body_are_limited_too() {
+    let policy = role(json!({"betas":{"deny":["secret-*"]}}));
+    let rule = |body: Value| request(policy.clone(), body).refusal.map(|refusal| refusal.rule);
+    assert_eq!(rule(with("betas", json!(["secret-1"]))), Some("beta".into()));
+    assert_eq!(rule(with("anthropic_beta", json!(["secret-1"]))), Some("beta".into()));
+    let advisor = json!([{"type":"advisor_20260301","name":"advisor","model":"other"}]);
+    assert_eq!(rule(with("tools", advisor)), Some("model".into()));
+}
