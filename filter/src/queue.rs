@@ -155,7 +155,8 @@ impl Queue {
 
     /// Control does not have these blocks. Says whether one of them was held for known.
     pub fn forget(&mut self, digests: &[String]) -> bool {
-        digests.iter().fold(false, |any, digest| self.known.remove(digest) || any)
+        let known = digests.iter().filter(|digest| self.known.remove(*digest)).count();
+        known > 0
     }
 }
 

@@ -149,7 +149,7 @@ fn a_block_travels_once_until_control_misses_it() {
     queue.push(record(2), vec![a.clone()]);
     let first = queue.batch(0).unwrap();
     assert_eq!(first.blocks.len(), 2, "a block twice in one batch");
-    assert_eq!(queue.unknown(&[a.clone()]), [a.clone()], "not acknowledged is not known");
+    assert_eq!(queue.unknown(&[a.clone(), b.clone()]), [a.clone(), b.clone()], "not acknowledged");
     queue.answered(&BatchReply::default(), 0);
     assert_eq!(queue.unknown(&[a.clone(), b.clone()]), []);
 

@@ -132,9 +132,7 @@ fn a_stream_that_is_approved_before_upstream_has_ended_flows_on() {
             approve(&mut exchange, &format!("h{n}"));
         }
     }
-    while !exchange.calls().is_empty() {
-        approve(&mut exchange, "last");
-    }
+    assert!(exchange.received().text().contains("touch two"), "approved too late to tell");
     exchange.response_body(b"", true).unwrap();
     let received = exchange.received();
     assert_eq!(received.text(), String::from_utf8(stream).unwrap());

@@ -1,6 +1,6 @@
 //! The built filter on wasmtime: what only a host in hand can do to it. Splits at every byte, calls that fail in every
 //! way, races, two VMs over one shared memory.
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod broken_waits;
 mod bundles;
