@@ -190,7 +190,10 @@ impl Scanner {
             b'B' if text.before(at) == b'-' && self.tests.pem => match pem::find(text, at, floor) {
                 Some(found) => (found.start, Seen::Value(found)),
                 // Undecided: the dashes in front belong to it.
-                None => (at.saturating_sub(5).max(floor), self.word(text, at)),
+                None => {
+                    let dashes = text.behind(at, 5).iter().rev().take_while(|b| **b == b'-').count();
+                    ((at - dashes).max(floor), self.word(text, at))
+                }
             },
             _ => (at, self.word(text, at)),
         }
