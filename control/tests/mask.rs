@@ -32,7 +32,9 @@ fn found(line: &Value, input: &str) -> Vec<(String, String)> {
     let place = |finding: &Value, field: &str| usize::try_from(finding[field].as_u64().unwrap()).unwrap();
     let findings = line["findings"].as_array().unwrap().iter();
     findings
-        .map(|f| (f["kind"].as_str().unwrap().to_owned(), input[place(f, "start")..place(f, "end")].to_owned()))
+        .map(|f| {
+            (f["kind"].as_str().unwrap().to_owned(), input[place(f, "start")..place(f, "end")].to_owned())
+        })
         .collect()
 }
 
@@ -52,7 +54,10 @@ fn text_is_one_document_and_its_findings_point_into_the_input() {
         [pair("email", "ann@example.com"), pair("payment_card", "4111 1111 1111 1111")]
     );
     let masked = lines[0]["masked"].as_str().unwrap();
-    assert!(masked.starts_with("Grüße von <email:") && masked.contains(">,\n\nKarte <payment_card:"), "{masked}");
+    assert!(
+        masked.starts_with("Grüße von <email:") && masked.contains(">,\n\nKarte <payment_card:"),
+        "{masked}"
+    );
     assert!(masked.ends_with(">.\n"), "{masked}");
     assert_eq!(lines.first().unwrap().as_object().unwrap().len(), 2);
 }
@@ -71,7 +76,11 @@ fn json_lines_give_a_line_each_and_offsets_into_the_decoded_text() {
 
 #[test]
 fn text_that_only_looks_like_json_is_text_and_a_bad_line_is_named() {
-    for input in ["{\"user\":\"ann@example.com\"}\n", "[1]\n{\"text\":\"ann@example.com\"}\n", "{\"text\":5} ann@example.com"] {
+    for input in [
+        "{\"user\":\"ann@example.com\"}\n",
+        "[1]\n{\"text\":\"ann@example.com\"}\n",
+        "{\"text\":5} ann@example.com",
+    ] {
         let output = mask(&[], input.as_bytes());
         assert_eq!(found(&lines(&output)[0], input), [pair("email", "ann@example.com")]);
     }
@@ -132,13 +141,23 @@ fn a_stream_is_masked_inside_its_events_and_the_rest_leaves_as_it_came() {
         let text = Value::String(text.to_owned());
         event(
             "content_block_delta",
-            &format!("{{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":{text}}}}}"),
+            &format!(
+                "{{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":{text}}}}}"
+            ),
         )
     };
-    let head = event("message_start", r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[],"usage":{"input_tokens":1,"output_tokens":1}}}"#)
-        + &event("content_block_start", r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#);
+    let head = event(
+        "message_start",
+        r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[],"usage":{"input_tokens":1,"output_tokens":1}}}"#,
+    ) + &event(
+        "content_block_start",
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
+    );
     let tail = event("content_block_stop", r#"{"type":"content_block_stop","index":0}"#)
-        + &event("message_delta", r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":9}}"#)
+        + &event(
+            "message_delta",
+            r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":9}}"#,
+        )
         + &event("message_stop", r#"{"type":"message_stop"}"#);
     let plain = format!("{head}{}{}{tail}", delta("It is "), delta("done.\n"));
     assert_eq!(String::from_utf8(mask(&["--sse"], plain.as_bytes()).stdout).unwrap(), plain);

@@ -17,8 +17,9 @@ use sluice_engine::judge::{Case, Runtime};
 use sluice_engine::policy::bundle::{Bundle, FORMAT};
 use traffic::{CODE, FINDINGS, LOGS, PROSE};
 
-/// Runs of which the middle one counts, and the fastest is shown.
+/// Runs of which the middle one counts, and the fastest is shown; those before warm the compiler of V8 up.
 const RUNS: usize = 41;
+const WARM: usize = 60;
 
 /// A request of about `size` bytes: prose, and tool results that are code and logs, as an agent sends it.
 /// `findings`: whether every message holds some.
@@ -78,7 +79,7 @@ fn main() {
         let body = body(size, findings);
         let mut times = Vec::new();
         let mut changed = false;
-        for _ in 0..RUNS {
+        for run in 0..WARM + RUNS {
             let principal = Principal {
                 issuer: "idp".into(),
                 subject: "ann".into(),
@@ -90,7 +91,9 @@ fn main() {
             let (mut case, _) = Case::open(runtime.clone(), principal, route, "e".repeat(32), 1000);
             let start = Instant::now();
             let judged = case.request(body.as_bytes(), &[]);
-            times.push(start.elapsed().as_secs_f64() * 1e3);
+            if run >= WARM {
+                times.push(start.elapsed().as_secs_f64() * 1e3);
+            }
             if let Some(refusal) = judged.refusal {
                 return println!("{name}: refused: {}", refusal.message);
             }

@@ -135,6 +135,17 @@ impl Random {
     }
 }
 
+/// Says what was read when a target panics.
+struct Shown<'t>(&'t str);
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("while reading {:?}", self.0);
+        }
+    }
+}
+
 /// Runs a target until its time is over.
 fn run(mut target: impl FnMut(&mut Random, &[&str])) {
     let number =
@@ -274,6 +285,7 @@ fn a_stream_that_is_cut_anywhere_is_masked_as_the_whole() {
             let cuts: Vec<usize> =
                 random.cuts(text.len()).into_iter().filter(|at| text.is_char_boundary(*at)).collect();
             let (mut stream, mut memory, mut out) = (StreamMasker::new(), Memory::default(), String::new());
+            let _shown = Shown(&text);
             let mut from = 0;
             for to in cuts.iter().copied().chain([text.len()]) {
                 stream.push(masker, direction, &Profile::default(), &mut memory, &text[from..to], &mut out);

@@ -35,11 +35,14 @@ use crate::policies::load;
 /// With --sse it reads a reply of the Messages API as it streams (server-sent events) and writes the stream as a
 /// client behind the filter gets it: text is masked inside the events, wherever a value is cut.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment, after_long_help = "Examples:\n  \
+#[command(
+    verbatim_doc_comment,
+    after_long_help = "Examples:\n  \
     echo 'write to ann@example.com' | sluice mask\n  \
     sluice mask --policy policy.yaml < tickets.jsonl > masked.jsonl\n  \
     sluice mask --packs uk,crypto < letter.txt | jq -r .masked\n  \
-    curl -sN ... | sluice mask --sse")]
+    curl -sN ... | sluice mask --sse"
+)]
 pub struct Mask {
     /// A policy file, or a directory of them: its `masking` applies. Without it, the filter's defaults.
     #[arg(long, value_name = "PATH")]
@@ -90,7 +93,9 @@ impl Mask {
         match done {
             // A reader that went away (`| head`) is no failure.
             Err(Ended::Written(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(Ended::Written(error)) => Err(Failure::cannot(format!("the output cannot be written: {error}"))),
+            Err(Ended::Written(error)) => {
+                Err(Failure::cannot(format!("the output cannot be written: {error}")))
+            }
             Err(Ended::Failed(failure)) => Err(failure),
             Ok(()) => Ok(()),
         }
@@ -138,19 +143,27 @@ fn tenant_key(state: Option<&Path>) -> Result<Zeroizing<[u8; 32]>, Failure> {
         return Keys::open(state).map(|keys| keys.tenant).map_err(Failure::cannot);
     }
     let mut key = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *key).map_err(|e| Failure::cannot(format!("the system gives no random bytes: {e}")))?;
+    getrandom::fill(&mut *key)
+        .map_err(|e| Failure::cannot(format!("the system gives no random bytes: {e}")))?;
     Ok(key)
 }
 
 fn cannot_read(error: &io::Error) -> Failure {
     match error.kind() {
-        io::ErrorKind::InvalidData => Failure::cannot("the input is not UTF-8 text; convert it first (iconv)"),
+        io::ErrorKind::InvalidData => {
+            Failure::cannot("the input is not UTF-8 text; convert it first (iconv)")
+        }
         _ => Failure::cannot(format!("the input cannot be read: {error}")),
     }
 }
 
 /// Masks one document or many.
-fn documents(masker: &Masker, form: Input, mut input: impl BufRead, mut output: impl Write) -> Result<(), Ended> {
+fn documents(
+    masker: &Masker,
+    form: Input,
+    mut input: impl BufRead,
+    mut output: impl Write,
+) -> Result<(), Ended> {
     let mut first = String::new();
     let mut number = 0;
     while first.trim().is_empty() {
@@ -213,7 +226,12 @@ fn write(masker: &Masker, text: &str, output: &mut impl Write) -> Result<(), End
 }
 
 /// Passes a stream through the filter's own judge, with a policy that masks and decides nothing else.
-fn stream(masking: Masking, key: &[u8; 32], mut input: impl Read, mut output: impl Write) -> Result<(), Ended> {
+fn stream(
+    masking: Masking,
+    key: &[u8; 32],
+    mut input: impl Read,
+    mut output: impl Write,
+) -> Result<(), Ended> {
     let mut case = case(masking, key)?;
     let mut reply = ReplyStream::events();
     let mut buffer = vec![0; 64 * 1024];
@@ -231,7 +249,8 @@ fn stream(masking: Masking, key: &[u8; 32], mut input: impl Read, mut output: im
         };
         output.write_all(&out).and_then(|()| output.flush()).map_err(Ended::Written)?;
         if matches!(flow, Flow::Broken) {
-            let why = "the input is no stream of the Messages API from some event on; what came before was written";
+            let why =
+                "the input is no stream of the Messages API from some event on; what came before was written";
             return Err(Failure::No(why.into()).into());
         }
         if count == 0 {
@@ -269,7 +288,8 @@ fn case(masking: Masking, key: &[u8; 32]) -> Result<Case, Failure> {
         scopes: None,
         expires_ms: u64::MAX,
     };
-    let route = route("POST", "/v1/messages").map_err(|_| Failure::cannot("the Messages API has no route"))?;
+    let route =
+        route("POST", "/v1/messages").map_err(|_| Failure::cannot("the Messages API has no route"))?;
     let (case, allowed) = Case::open(runtime, caller, route, "0".repeat(32), 0);
     allowed.map_err(|refusal| Failure::cannot(refusal.message))?;
     Ok(case)

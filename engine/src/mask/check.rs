@@ -79,9 +79,10 @@ pub(super) fn entropy(bytes: &[u8]) -> f64 {
         }
     }
     let total = bytes.len().max(1) as f64;
-    // Each count is taken once: at the first byte of its value.
-    let share = |byte: &u8| counts.get_mut(usize::from(*byte)).map_or(0, std::mem::take);
-    bytes.iter().map(share).filter(|c| *c > 0).map(|c| f64::from(c) / total).map(|p| -p * p.log2()).sum()
+    // Each count is taken once: at the first byte of its value. Of those that are one the logarithm is nothing.
+    let take = |byte: &u8| counts.get_mut(usize::from(*byte)).map_or(0, std::mem::take);
+    let repeated: f64 = bytes.iter().map(take).filter(|c| *c > 1).map(f64::from).map(|c| c * c.log2()).sum();
+    total.log2() - repeated / total
 }
 
 /// Which kinds of characters stand in a value.

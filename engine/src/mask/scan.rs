@@ -97,9 +97,10 @@ impl Scanner {
         let mut scanned = Scanned::default();
         let mut at = from;
         let mut floor = from;
+        let mut scratch = Number::default();
         while let Some((place, byte)) = self.starts.next(bytes, at) {
             text.begin();
-            let (start, seen) = self.look(&text, place, byte, floor);
+            let (start, seen) = self.look(&text, place, byte, floor, &mut scratch);
             let undecided = text.looked_past_end() && !complete;
             if undecided {
                 if let Seen::Value(found) = seen
@@ -177,7 +178,14 @@ impl Scanner {
     }
 
     /// What starts at the trigger, and from where on the text is undecided when the answer needs more of it.
-    fn look(&self, text: &Text<'_>, at: usize, byte: u8, floor: usize) -> (usize, Seen) {
+    fn look(
+        &self,
+        text: &Text<'_>,
+        at: usize,
+        byte: u8,
+        floor: usize,
+        scratch: &mut Number,
+    ) -> (usize, Seen) {
         match byte {
             b'@' if self.tests.email => {
                 let start = email::local_start(text.get(0, at), floor);
@@ -186,11 +194,14 @@ impl Scanner {
             b'<' | b'[' => (at, masks::read(text, at).map_or(Seen::Nothing, Seen::mask(at))),
             b'=' => (at, self.assigned(text, at)),
             b':' => (at, self.colon(text, at)),
-            b'0'..=b'9' => self.number(text, at, floor),
+            b'0'..=b'9' => self.number(text, at, floor, scratch),
             b'B' if text.before(at) == b'-' && self.tests.pem => match pem::find(text, at, floor) {
                 Some(found) => (found.start, Seen::Value(found)),
                 // Undecided: the dashes in front belong to it.
-                None => (at.saturating_sub(5).max(floor), self.word(text, at)),
+                None => {
+                    let dashes = text.behind(at, 5).iter().rev().take_while(|b| **b == b'-').count();
+                    ((at - dashes).max(floor), self.word(text, at))
+                }
             },
             _ => (at, self.word(text, at)),
         }
@@ -242,7 +253,7 @@ impl Scanner {
         }
     }
 
-    fn number(&self, text: &Text<'_>, at: usize, floor: usize) -> (usize, Seen) {
+    fn number(&self, text: &Text<'_>, at: usize, floor: usize, number: &mut Number) -> (usize, Seen) {
         let before = text.before(at);
         let small = text.run(at, 3, |b| b.is_ascii_digit()) - at < 3;
         if small && number::continues(text, at) && !self.tests.any_number {
@@ -253,9 +264,9 @@ impl Scanner {
         let run = text.run(at, number::MAX_DIGITS, |b| b.is_ascii_digit());
         let next = text.at(run);
         if !is_word(next) || next == b'_' {
-            let number = Number::read(text, at);
+            number.read(text, at);
             for (_, find) in &self.numbers {
-                if let Some(found) = find(text, &number) {
+                if let Some(found) = find(text, number) {
                     return (start, Seen::Value(Found { start: found.start.max(floor), ..found }));
                 }
             }
@@ -344,7 +355,7 @@ mod tests {
                 let bytes = text.as_bytes();
                 for (at, byte) in Starts::candidates(bytes) {
                     if scanner.starts.passes_over(bytes, at, byte) {
-                        let (_, seen) = scanner.look(&Text::new(bytes), at, byte, 0);
+                        let (_, seen) = scanner.look(&Text::new(bytes), at, byte, 0, &mut Number::default());
                         assert!(matches!(seen, Seen::Nothing), "{text:?} at {at}");
                     }
                 }

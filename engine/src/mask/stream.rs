@@ -115,8 +115,10 @@ impl StreamMasker {
                 return changed;
             }
             let settled = view.start(scanned.settled);
-            out.push_str(self.pending.get(done..settled).unwrap_or_default());
-            self.leave(&view, scanned.settled, settled);
+            // A place inside a character would be a mistake of a detector: then that character waits.
+            let whole = self.pending.floor_char_boundary(settled);
+            out.push_str(self.pending.get(done..whole).unwrap_or_default());
+            self.leave(&view, scanned.settled.saturating_sub(settled - whole), whole);
             return changed;
         }
     }
@@ -131,7 +133,7 @@ impl StreamMasker {
         passes: bool,
         out: &mut String,
     ) -> bool {
-        let settled = view.end(to).max(view.end(view.context()));
+        let settled = self.pending.floor_char_boundary(view.end(to).max(view.end(view.context())));
         if passes {
             out.push_str(self.pending.get(done..settled).unwrap_or_default());
         }

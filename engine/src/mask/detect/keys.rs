@@ -4,8 +4,6 @@
 //! where a provider publishes none, the format that its console hands out. A key needs a plausible body
 //! ([`plausible`]): `sk-ant-your-key-here` passes.
 
-use std::collections::HashMap;
-
 use super::{Class, Found, Tail, found, wrap};
 use crate::mask::check::{Mix, changes_case, plausible};
 use crate::mask::text::{Text, is_token};
@@ -221,27 +219,30 @@ pub(in crate::mask) fn prefixes(on: impl Fn(&str) -> bool) -> impl Iterator<Item
     FORMATS.iter().filter(move |f| on(f.kind)).map(|f| f.prefix.as_bytes())
 }
 
-/// Formats by the first two bytes of their prefix.
+/// Formats by the first byte of their prefix, with the second one.
 pub(in crate::mask) struct Keys {
-    by_front: HashMap<[u8; 2], Vec<usize>>,
+    by_first: Vec<Vec<(u8, &'static Format)>>,
 }
 
 impl Keys {
     /// The formats whose kinds are on.
     pub(in crate::mask) fn new(on: impl Fn(&str) -> bool) -> Self {
-        let mut by_front: HashMap<[u8; 2], Vec<usize>> = HashMap::new();
-        for (index, format) in FORMATS.iter().enumerate().filter(|(_, f)| on(f.kind)) {
-            if let Some(front) = format.prefix.as_bytes().first_chunk::<2>() {
-                by_front.entry(*front).or_default().push(index);
+        let mut by_first = vec![Vec::new(); 256];
+        for format in FORMATS.iter().filter(|f| on(f.kind)) {
+            if let [first, second, ..] = format.prefix.as_bytes()
+                && let Some(list) = by_first.get_mut(usize::from(*first))
+            {
+                list.push((*second, format));
             }
         }
-        Self { by_front }
+        Self { by_first }
     }
 
     /// A key that starts at `at`.
     pub(in crate::mask) fn find(&self, text: &Text<'_>, at: usize) -> Option<Found> {
-        let candidates = self.by_front.get(&[text.at(at), text.at(at + 1)])?;
-        candidates.iter().filter_map(|i| FORMATS.get(*i)).find_map(|format| matches(text, at, format))
+        let second = text.at(at + 1);
+        let candidates = self.by_first.get(usize::from(text.at(at)))?.iter().filter(|(b, _)| *b == second);
+        candidates.map(|(_, format)| *format).find_map(|format| matches(text, at, format))
     }
 }
 

@@ -34,19 +34,23 @@ pub(in crate::mask) struct Number {
 impl Number {
     /// Reads the number whose first digit stands at `at`. Between groups stand up to three of space, tab, `-`,
     /// `.`, `/`, `_`, `(`, `)`, and the end of a line behind `-` or `)`, where text is wrapped.
-    pub(in crate::mask) fn read(text: &Text<'_>, at: usize) -> Self {
-        Self::read_over(text, at, false)
+    ///
+    /// What was read before is forgotten: making a new one for each number of a log would cost more than reading it.
+    pub(in crate::mask) fn read(&mut self, text: &Text<'_>, at: usize) {
+        self.digits = [0; MAX_DIGITS];
+        (self.count, self.start, self.over) = (0, at, None);
+        self.read_over(text, at, false);
     }
 
     /// The same where a line's end stands between two of its groups, if one does.
     pub(in crate::mask) fn read_wrapped(text: &Text<'_>, at: usize) -> Option<Self> {
-        let number = Self::read_over(text, at, true);
+        let mut number = Self { start: at, ..Self::default() };
+        number.read_over(text, at, true);
         let ends = number.groups().iter().filter(|g| g.separator == b'\n').count();
         if ends == 1 { Some(number) } else { None }
     }
 
-    fn read_over(text: &Text<'_>, at: usize, wrapped: bool) -> Self {
-        let mut number = Self { start: at, ..Self::default() };
+    fn read_over(&mut self, text: &Text<'_>, at: usize, wrapped: bool) {
         let mut place = at;
         let mut total = 0;
         let mut separator = 0;
@@ -57,19 +61,19 @@ impl Number {
                 if !byte.is_ascii_digit() {
                     break;
                 }
-                let Some(slot) = number.digits.get_mut(total) else {
+                let Some(slot) = self.digits.get_mut(total) else {
                     let end = text.run(place, MAX_DIGITS, |b| b.is_ascii_digit());
                     let len = end - place + total - from;
-                    number.over = Some(Group { len, total: total + len, end, separator });
-                    return number;
+                    self.over = Some(Group { len, total: total + len, end, separator });
+                    return;
                 };
                 *slot = byte - b'0';
                 total += 1;
                 place += 1;
             }
-            if let Some(group) = number.groups.get_mut(number.count) {
+            if let Some(group) = self.groups.get_mut(self.count) {
                 *group = Group { len: total - from, total, end: place, separator };
-                number.count += 1;
+                self.count += 1;
             }
             let mut next = place;
             separator = 0;
@@ -86,7 +90,7 @@ impl Number {
                 next += 1;
             }
             if next == place || !text.at(next).is_ascii_digit() {
-                return number;
+                return;
             }
             place = next;
         }

@@ -209,3 +209,17 @@ fn what_is_held_back_is_bounded() {
         assert!(text.len() - out.len() < 5000, "{unit:?}: {} held", text.len() - out.len());
     }
 }
+
+/// Found by the fuzz targets.
+#[test]
+fn a_cut_never_stands_inside_a_character() {
+    let masker = masker();
+    let text = "⟦wJal\\u00}\u{fffd}----BEGIN PRIVATE KEY-----password=4111111111111\u{fffd}11 \u{fffd}\u{fffd}TE KEY-----password=4111111111111111 \u{fffd}\u{fffd}\\";
+    for masker in [&masker, &maskers()[1], &maskers()[2]] {
+        let places = places(text);
+        for place in &places {
+            check(masker, text, &[*place]);
+        }
+        check(masker, text, &places);
+    }
+}
