@@ -27,17 +27,25 @@ fn action(step: Step) -> Action {
 /// The root context: one for each plugin configuration in each VM.
 pub struct RootPlugin {
     context: u32,
+    /// Asked to end while records still wait for control.
+    ending: bool,
     running: Option<(Root, Rc<Envoy>)>,
 }
 
 impl RootPlugin {
     /// Not configured yet.
     pub fn new(context: u32) -> Self {
-        Self { context, running: None }
+        Self { context, ending: false, running: None }
     }
 }
 
 impl Context for RootPlugin {
+    /// A new plugin configuration replaces this root; it stays until control has its records.
+    fn on_done(&mut self) -> bool {
+        self.ending = self.running.as_ref().is_some_and(|(root, _)| !root.is_drained());
+        !self.ending
+    }
+
     fn on_http_call_response(&mut self, token: u32, headers: usize, _body: usize, _trailers: usize) {
         if let Some((root, host)) = &mut self.running {
             root.answered(token, headers, host.as_ref());
@@ -83,6 +91,12 @@ impl RootContext for RootPlugin {
     fn on_tick(&mut self) {
         if let Some((root, host)) = &mut self.running {
             root.tick(host.as_ref());
+            if self.ending && root.is_drained() {
+                self.ending = false;
+                if let Err(status) = hostcalls::done() {
+                    log::error!("sluice: the plugin does not end: {status:?}");
+                }
+            }
         }
     }
 

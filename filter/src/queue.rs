@@ -63,6 +63,11 @@ impl Queue {
         self.entries.len() >= self.max_records || self.bytes >= self.max_bytes
     }
 
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Adds a record with the blocks that it names.
     pub fn push(&mut self, record: Record, blocks: Vec<Block>) {
         const RECORD: usize = 1024;

@@ -73,6 +73,11 @@ impl Root {
         }
     }
 
+    /// Whether control has acknowledged every record.
+    pub fn is_drained(&self) -> bool {
+        self.shared.queue.borrow().is_empty()
+    }
+
     /// Does what is due.
     pub fn tick(&mut self, host: &dyn Host) {
         let now_ms = host.now_ms();

@@ -93,18 +93,23 @@ impl Case {
                 Call::Deny(refusal_text(tool, &rule.name, &rule.message))
             }
             Action::Hold => {
-                let key = self.call_key(rule, tool, input);
-                match self.settled.get(&key) {
-                    Some(Settled::Approved) => Call::Allow,
-                    Some(Settled::Refused(words)) => Call::Deny(refusal_text(tool, &rule.name, words)),
-                    None => {
-                        self.decisions.push(noted(&rule.name, Action::Hold, false));
-                        let mut ask = self.ask(rule, Part::ToolCall, key, self.recorded_input(input));
-                        ask.tool = Some(self.recorded_text(tool));
-                        ask.effects = found.told.iter().map(|told| self.recorded_text(told)).collect();
-                        Call::Hold(Box::new(ask))
+                for rule in outcome.holds {
+                    let key = self.call_key(rule, tool, input);
+                    match self.settled.get(&key) {
+                        Some(Settled::Approved) => {}
+                        Some(Settled::Refused(words)) => {
+                            return Call::Deny(refusal_text(tool, &rule.name, words));
+                        }
+                        None => {
+                            self.decisions.push(noted(&rule.name, Action::Hold, false));
+                            let mut ask = self.ask(rule, Part::ToolCall, key, self.recorded_input(input));
+                            ask.tool = Some(self.recorded_text(tool));
+                            ask.effects = found.told.iter().map(|told| self.recorded_text(told)).collect();
+                            return Call::Hold(Box::new(ask));
+                        }
                     }
                 }
+                Call::Allow
             }
         }
     }

@@ -196,8 +196,7 @@ impl Case {
 
     /// What the caller's roles allow of a Messages request.
     fn check_limits(&self, root: Value<'_, '_>) -> Result<(), Refusal> {
-        if !matches!(self.route.kind, BodyKind::Messages | BodyKind::CountTokens | BodyKind::BatchCreate)
-        {
+        if !matches!(self.route.kind, BodyKind::Messages | BodyKind::CountTokens | BodyKind::BatchCreate) {
             return Ok(());
         }
         let model =
@@ -257,12 +256,7 @@ impl Case {
     }
 
     /// Judges what rules look at in one unit; adds to `holds`, or refuses.
-    fn judge_unit(
-        &mut self,
-        root: Value<'_, '_>,
-        unit: &Unit<'_, '_>,
-        held: &mut Held,
-    ) -> Option<Refusal> {
+    fn judge_unit(&mut self, root: Value<'_, '_>, unit: &Unit<'_, '_>, held: &mut Held) -> Option<Refusal> {
         let part = unit.part?;
         let runtime = self.runtime.clone();
         if !runtime.compiled.watches(part) {
@@ -301,17 +295,20 @@ impl Case {
                 return Some(Refusal::new(ErrorKind::Permission, &rule.name, message));
             }
             Action::Hold => {
-                let key = held.keys.entry(rule.name.clone()).or_insert_with(|| self.request_key(rule, root));
-                let key = key.clone();
-                match self.settled.get(&key) {
-                    Some(Settled::Approved) => {}
-                    Some(Settled::Refused(_)) => return self.refused(&key, &rule.name),
-                    None => {
-                        let mut ask = self.ask(rule, part, key, self.recorded_text(&text));
-                        ask.model = model.as_deref().map(|model| self.recorded_text(model));
-                        ask.tool = unit.tool.as_deref().map(|tool| self.recorded_text(tool));
-                        if held.add(ask, unit.message) {
-                            self.decisions.push(noted(rule, Action::Hold, false));
+                for rule in outcome.holds {
+                    let key =
+                        held.keys.entry(rule.name.clone()).or_insert_with(|| self.request_key(rule, root));
+                    let key = key.clone();
+                    match self.settled.get(&key) {
+                        Some(Settled::Approved) => {}
+                        Some(Settled::Refused(_)) => return self.refused(&key, &rule.name),
+                        None => {
+                            let mut ask = self.ask(rule, part, key, self.recorded_text(&text));
+                            ask.model = model.as_deref().map(|model| self.recorded_text(model));
+                            ask.tool = unit.tool.as_deref().map(|tool| self.recorded_text(tool));
+                            if held.add(ask, unit.message) {
+                                self.decisions.push(noted(rule, Action::Hold, false));
+                            }
                         }
                     }
                 }

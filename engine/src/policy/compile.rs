@@ -135,11 +135,17 @@ impl Compiled {
     pub fn decide(&self, facts: &Facts<'_>) -> Outcome<'_> {
         let text = self.texts.found(facts.text);
         let input = self.inputs.found(facts.input_strings.iter().map(AsRef::as_ref));
-        let mut outcome = Outcome { action: Action::Allow, rule: None, observed: Vec::new() };
+        let mut outcome =
+            Outcome { action: Action::Allow, rule: None, holds: Vec::new(), observed: Vec::new() };
         for rule in self.rules.iter().filter(|rule| rule.matches(facts, &text, &input)) {
             if rule.observe {
                 outcome.observed.push(rule);
-            } else if outcome.rule.is_none() || rule.action > outcome.action {
+                continue;
+            }
+            if rule.action == Action::Hold {
+                outcome.holds.push(rule);
+            }
+            if outcome.rule.is_none() || rule.action > outcome.action {
                 outcome.action = rule.action;
                 outcome.rule = Some(rule);
             }

@@ -140,6 +140,8 @@ pub struct Outcome<'c> {
     pub action: Action,
     /// The rule that decided: the first in the policy's order among those with this action.
     pub rule: Option<&'c CompiledRule>,
+    /// When the action is hold: all rules that hold, in order. Each names its own approvers, so each must be settled.
+    pub holds: Vec<&'c CompiledRule>,
     /// Rules that matched and only observe.
     pub observed: Vec<&'c CompiledRule>,
 }

@@ -116,3 +116,21 @@ fn the_record_says_what_was_used_and_decided() {
     );
     assert_eq!(record.duration_ms, Some(1000));
 }
+
+#[test]
+fn a_call_that_two_rules_hold_needs_the_approval_of_each() {
+    let reply = message(json!([bash("a", "make deploy")]));
+    let mut legal = bash_rule("legal", "make", "hold");
+    legal["approval"] = json!({"groups":["lawyers"]});
+    let mut case = case(json!({"rules":[bash_rule("deploys","deploy","hold"), legal]}));
+    let Replied::Hold(first) = case.reply(reply.as_bytes(), 200, None) else { panic!("held") };
+    case.settle(&first.key, &first.rule, &state(HoldDecision::Approved));
+    let Replied::Hold(second) = case.reply(reply.as_bytes(), 200, None) else { panic!("held again") };
+    assert_eq!(
+        (second.rule.as_str(), second.approvers.as_slice()),
+        ("legal", ["lawyers".to_owned()].as_slice())
+    );
+    case.settle(&second.key, &second.rule, &state(HoldDecision::Denied));
+    let sent = ready(case.reply(reply.as_bytes(), 200, None), &reply);
+    assert!(sent["content"][0]["text"].as_str().unwrap().contains("rule `legal`"), "{sent}");
+}
