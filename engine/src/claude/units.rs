@@ -69,8 +69,12 @@ pub fn of_request<'d, 'a>(root: Value<'d, 'a>) -> Vec<Unit<'d, 'a>> {
                 units.push(unit);
             }),
             Some("messages") if value.kind() == Kind::Array => messages(value, &mut callers, &mut units),
-            Some("tools") if value.kind() == Kind::Array => value.items().for_each(|tool| rest.tool_definition(tool)),
-            Some("mcp_servers") if value.kind() == Kind::Array => value.items().for_each(|server| rest.mcp_server(server)),
+            Some("tools") if value.kind() == Kind::Array => {
+                value.items().for_each(|tool| rest.tool_definition(tool))
+            }
+            Some("mcp_servers") if value.kind() == Kind::Array => {
+                value.items().for_each(|server| rest.mcp_server(server))
+            }
             Some("metadata") => rest.everything(value),
             Some(key) if is_protected(key, value) => rest.fixed.push(value),
             _ => rest.fields(value),

@@ -1,8 +1,8 @@
 //! Masks go into bodies: edits of units become splices, for the wire and for the record.
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD as BASE64};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD as BASE64};
 
 use super::Case;
 use crate::claude::units::Unit;

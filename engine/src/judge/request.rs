@@ -198,8 +198,7 @@ impl Case {
 
     /// What the caller's roles allow of a Messages request.
     fn check_limits(&self, root: Value<'_, '_>) -> Result<(), Refusal> {
-        if !matches!(self.route.kind, BodyKind::Messages | BodyKind::CountTokens | BodyKind::BatchCreate)
-        {
+        if !matches!(self.route.kind, BodyKind::Messages | BodyKind::CountTokens | BodyKind::BatchCreate) {
             return Ok(());
         }
         let model =
@@ -259,12 +258,7 @@ impl Case {
     }
 
     /// Judges what rules look at in one unit; adds to `holds`, or refuses.
-    fn judge_unit(
-        &mut self,
-        root: Value<'_, '_>,
-        unit: &Unit<'_, '_>,
-        held: &mut Held,
-    ) -> Option<Refusal> {
+    fn judge_unit(&mut self, root: Value<'_, '_>, unit: &Unit<'_, '_>, held: &mut Held) -> Option<Refusal> {
         let part = unit.part?;
         let runtime = self.runtime.clone();
         if !runtime.compiled.watches(part) {
