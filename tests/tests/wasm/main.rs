@@ -4,5 +4,6 @@
 
 mod bundles;
 mod calls;
+mod heads;
 mod splits;
 mod world;
