@@ -107,7 +107,7 @@ fn deserialized(bytes: &[u8]) -> Option<Vec<(String, String)>> {
         usize::try_from(u32::from_le_bytes(*bytes)).ok()
     };
     let text = |at: usize, size: usize| -> Option<String> {
-        Some(std::str::from_utf8(bytes.get(at..at + size)?).unwrap_or_default().to_owned())
+        Some(String::from_utf8_lossy(bytes.get(at..at + size)?).into_owned())
     };
     if bytes.is_empty() {
         return Some(Vec::new());

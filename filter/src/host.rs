@@ -90,7 +90,8 @@ pub trait Host {
     fn now_ms(&self) -> u64;
     /// 16 random bytes in hexadecimal.
     fn random_id(&self) -> String;
-    /// All headers, in order; names in lower case. Values that are not UTF-8 are replaced by an empty text.
+    /// All headers, in order; names in lower case. What is not UTF-8 in a value is
+    /// replaced by U+FFFD: the rest of it must still be seen.
     ///
     /// # Errors
     /// When the map cannot be read in this phase.

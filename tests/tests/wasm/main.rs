@@ -5,6 +5,7 @@
 mod broken_waits;
 mod bundles;
 mod calls;
+mod heads;
 mod holds;
 mod patience;
 mod queue;
