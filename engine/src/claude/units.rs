@@ -22,6 +22,8 @@ pub struct Unit<'d, 'a> {
     pub tool: Option<Cow<'a, str>>,
     /// Strings that may be masked, in order.
     pub leaves: Vec<Value<'d, 'a>>,
+    /// The leaves in which masking for the wire changed something.
+    pub touched: Vec<Value<'d, 'a>>,
     /// Base64 of a text document.
     pub encoded: Vec<Value<'d, 'a>>,
     /// Strings that leave as they came, and are masked where the body is recorded (thinking, compaction).

@@ -27,6 +27,9 @@ impl Case {
         for leaf in &unit.leaves {
             let Some(text) = leaf.text() else { continue };
             let edits = self.runtime.masker.edits(&text, direction, &self.profile, &mut self.memory);
+            if !edits.is_empty() {
+                unit.touched.push(*leaf);
+            }
             splice(*leaf, &edits, splices);
         }
         for document in &unit.encoded {
@@ -51,7 +54,16 @@ impl Case {
 
     /// Masks a unit for the record: every finding, whoever is exempt and whatever mode is on; nothing is restored.
     pub(super) fn mask_for_record(&self, unit: &Unit<'_, '_>, splices: &mut Splices) {
-        self.mask_strings_for_record(&unit.leaves, splices);
+        self.mask_some_for_record(unit, &unit.leaves, splices);
+    }
+
+    /// The same for a unit that was masked for the wire with nobody exempt: what needed no mask there needs none here.
+    pub(super) fn mask_touched_for_record(&self, unit: &Unit<'_, '_>, splices: &mut Splices) {
+        self.mask_some_for_record(unit, &unit.touched, splices);
+    }
+
+    fn mask_some_for_record(&self, unit: &Unit<'_, '_>, leaves: &[Value<'_, '_>], splices: &mut Splices) {
+        self.mask_strings_for_record(leaves, splices);
         for document in &unit.encoded {
             match decoded(*document) {
                 Some(text) => splice_encoded(*document, &text, &self.record_edits(&text), splices),
@@ -61,11 +73,6 @@ impl Case {
                 }
             }
         }
-        self.mask_unchanged_for_record(unit, splices);
-    }
-
-    /// The same for what leaves as it came, whatever it says.
-    pub(super) fn mask_unchanged_for_record(&self, unit: &Unit<'_, '_>, splices: &mut Splices) {
         self.mask_strings_for_record(&unit.sealed, splices);
         self.mask_strings_for_record(&unit.fixed, splices);
         for secret in &unit.secrets {

@@ -104,7 +104,7 @@ impl Case {
         for unit in params.iter_mut().flat_map(|request| &mut request.units) {
             self.mask(unit, Direction::Request, &mut splices);
         }
-        let recorded = self.recorded(&params, body, splices.is_empty());
+        let recorded = self.recorded(&params, body, true);
         let media: usize = params.iter().flat_map(|request| &request.units).map(|unit| unit.media).sum();
         let mut refusal = self.check_media(media).err();
         let mut holds = Vec::new();
@@ -166,18 +166,16 @@ impl Case {
         }
     }
 
-    /// The masked copy for the record. `unchanged`: masking for the wire found nothing to change.
-    fn recorded(&self, params: &[Params<'_, '_>], body: &[u8], unchanged: bool) -> Option<String> {
+    /// The masked copy for the record. `masked`: the units were masked for the wire.
+    fn recorded(&self, params: &[Params<'_, '_>], body: &[u8], masked: bool) -> Option<String> {
         if self.runtime.recording == RecordMode::Off {
             return None;
         }
         let mut splices = Splices::new();
         let everyone = self.runtime.masking.mode == MaskMode::Enforce && self.profile.is_empty();
         for unit in params.iter().flat_map(|request| &request.units) {
-            // Where nobody is exempt, what needed no mask on the wire needs none here, but for what is never changed there.
-            let unread = unit.encoded.iter().any(|document| decoded(*document).is_none());
-            if everyone && unchanged && !unread {
-                self.mask_unchanged_for_record(unit, &mut splices);
+            if everyone && masked {
+                self.mask_touched_for_record(unit, &mut splices);
             } else {
                 self.mask_for_record(unit, &mut splices);
             }
