@@ -260,7 +260,7 @@ impl Exchange {
     /// Refuses a request of which there is no case, with `retry-after` where coming again helps.
     fn turn_away(&mut self, refusal: &Refusal, retry_after: Option<&str>, host: &dyn Host) -> Step {
         let runtime = self.shared.runtime.borrow().clone();
-        if let Some(runtime) = runtime.filter(|own| own.recording != RecordMode::Off && !self.is_full()) {
+        if let Some(runtime) = runtime.filter(|own| own.recording != RecordMode::Off && !self.is_crowded()) {
             let version = runtime.policy_version.clone();
             let record = refused_record(refusal, host.random_id(), &self.shared.node, version, host.now_ms());
             self.shared.queue.borrow_mut().push(record, Vec::new());
@@ -270,6 +270,10 @@ impl Exchange {
 
     fn is_full(&self) -> bool {
         self.shared.queue.borrow().is_full()
+    }
+
+    fn is_crowded(&self) -> bool {
+        self.shared.queue.borrow().is_crowded()
     }
 
     /// Sets a header; a host that refuses leaves us with a request that must not go on as it is.

@@ -63,6 +63,12 @@ impl Queue {
         self.entries.len() >= self.max_records || self.bytes >= self.max_bytes
     }
 
+    /// Whether half of the room is taken: the rest is kept for callers who are known, so that strangers who knock
+    /// while control is slow cannot have everybody refused.
+    pub fn is_crowded(&self) -> bool {
+        self.entries.len() >= self.max_records / 2 || self.bytes >= self.max_bytes / 2
+    }
+
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

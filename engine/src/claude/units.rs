@@ -14,7 +14,8 @@ use crate::policy::document::Part;
 /// Something that rules look at as a whole.
 #[derive(Debug, Default)]
 pub struct Unit<'d, 'a> {
-    /// What it is to rules; `None`: masked, but not judged (definitions of tools, what the model said before).
+    /// What it is to rules; `None`: masked, but not judged as text (definitions of
+    /// tools, and what the model says or said; its calls are judged by themselves).
     pub part: Option<Part>,
     /// Index into `messages`, for what stands in a message.
     pub message: Option<usize>,
@@ -93,7 +94,7 @@ pub fn of_reply<'d, 'a>(root: Value<'d, 'a>) -> Vec<Unit<'d, 'a>> {
     for (key, value) in root.entries() {
         match key.text().as_deref() {
             Some("content") => contents(value, |block| {
-                let mut unit = Unit { part: reply_part(block), ..Unit::default() };
+                let mut unit = Unit::default();
                 unit.block(block);
                 units.push(unit);
             }),
@@ -103,15 +104,6 @@ pub fn of_reply<'d, 'a>(root: Value<'d, 'a>) -> Vec<Unit<'d, 'a>> {
     }
     units.push(rest);
     units
-}
-
-/// What a block of a reply is to rules.
-pub fn reply_part(block: Value<'_, '_>) -> Option<Part> {
-    match block.str("type").as_deref() {
-        Some("text") => Some(Part::Reply),
-        Some(kind) if is_call(kind) => Some(Part::ToolCall),
-        _ => None,
-    }
 }
 
 /// Whether a block of this type calls a tool (`tool_use`, `server_tool_use`, `mcp_tool_use`).
@@ -135,7 +127,7 @@ pub fn around<'d, 'a>(root: Value<'d, 'a>, key: &str) -> Unit<'d, 'a> {
 
 /// The strings of one block or fragment of a block.
 pub fn of_block<'d, 'a>(block: Value<'d, 'a>) -> Unit<'d, 'a> {
-    let mut unit = Unit { part: reply_part(block), ..Unit::default() };
+    let mut unit = Unit::default();
     unit.block(block);
     unit
 }

@@ -339,7 +339,7 @@ impl Case {
 
     fn hold_digest(&self, purpose: &str, rule: &str) -> Digest {
         let mut digest = Digest::of(purpose);
-        for text in [&self.principal.issuer, &self.principal.subject, rule] {
+        for text in [self.route.name, &self.principal.issuer, &self.principal.subject, rule] {
             digest.text(text);
         }
         digest

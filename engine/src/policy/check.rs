@@ -15,6 +15,9 @@ use nearest::nearest;
 /// Longest name of an issuer, role, binding or rule, in bytes: it stands in messages and records.
 const MAX_NAME: usize = 100;
 
+/// Deepest nesting that may be allowed: the filter's stack holds some thousand levels, nobody needs hundreds.
+const MAX_DEPTH: u32 = 512;
+
 /// One thing that is wrong with a policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -147,6 +150,12 @@ fn check_limits(policy: &Policy, found: &mut Found) {
         if zero {
             found.add(field, "zero would refuse every request; leave it out for the default");
         }
+    }
+    if policy.limits.depth > MAX_DEPTH {
+        found.add(
+            "limits.depth",
+            format!("bodies are read by recursion; {MAX_DEPTH} is the deepest that is safe"),
+        );
     }
 }
 

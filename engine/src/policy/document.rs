@@ -135,7 +135,7 @@ pub struct Role {
     pub betas: AllowDeny,
     /// Largest `max_tokens`. Absent: no limit.
     pub max_tokens: Option<u64>,
-    /// Largest `thinking.budget_tokens`. Absent: no limit.
+    /// Largest `thinking.budget_tokens`. Absent: no limit. Adaptive thinking has no budget of its own; `maxTokens` bounds it.
     pub thinking_budget: Option<u64>,
     /// Finding kinds that are not masked for holders of this role.
     pub unmasked: Vec<String>,

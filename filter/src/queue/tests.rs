@@ -189,3 +189,12 @@ fn what_is_remembered_of_control_is_bounded() {
         assert_eq!(queue.unknown(&own), [], "the newest are known");
     }
 }
+
+#[test]
+fn strangers_get_half_of_the_room() {
+    let mut queue = Queue::new("vm".into(), 4, usize::MAX);
+    queue.push(record(1), Vec::new());
+    assert!(!queue.is_crowded());
+    queue.push(record(2), Vec::new());
+    assert!(queue.is_crowded() && !queue.is_full());
+}

@@ -108,7 +108,7 @@ fn each_mistake_is_found_where_it_is() {
             "rules[0].when",
             "never match",
         ),
-        ("/rules/0", deny(json!({"input": "x", "part": ["reply"]})), "rules[0].when", "never match"),
+        ("/limits", json!({"depth": 5000}), "limits.depth", "recursion"),
         ("/rules/0", deny(json!({"tools": ["Bash"], "text": "rm"})), "rules[0].when", "`input`"),
         ("/rules/0", deny(json!({"input": "x", "text": "y"})), "rules[0].when", "never match"),
     ] {
@@ -126,7 +126,7 @@ fn what_could_match_is_not_complained_of() {
     for when in [
         json!({"tools": ["Read"], "part": ["toolResult"], "text": "ignore all previous"}),
         json!({"tools": ["Bash"], "part": ["prompt", "toolCall"]}),
-        json!({"text": "x", "part": ["reply"]}),
+        json!({"text": "x", "part": ["prompt"]}),
         json!({}),
     ] {
         let rule = json!({"name": "x", "action": "deny", "when": when});

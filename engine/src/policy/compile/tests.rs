@@ -268,8 +268,8 @@ fn a_rule_without_a_part_looks_at_tool_calls_when_it_is_about_them_and_else_at_w
         assert_eq!(parts(when), [Part::Prompt, Part::ToolResult]);
     }
     assert_eq!(parts(json!({"tools": ["x"], "part": ["toolResult"]})), [Part::ToolResult]);
-    let rule = deny(json!({"text": "x", "part": ["reply"]}));
-    assert!(rule.watches(Part::Reply) && !rule.watches(Part::Prompt));
+    let rule = deny(json!({"text": "x", "part": ["toolResult"]}));
+    assert!(rule.watches(Part::ToolResult) && !rule.watches(Part::Prompt));
 }
 
 #[test]

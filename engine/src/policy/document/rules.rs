@@ -62,8 +62,6 @@ pub enum Part {
     ToolResult,
     /// A tool call by the model, on its way to the agent.
     ToolCall,
-    /// Text by the model, on its way to the agent.
-    Reply,
 }
 
 /// What a rule does.
