@@ -1,6 +1,6 @@
 //! Records on their way to control: bounded, in order, sent again until they are acknowledged.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 
 use sluice_engine::record::{Block, Body, Piece, Record};
 use sluice_engine::wire::{Batch, BatchReply};
@@ -91,7 +91,7 @@ impl Queue {
             return None;
         }
         let mut batch = Batch { id: format!("{}-{}", self.vm, self.next), ..Batch::default() };
-        let mut blocks: HashMap<&str, &Block> = HashMap::new();
+        let mut named: HashSet<&str> = HashSet::new();
         let mut bytes = 0;
         for entry in self.entries.iter().take(again.unwrap_or(BATCH_RECORDS)) {
             if again.is_none() && bytes > 0 && bytes + entry.bytes > BATCH_BYTES {
@@ -99,10 +99,12 @@ impl Queue {
             }
             bytes += entry.bytes;
             batch.records.push(entry.record.clone());
-            let new = entry.blocks.iter().filter(|block| !self.known.contains(&block.digest));
-            blocks.extend(new.map(|block| (block.digest.as_str(), block)));
+            let new = entry
+                .blocks
+                .iter()
+                .filter(|block| !self.known.contains(&block.digest) && named.insert(&block.digest));
+            batch.blocks.extend(new.cloned());
         }
-        batch.blocks = blocks.into_values().cloned().collect();
         self.sent = Some(Sent { id: batch.id.clone(), records: batch.records.len(), under_way: true });
         Some(batch)
     }
