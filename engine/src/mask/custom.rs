@@ -13,6 +13,7 @@ use regex_automata::{Anchored, Input};
 
 use super::check::{entropy, luhn, mod97};
 use super::error::MaskError;
+use super::region::{Region, What};
 use super::text::{Text, context};
 use crate::policy::document::{CustomPattern, Validator};
 
@@ -37,6 +38,27 @@ pub(super) struct Hit {
     pub(super) pattern: usize,
     pub(super) start: usize,
     pub(super) end: usize,
+}
+
+impl Hit {
+    /// The finding that this match is, as far as it stands behind `at`.
+    pub(super) fn region(self, bytes: &[u8], at: usize, kind: usize) -> Region {
+        let (start, end) = boundaries(bytes, self.start, self.end);
+        let start = start.max(at);
+        Region { trigger: start, start, end, what: What::Value(kind) }
+    }
+}
+
+/// A span widened to whole characters: patterns match bytes.
+fn boundaries(bytes: &[u8], mut start: usize, mut end: usize) -> (usize, usize) {
+    let inside = |at: usize| bytes.get(at).is_some_and(|b| b & 0xC0 == 0x80);
+    while start > 0 && inside(start) {
+        start -= 1;
+    }
+    while inside(end) {
+        end += 1;
+    }
+    (start, end)
 }
 
 /// The compiled patterns.

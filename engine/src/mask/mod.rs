@@ -339,17 +339,11 @@ impl Masker {
         for region in &regions {
             while let Some(found) = hit.filter(|h| h.start < region.start) {
                 let kind = self.custom_kinds.get(found.pattern).copied().flatten();
-                let (start, end) = boundaries(bytes, found.start, found.end);
-                match kind {
+                match kind.map(|kind| found.region(bytes, at, kind)) {
                     // A mask stays whole, and what policy turned off is no finding.
-                    Some(kind) if region.what != What::Mask || end <= region.start => {
-                        merged.push(Region {
-                            trigger: start.max(at),
-                            start: start.max(at),
-                            end,
-                            what: What::Value(kind),
-                        });
-                        at = end;
+                    Some(value) if region.what != What::Mask || value.end <= region.start => {
+                        at = value.end;
+                        merged.push(value);
                     }
                     _ => at = found.start + 1,
                 }
@@ -368,14 +362,9 @@ impl Masker {
         while let Some(found) = hit {
             match self.custom_kinds.get(found.pattern).copied().flatten() {
                 Some(kind) => {
-                    let (start, end) = boundaries(bytes, found.start, found.end);
-                    merged.push(Region {
-                        trigger: start.max(at),
-                        start: start.max(at),
-                        end,
-                        what: What::Value(kind),
-                    });
-                    at = end;
+                    let value = found.region(bytes, at, kind);
+                    at = value.end;
+                    merged.push(value);
                 }
                 None => at = found.start + 1,
             }
@@ -385,16 +374,4 @@ impl Masker {
         let settled = if open { settled } else { settled.min(limit) };
         Scanned { regions, settled }.clipped(merged)
     }
-}
-
-/// A span widened to whole characters: patterns match bytes.
-fn boundaries(bytes: &[u8], mut start: usize, mut end: usize) -> (usize, usize) {
-    let inside = |at: usize| bytes.get(at).is_some_and(|b| b & 0xC0 == 0x80);
-    while start > 0 && inside(start) {
-        start -= 1;
-    }
-    while inside(end) {
-        end += 1;
-    }
-    (start, end)
 }

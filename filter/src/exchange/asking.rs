@@ -161,8 +161,8 @@ impl Exchange {
             return Heard::Away;
         }
         question.open.blocks.clone_from(&question.blocks);
-        let now = 0;
-        self.shared.retry_at(now, self.context, &self.own);
+        // A moment that has passed: at the next tick.
+        self.shared.retry_at(0, self.context, &self.own);
         Heard::Again
     }
 
