@@ -11,6 +11,8 @@ use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::records::Writers;
+
 /// File of the data-plane token within the state directory.
 pub const DATA_TOKEN: &str = "data.token";
 
@@ -78,13 +80,20 @@ impl Keys {
     /// See [`KeyError`].
     pub fn open_or_make(state: &Path) -> Result<Self, KeyError> {
         open_state(state)?;
-        let seed = |name| seed(&state.join(name), true);
-        Ok(Self {
-            bundle: SigningKey::from_bytes(&*seed("bundle.key")?),
-            issuer: SigningKey::from_bytes(&*seed("issuer.key")?),
-            record: SigningKey::from_bytes(&*seed("record.key")?),
-            tenant: seed("tenant.key")?,
-        })
+        let own = |name: &str| seed(&state.join(name), true);
+        Self::from_seeds(own, own)
+    }
+
+    /// As [`Keys::open_or_make`], with the keys that all replicas have from `shared`, a mounted secret. The record
+    /// key stays each replica's own.
+    ///
+    /// # Errors
+    /// See [`KeyError`].
+    pub fn open_shared(state: &Path, shared: &Path) -> Result<Self, KeyError> {
+        open_state(state)?;
+        // A file that someone else provides has the modes that its volume gives it.
+        let theirs = |name: &str| read_seed(&shared.join(name), read);
+        Self::from_seeds(theirs, |name: &str| seed(&state.join(name), true))
     }
 
     /// Reads the keys of a service that has run before.
@@ -93,13 +102,26 @@ impl Keys {
     /// See [`KeyError`].
     pub fn open(state: &Path) -> Result<Self, KeyError> {
         check_mode(state, 0o700)?;
-        let seed = |name| seed(&state.join(name), false);
+        let own = |name: &str| seed(&state.join(name), false);
+        Self::from_seeds(own, own)
+    }
+
+    /// `shared`: gives the keys that all replicas have; `own`: those of this one.
+    fn from_seeds(
+        shared: impl Fn(&str) -> Result<Zeroizing<[u8; 32]>, KeyError>,
+        own: impl Fn(&str) -> Result<Zeroizing<[u8; 32]>, KeyError>,
+    ) -> Result<Self, KeyError> {
         Ok(Self {
-            bundle: SigningKey::from_bytes(&*seed("bundle.key")?),
-            issuer: SigningKey::from_bytes(&*seed("issuer.key")?),
-            record: SigningKey::from_bytes(&*seed("record.key")?),
-            tenant: seed("tenant.key")?,
+            bundle: SigningKey::from_bytes(&*shared("bundle.key")?),
+            issuer: SigningKey::from_bytes(&*shared("issuer.key")?),
+            record: SigningKey::from_bytes(&*own("record.key")?),
+            tenant: shared("tenant.key")?,
         })
+    }
+
+    /// Whose keys verify the log.
+    pub fn writers(&self) -> Writers {
+        Writers { own: self.record.verifying_key(), voucher: self.bundle.verifying_key() }
     }
 
     /// The bundle key's public half, as plugin configurations have it: base64 of 32 bytes.
@@ -199,7 +221,14 @@ fn seed(path: &Path, make: bool) -> Result<Zeroizing<[u8; 32]>, KeyError> {
         }
         write_new(path, &BASE64.encode(random::<32>()?))?;
     }
-    let text = Zeroizing::new(read_private(path)?);
+    read_seed(path, read_private)
+}
+
+fn read_seed(
+    path: &Path,
+    read: impl Fn(&Path) -> Result<String, KeyError>,
+) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    let text = Zeroizing::new(read(path)?);
     let bytes = BASE64.decode(text.trim()).map(Zeroizing::new).ok();
     let seed = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
     let expected = "32 bytes in base64";

@@ -15,7 +15,8 @@ use crate::http::{Control, app};
 use crate::issuers::{Keyring, Statuses};
 use crate::keys::{Keys, StateLock, data_token};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
-use crate::store::{Store, sqlite::Sqlite};
+use crate::records::enrolment;
+use crate::store::{Store, StoreError, postgres::Postgres, sqlite::Sqlite};
 
 /// How often holds are looked over for those whose time is over.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -40,6 +41,10 @@ pub struct Options {
     pub listen: SocketAddr,
     /// A file with the data-plane token; absent: the one in the state directory.
     pub data_token: Option<PathBuf>,
+    /// The URL of a PostgreSQL database; absent: a file in the state directory.
+    pub database: Option<String>,
+    /// A directory with the keys that all replicas share; absent: the state directory.
+    pub shared_keys: Option<PathBuf>,
     /// The URL under which others reach the service, and which its tokens carry as `iss`.
     pub public_url: Option<String>,
 }
@@ -56,7 +61,11 @@ pub fn now_ms() -> u64 {
 /// What kept it from starting, in words for whoever started it.
 pub async fn serve(options: Options) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    let keys = Keys::open_or_make(&options.state).map_err(|e| text(&e))?;
+    let keys = match &options.shared_keys {
+        Some(shared) => Keys::open_shared(&options.state, shared),
+        None => Keys::open_or_make(&options.state),
+    };
+    let keys = keys.map_err(|e| text(&e))?;
     let _lock = StateLock::take(&options.state).map_err(|e| text(&e))?;
     let data_token = data_token(&options.state, options.data_token.as_deref()).map_err(|e| text(&e))?;
     let loaded = load(&options.policy).map_err(|faults| {
@@ -70,15 +79,13 @@ pub async fn serve(options: Options) -> Result<(), String> {
         .await
         .map_err(|e| format!("cannot listen on {}: {e}; choose another with --listen", options.listen))?;
     let address = listener.local_addr().map_err(|e| text(&e))?;
-    let url = options.public_url.unwrap_or_else(|| format!("http://{address}"));
+    let url = options.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let url = url.trim_end_matches('/').to_owned();
     let issuer_file = options.state.join(ISSUER_FILE);
     std::fs::write(&issuer_file, &url).map_err(|e| format!("{}: {e}", issuer_file.display()))?;
     warn_of_other_issuer(&loaded, &url);
 
-    let store =
-        Sqlite::open(&options.state.join(DATABASE), keys.record.clone()).await.map_err(|e| text(&e))?;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store = open_store(&options, &keys).await.map_err(|e| text(&e))?;
     let clock: Arc<dyn Fn() -> u64 + Send + Sync> = Arc::new(now_ms);
     let status = Arc::new(Mutex::new(Status {
         version: loaded.version.clone(),
@@ -108,7 +115,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         issuers: statuses,
         refresh,
         data_token,
-        writers: vec![keys.record.verifying_key()],
+        writers: keys.writers(),
         issuer: (url.clone(), keys.issuer_jwk()),
         clock: Arc::clone(&clock),
         closing,
@@ -118,6 +125,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(keyring.run(policy_seen, asked)),
         tokio::spawn(watch_policy(options.policy.clone(), policy, status, clock)),
         tokio::spawn(sweep(Arc::clone(&control))),
+        tokio::spawn(listen(Arc::clone(&control))),
     ];
     tracing::info!(
         %address, url, bundle_key = keys.bundle_public(), state = %options.state.display(),
@@ -152,6 +160,16 @@ pub async fn serve(options: Options) -> Result<(), String> {
     Ok(())
 }
 
+async fn open_store(options: &Options, keys: &Keys) -> Result<Arc<dyn Store>, StoreError> {
+    let record = keys.record.clone();
+    let store: Arc<dyn Store> = match &options.database {
+        Some(url) => Arc::new(Postgres::connect(url, record).await?),
+        None => Arc::new(Sqlite::open(&options.state.join(DATABASE), record).await?),
+    };
+    store.enrol(enrolment(&keys.record.verifying_key(), &keys.bundle)).await?;
+    Ok(store)
+}
+
 /// Tokens whose `iss` no issuer of the policy has would all be refused; better to say so at once.
 fn warn_of_other_issuer(loaded: &Loaded, url: &str) {
     for issuer in &loaded.policy.issuers {
@@ -175,6 +193,21 @@ async fn sweep(control: Arc<Control>) {
             Ok(ids) => ids.iter().for_each(|id| control.waiters.wake(id)),
             Err(error) => tracing::error!(%error, "holds whose time is over could not be ended"),
         }
+    }
+}
+
+/// Wakes those who wait for a hold that another replica has changed.
+async fn listen(control: Arc<Control>) {
+    const AGAIN: Duration = Duration::from_secs(1);
+    loop {
+        let waking = Arc::clone(&control);
+        let error = control.store.listen(Box::new(move |hold| match hold {
+            Some(hold) => waking.waiters.wake(hold),
+            None => waking.waiters.wake_all(),
+        }));
+        let error = error.await;
+        tracing::warn!(%error, "what other replicas decide is not heard of at the moment");
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

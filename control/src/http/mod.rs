@@ -22,7 +22,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use ed25519_dalek::VerifyingKey;
 use serde_json::Value;
 use sluice_engine::wire::{self, Refresh};
 use tokio::sync::{mpsc, watch};
@@ -35,6 +34,7 @@ pub use records::VerifyAsk;
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
 use crate::policies::{Publisher, Status};
+use crate::records::Writers;
 use crate::store::Store;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
@@ -62,8 +62,8 @@ pub struct Control {
     pub refresh: mpsc::Sender<Refresh>,
     /// What filters call with.
     pub data_token: Zeroizing<String>,
-    /// The public keys of those who write the log.
-    pub writers: Vec<VerifyingKey>,
+    /// Those who write the log.
+    pub writers: Writers,
     /// Control's own issuer: the URL that its tokens carry, and its public key.
     pub issuer: (String, Value),
     /// The time, in Unix milliseconds.

@@ -142,14 +142,15 @@ pub async fn verify(
     } else {
         serde_json::from_slice(&body).map_err(|e| Problem::unreadable("a wish for verification", &e))?
     };
+    let writers = control.writers.keys(&*control.store).await?;
     let open = |note: &String| {
-        let mut opened = control.writers.iter().map(|key| Checkpoint::open(note, key));
+        let mut opened = writers.iter().map(|key| Checkpoint::open(note, key));
         opened.find_map(Result::ok).ok_or_else(|| {
             Problem::bad_request("the checkpoint was not signed by a writer of this log, or was altered")
         })
     };
     let against = ask.checkpoint.as_ref().map(open).transpose()?;
-    let report = crate::records::verify(&*control.store, &control.writers, against.as_ref()).await?;
+    let report = crate::records::verify(&*control.store, &writers, against.as_ref()).await?;
     Ok(Json(report))
 }
 
@@ -194,10 +195,10 @@ impl Export {
         let mut text = String::new();
         if page.is_empty() {
             self.over = true;
+            let writers = self.control.writers.keys(&*store).await?;
             // The head covers everything before it only where everything was exported.
             for head in heads.into_iter().filter(|_| self.which.session.is_none() && self.left > 0) {
-                let key =
-                    self.control.writers.iter().find(|key| crate::records::writer_name(key) == head.writer);
+                let key = writers.iter().find(|key| crate::records::writer_name(key) == head.writer);
                 let signature = <[u8; 64]>::try_from(head.signature.as_slice()).ok();
                 if let Some((key, signature)) = key.zip(signature) {
                     let at = Checkpoint { writer: head.writer, seq: head.seq, hash: head.hash };

@@ -4,6 +4,7 @@ mod entry;
 mod intake;
 pub mod lines;
 mod verify;
+mod writers;
 
 use ed25519_dalek::VerifyingKey;
 use sha2::{Digest, Sha256};
@@ -11,6 +12,7 @@ use sha2::{Digest, Sha256};
 pub use entry::{Entry, HoldChange, HoldEvent};
 pub use intake::{IntakeError, batch_key, missing};
 pub use verify::{BlockProblem, Report, WriterReport, verify};
+pub use writers::{Writers, enrolment};
 
 /// The name of the writer with this key: eight bytes of the key's SHA-256, in hexadecimal. A writer cannot sign
 /// for another one's chain.

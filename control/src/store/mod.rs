@@ -5,8 +5,11 @@
 //! 1. What a write returns is durable: it returns after the commit, and the commit is synced to the disk.
 //! 2. A write is whole or did not happen: a record, its blocks and its hold go in one transaction.
 //! 3. Writes of one hold happen one after the other, so that an approval is used once.
+//! 4. Entries become visible in the order of their cursors, so that a reader who goes on from the last one misses
+//!    none.
 
 mod error;
+pub mod postgres;
 pub mod sqlite;
 
 use async_trait::async_trait;
@@ -87,6 +90,18 @@ pub struct Head {
     pub signature: Vec<u8>,
 }
 
+/// A writer of the log, as the store has it. Whoever can write to the database can write this, too: only the
+/// signature says that it is one of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrolled {
+    /// The writer.
+    pub writer: String,
+    /// Its Ed25519 public key, 32 bytes.
+    pub key: Vec<u8>,
+    /// By the key that signs bundles.
+    pub signature: Vec<u8>,
+}
+
 /// Which entries are read, always in the order of writing.
 #[derive(Debug, Clone, Default)]
 pub struct Which {
@@ -141,6 +156,9 @@ pub struct WhichSessions {
     pub limit: u32,
 }
 
+/// Told of a hold that has changed; of `None`, when any may have.
+pub type Heard = Box<dyn Fn(Option<&str>) + Send + Sync>;
+
 /// What control keeps. Times are Unix milliseconds, given by the caller.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -156,6 +174,12 @@ pub trait Store: Send + Sync {
 
     /// Ends the holds whose time is over, and names them.
     async fn expire(&self, now_ms: u64) -> Result<Vec<String>, StoreError>;
+
+    /// Makes a writer of the log known to those who verify it; does nothing when it is.
+    async fn enrol(&self, writer: Enrolled) -> Result<(), StoreError>;
+
+    /// The writers that are known.
+    async fn enrolled(&self) -> Result<Vec<Enrolled>, StoreError>;
 
     /// A hold.
     async fn hold(&self, id: &str) -> Result<Option<Hold>, StoreError>;
@@ -181,9 +205,16 @@ pub trait Store: Send + Sync {
     /// Where each writer's chain stands.
     async fn heads(&self) -> Result<Vec<Head>, StoreError>;
 
+    /// Hears of holds that another replica has changed, for as long as that can be heard; `None`: any may have
+    /// changed. Never returns where there are no other replicas.
+    async fn listen(&self, heard: Heard) -> StoreError;
+
     /// Why the last write failed, as long as none has succeeded since.
     fn trouble(&self) -> Option<String>;
 
     /// Finishes the writes that were handed in and closes.
     async fn close(&self);
 }
+
+#[cfg(test)]
+mod tests;
