@@ -13,6 +13,9 @@ use zeroize::Zeroizing;
 
 use crate::records::Writers;
 
+/// Files of the keys that all replicas have: bundle, issuer, tenant.
+const SHARED: [&str; 3] = ["bundle.key", "issuer.key", "tenant.key"];
+
 /// File of the data-plane token within the state directory.
 pub const DATA_TOKEN: &str = "data.token";
 
@@ -48,7 +51,9 @@ pub enum KeyError {
         expected: &'static str,
     },
     /// Not there.
-    #[error("{path} is not there: `sluice serve --state` makes it on its first start")]
+    #[error(
+        "{path} is not there: `sluice serve --state` makes it on its first start, `sluice keys make` for several replicas"
+    )]
     Absent {
         /// The file.
         path: String,
@@ -76,47 +81,51 @@ pub struct Keys {
 impl Keys {
     /// Reads the keys, and makes those that are not there yet. The directory is made when it is missing.
     ///
-    /// # Errors
-    /// See [`KeyError`].
-    pub fn open_or_make(state: &Path) -> Result<Self, KeyError> {
-        open_state(state)?;
-        let own = |name: &str| seed(&state.join(name), true);
-        Self::from_seeds(own, own)
-    }
-
-    /// As [`Keys::open_or_make`], with the keys that all replicas have from `shared`, a mounted secret. The record
-    /// key stays each replica's own.
+    /// With `shared`, a mounted secret, the keys that all replicas have come from there, and are never made. The
+    /// record key stays each replica's own.
     ///
     /// # Errors
     /// See [`KeyError`].
-    pub fn open_shared(state: &Path, shared: &Path) -> Result<Self, KeyError> {
+    pub fn open_or_make(state: &Path, shared: Option<&Path>) -> Result<Self, KeyError> {
         open_state(state)?;
-        // A file that someone else provides has the modes that its volume gives it.
-        let theirs = |name: &str| read_seed(&shared.join(name), read);
-        Self::from_seeds(theirs, |name: &str| seed(&state.join(name), true))
+        Self::read(state, shared, true)
     }
 
     /// Reads the keys of a service that has run before.
     ///
     /// # Errors
     /// See [`KeyError`].
-    pub fn open(state: &Path) -> Result<Self, KeyError> {
+    pub fn open(state: &Path, shared: Option<&Path>) -> Result<Self, KeyError> {
         check_mode(state, 0o700)?;
-        let own = |name: &str| seed(&state.join(name), false);
-        Self::from_seeds(own, own)
+        Self::read(state, shared, false)
     }
 
-    /// `shared`: gives the keys that all replicas have; `own`: those of this one.
-    fn from_seeds(
-        shared: impl Fn(&str) -> Result<Zeroizing<[u8; 32]>, KeyError>,
-        own: impl Fn(&str) -> Result<Zeroizing<[u8; 32]>, KeyError>,
-    ) -> Result<Self, KeyError> {
+    fn read(state: &Path, shared: Option<&Path>, make: bool) -> Result<Self, KeyError> {
+        let own = |name| seed(&state.join(name), make);
+        let all = |name| match shared {
+            // A file that someone else provides has the modes that its volume gives it.
+            Some(shared) => read_seed(&shared.join(name), read),
+            None => own(name),
+        };
+        let [bundle, issuer, tenant] = SHARED;
         Ok(Self {
-            bundle: SigningKey::from_bytes(&*shared("bundle.key")?),
-            issuer: SigningKey::from_bytes(&*shared("issuer.key")?),
+            bundle: SigningKey::from_bytes(&*all(bundle)?),
+            issuer: SigningKey::from_bytes(&*all(issuer)?),
             record: SigningKey::from_bytes(&*own("record.key")?),
-            tenant: shared("tenant.key")?,
+            tenant: all(tenant)?,
         })
+    }
+
+    /// Makes a directory with the keys and the data-plane token that replicas share.
+    ///
+    /// # Errors
+    /// See [`KeyError`]; what is there already is kept.
+    pub fn make_shared(directory: &Path) -> Result<(), KeyError> {
+        open_state(directory)?;
+        for name in SHARED {
+            seed(&directory.join(name), true)?;
+        }
+        data_token(directory, None).map(|_| ())
     }
 
     /// Whose keys verify the log.
@@ -287,9 +296,9 @@ mod tests {
     fn keys_are_made_once_and_only_their_owner_reads_them() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
-        let made = Keys::open_or_make(&state).unwrap();
+        let made = Keys::open_or_make(&state, None).unwrap();
         let token = data_token(&state, None).unwrap();
-        let again = Keys::open(&state).unwrap();
+        let again = Keys::open(&state, None).unwrap();
         assert_eq!(made.bundle.to_bytes(), again.bundle.to_bytes());
         assert_eq!(data_token(&state, None).unwrap(), token);
         for file in ["bundle.key", "issuer.key", "record.key", "tenant.key", DATA_TOKEN] {
@@ -302,11 +311,11 @@ mod tests {
     fn a_state_directory_or_a_key_that_others_can_reach_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
-        Keys::open_or_make(&state).unwrap();
+        Keys::open_or_make(&state, None).unwrap();
         fs::set_permissions(state.join("issuer.key"), fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(Keys::open(&state), Err(KeyError::Wide { mode: 0o640, .. })));
+        assert!(matches!(Keys::open(&state, None), Err(KeyError::Wide { mode: 0o640, .. })));
         fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
-        let said = Keys::open_or_make(&state).err().unwrap().to_string();
+        let said = Keys::open_or_make(&state, None).err().unwrap().to_string();
         assert!(said.contains("chmod 700"), "{said}");
     }
 

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::http::{Control, app};
 use crate::issuers::{Keyring, Statuses};
-use crate::keys::{Keys, StateLock, data_token};
+use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
 use crate::records::enrolment;
 use crate::store::{Store, StoreError, postgres::Postgres, sqlite::Sqlite};
@@ -61,13 +61,14 @@ pub fn now_ms() -> u64 {
 /// What kept it from starting, in words for whoever started it.
 pub async fn serve(options: Options) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    let keys = match &options.shared_keys {
-        Some(shared) => Keys::open_shared(&options.state, shared),
-        None => Keys::open_or_make(&options.state),
-    };
-    let keys = keys.map_err(|e| text(&e))?;
+    let shared = options.shared_keys.as_deref();
+    let keys = Keys::open_or_make(&options.state, shared).map_err(|e| text(&e))?;
     let _lock = StateLock::take(&options.state).map_err(|e| text(&e))?;
-    let data_token = data_token(&options.state, options.data_token.as_deref()).map_err(|e| text(&e))?;
+    let data_token = match &options.data_token {
+        Some(file) => data_token(&options.state, Some(file)),
+        None => data_token(&options.state, shared.map(|shared| shared.join(DATA_TOKEN)).as_deref()),
+    };
+    let data_token = data_token.map_err(|e| text(&e))?;
     let loaded = load(&options.policy).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         format!(

@@ -1,5 +1,7 @@
 //! `sluice token` and `sluice keys`.
 
+use std::path::PathBuf;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::{Args, Subcommand};
@@ -46,11 +48,20 @@ pub struct Mint {
     issuer: Option<String>,
 }
 
-/// Look at the service's keys.
+/// Look at the service's keys, and make those that replicas share.
 #[derive(Debug, Subcommand)]
 pub enum ShowKeys {
     /// Show the public keys, and where the data-plane token is.
     Show(Show),
+    /// Make a directory with the keys and the data-plane token that several replicas share.
+    ///
+    /// Give it to each replica as --shared-keys; in Kubernetes: kubectl create secret generic sluice-keys
+    /// --from-file=DIR. What is there already is kept.
+    Make {
+        /// The directory. Only its owner may reach it.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 /// Which keys, and how.
@@ -72,7 +83,7 @@ fn lifetime(text: &str) -> Result<Duration, String> {
 impl Token {
     pub fn run(self) -> Outcome {
         let Self::Mint(asked) = self;
-        let keys = Keys::open(&asked.state.state).map_err(Failure::cannot)?;
+        let keys = asked.state.keys()?;
         let file = asked.state.state.join(ISSUER_FILE);
         let issuer = match asked.issuer {
             Some(issuer) => issuer,
@@ -95,12 +106,15 @@ impl Token {
 
 impl ShowKeys {
     pub fn run(self) -> Outcome {
-        let Self::Show(asked) = self;
+        let asked = match self {
+            Self::Show(asked) => asked,
+            Self::Make { directory } => return Keys::make_shared(&directory).map_err(Failure::cannot),
+        };
         let state = &asked.state.state;
-        let keys = Keys::open(state).map_err(Failure::cannot)?;
+        let keys = asked.state.keys()?;
         let record = keys.record.verifying_key();
         let (bundle, record_key) = (keys.bundle_public(), BASE64.encode(record.as_bytes()));
-        let token = state.join(DATA_TOKEN).display().to_string();
+        let token = asked.state.shared_keys.as_ref().unwrap_or(state).join(DATA_TOKEN).display().to_string();
         print::say(&match asked.output {
             Output::Json => serde_json::json!({
                 "bundleKeys": [bundle], "recordKey": record_key, "writer": writer_name(&record),

@@ -18,6 +18,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::keys::Keys;
+
 /// The enforcement point for AI agents: policy, records, and holds for Claude APIs.
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, propagate_version = true, arg_required_else_help = true)]
@@ -73,6 +75,16 @@ struct State {
     /// The state directory: keys and database. Only its owner may reach it.
     #[arg(long, env = "SLUICE_STATE", default_value = "var", value_name = "DIR")]
     state: PathBuf,
+    /// A directory with what all replicas share, as `sluice keys make` makes it: a mounted secret. Default: the state
+    /// directory has all keys.
+    #[arg(long, env = "SLUICE_SHARED_KEYS", value_name = "DIR")]
+    shared_keys: Option<PathBuf>,
+}
+
+impl State {
+    fn keys(&self) -> Result<Keys, Failure> {
+        Keys::open(&self.state, self.shared_keys.as_deref()).map_err(Failure::cannot)
+    }
 }
 
 /// How an answer is written.

@@ -169,7 +169,7 @@ impl Verify {
         };
         let report = match (&self.state, &self.file) {
             (Some(state), _) => {
-                let keys = Keys::open(state).map_err(Failure::cannot)?;
+                let keys = Keys::open(state, None).map_err(Failure::cannot)?;
                 let store = Sqlite::open_to_read(&state.join(DATABASE)).await.map_err(Failure::cannot)?;
                 let keys = keys.writers().keys(&store).await.map_err(Failure::cannot)?;
                 let against = open_note(note.as_deref(), &keys)?;

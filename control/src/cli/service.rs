@@ -23,7 +23,8 @@ pub struct Serve {
     /// Where to listen.
     #[arg(long, env = "SLUICE_LISTEN", default_value = "127.0.0.1:9901", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// A file with the token that sidecars call with. Without it the service makes one in the state directory.
+    /// A file with the token that sidecars call with. Default: `data.token` among the shared keys, or in the state
+    /// directory, where the service makes it.
     #[arg(long, env = "SLUICE_DATA_TOKEN_FILE", value_name = "FILE")]
     data_token_file: Option<PathBuf>,
     /// A PostgreSQL database, 15 or newer, for several replicas: postgres://user@host/name. Default: a file in the
@@ -33,10 +34,6 @@ pub struct Serve {
     /// A file with the database's URL.
     #[arg(long, env = "SLUICE_DATABASE_FILE", value_name = "FILE", conflicts_with = "database")]
     database_file: Option<PathBuf>,
-    /// A directory with the keys that all replicas share (`bundle.key`, `issuer.key`, `tenant.key`), a mounted
-    /// secret. Default: the state directory, which makes its own.
-    #[arg(long, env = "SLUICE_SHARED_KEYS", value_name = "DIR")]
-    shared_keys: Option<PathBuf>,
     /// The URL that others reach the service under; its tokens carry it as `iss`. Default: http://ADDRESS.
     #[arg(long, env = "SLUICE_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
@@ -74,7 +71,7 @@ impl Serve {
         };
         let options = Options {
             database,
-            shared_keys: self.shared_keys,
+            shared_keys: self.state.shared_keys,
             state: self.state.state,
             policy: self.policy,
             listen: self.listen,

@@ -6,5 +6,7 @@ mod harness;
 mod holds;
 #[cfg(test)]
 mod policy;
+mod postgres;
 #[cfg(test)]
 mod records;
+mod replicas;
