@@ -129,29 +129,3 @@ async fn a_block_that_is_not_what_its_digest_says_is_refused() {
         service.filter(Method::POST, "/v1/records", Some(&json!({"id": "secret-value"}))).await;
     assert!(!problem.to_string().contains("secret-value"), "{problem}");
 }
-
-#[tokio::test]
-async fn what_was_acknowledged_before_kill_9_is_there_after() {
-    let mut service = Service::start().await;
-    let mut acknowledged = Vec::new();
-    for round in 0..3 {
-        for n in 0..30 {
-            let id = format!("e{round}-{n}");
-            let (open, blocks) = turn(&id, "s1", &conversation(&format!("{id} {}", "y".repeat(300))));
-            let body = json!({"id": id, "records": [open], "blocks": blocks});
-            if service.filter(Method::POST, "/v1/records", Some(&body)).await.0 == 200 {
-                acknowledged.push(id);
-            }
-        }
-        service.kill();
-        service.run().await;
-    }
-    assert_eq!(acknowledged.len(), 90);
-    let auditor = service.token("aud", "auditors");
-    let verified = service.cli(&auditor, &["records", "verify"]);
-    assert!(verified.status.success(), "{}", out(&verified));
-    let export = out(&service.cli(&auditor, &["records", "export"]));
-    for id in acknowledged {
-        assert!(export.contains(&format!("\"exchange\":\"{id}\"")), "{id} is gone");
-    }
-}
