@@ -9,14 +9,15 @@ use axum::serve::ListenerExt;
 use sluice_engine::policy::document::KeySource;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
+use crate::grants::{follow, now_live};
 use crate::http::{Control, app};
 use crate::issuers::{Keyring, Statuses};
 use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
 use crate::records::enrolment;
-use crate::store::{Store, StoreError, postgres::Postgres, sqlite::Sqlite};
+use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
 
 /// How often holds are looked over for those whose time is over.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -99,7 +100,10 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let (keyring, issuer_keys) = Keyring::new(keys.issuer_jwk(), &loaded, Arc::clone(&statuses));
     let (policy, policy_seen) = watch::channel(loaded);
     let (refresh, asked) = mpsc::channel(64);
+    let (live, grants) = watch::channel(now_live(&*store, now_ms()).await.map_err(|e| text(&e))?);
+    let grants_changed = Arc::new(Notify::new());
     let sources = Sources {
+        grants,
         policy: policy_seen.clone(),
         keys: issuer_keys,
         key: keys.bundle.clone(),
@@ -111,6 +115,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let control = Arc::new(Control {
         store: Arc::clone(&store),
         waiters: crate::holds::Waiters::default(),
+        grants_changed: Arc::clone(&grants_changed),
         bundle,
         policy: Arc::clone(&status),
         issuers: statuses,
@@ -127,6 +132,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(watch_policy(options.policy.clone(), policy, status, clock)),
         tokio::spawn(sweep(Arc::clone(&control))),
         tokio::spawn(listen(Arc::clone(&control))),
+        tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
     ];
     tracing::info!(
         %address, url, bundle_key = keys.bundle_public(), state = %options.state.display(),
@@ -197,14 +203,18 @@ async fn sweep(control: Arc<Control>) {
     }
 }
 
-/// Wakes those who wait for a hold that another replica has changed.
+/// Passes on what other replicas have changed: wakes those who wait for a hold, and has grants read again.
 async fn listen(control: Arc<Control>) {
     const AGAIN: Duration = Duration::from_secs(1);
     loop {
         let waking = Arc::clone(&control);
-        let error = control.store.listen(Box::new(move |hold| match hold {
-            Some(hold) => waking.waiters.wake(hold),
-            None => waking.waiters.wake_all(),
+        let error = control.store.listen(Box::new(move |news| match news {
+            News::Hold(hold) => waking.waiters.wake(hold),
+            News::Grants => waking.grants_changed.notify_one(),
+            News::Missed => {
+                waking.waiters.wake_all();
+                waking.grants_changed.notify_one();
+            }
         }));
         let error = error.await;
         tracing::warn!(%error, "what other replicas decide is not heard of at the moment");

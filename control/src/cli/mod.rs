@@ -4,6 +4,7 @@
 //! decision that was refused), and 2 when it could not be asked (wrong arguments, no connection).
 
 mod api;
+mod grants;
 mod holds;
 mod keys;
 mod mask;
@@ -48,6 +49,9 @@ enum Command {
     /// See what waits for a person, and decide it.
     #[command(subcommand)]
     Holds(holds::Holds),
+    /// Ask for rights with an end, decide such wishes, take them back.
+    #[command(subcommand)]
+    Grants(grants::Grants),
     /// See the sessions in the record.
     #[command(subcommand)]
     Sessions(records::Sessions),
@@ -131,6 +135,7 @@ async fn run(command: Command) -> Outcome {
         Command::Policy(policy) => policy.run(),
         Command::Mask(mask) => mask.run(),
         Command::Holds(holds) => holds.run().await,
+        Command::Grants(grants) => grants.run().await,
         Command::Sessions(sessions) => sessions.run().await,
         Command::Replay(replay) => replay.run().await,
         Command::Records(records) => records.run().await,

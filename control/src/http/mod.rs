@@ -6,10 +6,15 @@
 //! | [`sluice_engine::wire`] | filters, by the data-plane token |
 //! | `GET /v1/holds`, `GET /v1/holds/{id}` | approvers of the hold, auditors |
 //! | `POST /v1/holds/{id}/decision` | approvers of the hold, never the requester |
+//! | `GET /v1/grants/offered`, `POST /v1/grants` | whoever the policy lets ask |
+//! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
+//! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
+//! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
 mod auth;
 mod bundle;
+mod grants;
 mod health;
 mod holds;
 mod problem;
@@ -24,9 +29,10 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde_json::Value;
 use sluice_engine::wire::{self, Refresh};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
+pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
 pub use problem::Problem;
 pub use records::VerifyAsk;
@@ -52,6 +58,8 @@ pub struct Control {
     pub store: Arc<dyn Store>,
     /// Who waits for which hold.
     pub waiters: Waiters,
+    /// Notified when a grant has changed here.
+    pub grants_changed: Arc<Notify>,
     /// The bundle that is out.
     pub bundle: Publisher,
     /// How the policy files stand.
@@ -89,6 +97,11 @@ pub fn app(control: Arc<Control>) -> Router {
         .route(wire::HOLDS, get(holds::list))
         .route("/v1/holds/{id}", get(holds::show))
         .route("/v1/holds/{id}/decision", post(holds::decide))
+        .route("/v1/grants", get(grants::list).post(grants::request))
+        .route("/v1/grants/offered", get(grants::offered))
+        .route("/v1/grants/{id}", get(grants::show))
+        .route("/v1/grants/{id}/decision", post(grants::decide))
+        .route("/v1/grants/{id}/revoke", post(grants::revoke))
         .route("/v1/sessions", get(records::sessions))
         .route("/v1/sessions/{id}", get(records::replay))
         .route("/v1/records/verify", post(records::verify))

@@ -20,6 +20,7 @@ use sluice_engine::wire::{HoldAsk, HoldDecision};
 
 pub use error::StoreError;
 
+use crate::grants::{Change, Grant, GrantState};
 use crate::holds::Hold;
 use crate::records::Entry;
 
@@ -58,6 +59,28 @@ pub enum Decided {
     TooLate(Hold),
     /// No such hold.
     Unknown,
+}
+
+/// What came of a step that somebody took with a grant.
+#[derive(Debug, Clone)]
+pub enum Changed {
+    /// It is as they wanted.
+    Done(Grant),
+    /// The step had no place any more; this is how the grant stands.
+    TooLate(Grant),
+    /// No such grant.
+    Unknown,
+}
+
+/// What another replica has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News<'a> {
+    /// This hold.
+    Hold(&'a str),
+    /// Some grant.
+    Grants,
+    /// Something may have been missed: anything.
+    Missed,
 }
 
 /// An entry as it is stored.
@@ -156,8 +179,8 @@ pub struct WhichSessions {
     pub limit: u32,
 }
 
-/// Told of a hold that has changed; of `None`, when any may have.
-pub type Heard = Box<dyn Fn(Option<&str>) + Send + Sync>;
+/// Is told of news.
+pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps. Times are Unix milliseconds, given by the caller.
 #[async_trait]
@@ -174,6 +197,21 @@ pub trait Store: Send + Sync {
 
     /// Ends the holds whose time is over, and names them.
     async fn expire(&self, now_ms: u64) -> Result<Vec<String>, StoreError>;
+
+    /// Writes a wish for a grant, or a grant that is live at once.
+    async fn open_grant(&self, grant: Grant) -> Result<(), StoreError>;
+
+    /// Takes a step with a grant, where it still has its place.
+    async fn change_grant(&self, change: Change, now_ms: u64) -> Result<Changed, StoreError>;
+
+    /// Writes down the ends of grants and wishes whose time is over; says how many.
+    async fn end_grants(&self, now_ms: u64) -> Result<usize, StoreError>;
+
+    /// A grant.
+    async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError>;
+
+    /// Grants, the newest first; of one state, or all.
+    async fn grants(&self, state: Option<GrantState>, limit: u32) -> Result<Vec<Grant>, StoreError>;
 
     /// Makes a writer of the log known to those who verify it; does nothing when it is.
     async fn enrol(&self, writer: Enrolled) -> Result<(), StoreError>;
@@ -205,8 +243,8 @@ pub trait Store: Send + Sync {
     /// Where each writer's chain stands.
     async fn heads(&self) -> Result<Vec<Head>, StoreError>;
 
-    /// Hears of holds that another replica has changed, for as long as that can be heard; `None`: any may have
-    /// changed. Never returns where there are no other replicas.
+    /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
+    /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;
 
     /// Why the last write failed, as long as none has succeeded since.

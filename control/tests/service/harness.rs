@@ -23,8 +23,21 @@ bindings:
   - name: writers
     groups: [writers]
     roles: [writer]
+grants:
+  - name: writing
+    roles: [writer]
+    groups: [staff]
+    longest: 4h
+    approval:
+      groups: [approvers]
+  - name: glass
+    roles: [writer]
+    groups: [oncall]
+    longest: 2s
+    breakGlass: true
 access:
   auditors: [auditors]
+  operators: [operators]
 "#;
 
 pub struct Service {

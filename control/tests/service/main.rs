@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod grants;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod holds;

@@ -1,5 +1,6 @@
 //! What is wrong with a policy, where, and what to do about it.
 
+mod grants;
 mod issuers;
 mod nearest;
 mod roles;
@@ -48,6 +49,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     issuers::check(policy, &mut found);
     roles::check(policy, &mut found);
     roles::check_bindings(policy, &mut found);
+    grants::check(policy, &mut found);
     check_masking(policy, &mut found);
     rules::check(policy, &mut found);
     check_commands(policy, &mut found);

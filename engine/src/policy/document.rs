@@ -4,12 +4,14 @@
 //! YAML. Unknown fields are errors: a misspelt restriction must not silently vanish.
 
 mod duration;
+mod grants;
 mod masking;
 mod rules;
 
 use serde::{Deserialize, Serialize};
 
 pub use duration::Duration;
+pub use grants::Grantable;
 pub use masking::{CustomPattern, MaskMode, MaskStyle, Masking, MediaAction, ToolInputMasking, Validator};
 pub use rules::{Action, Approval, CommandField, Language, Part, Rule, When};
 
@@ -23,6 +25,8 @@ pub struct Policy {
     pub roles: Vec<Role>,
     /// Which groups and subjects have which roles.
     pub bindings: Vec<Binding>,
+    /// Rights with an end that people may ask for.
+    pub grants: Vec<Grantable>,
     /// What is masked, and how.
     pub masking: Masking,
     /// What is denied or held beyond what roles say, in order of writing.

@@ -21,7 +21,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{ConnectOptions, SqlSafeStr};
 
-use super::{Heard, StoreError};
+use super::{Heard, News, StoreError};
 
 /// The store on PostgreSQL.
 pub type Postgres = sql::Database;
@@ -37,8 +37,11 @@ const BEGIN: &str = "BEGIN";
 /// The advisory lock whose holder may write: "sluice" in ASCII.
 const TURN: i64 = 0x736c_7569_6365;
 
-/// Where changed holds are told.
-const CHANNEL: &str = "sluice_holds";
+/// Where news are told.
+const CHANNEL: &str = "sluice";
+
+/// What is told when a grant changes. Anything else is the id of a hold; none of its letters makes this word.
+const GRANTS: &str = "grants";
 
 /// Connections that read.
 const READERS: u32 = 8;
@@ -116,8 +119,14 @@ async fn check_server(pool: &Pool) -> Result<(), String> {
 }
 
 fn migrator() -> Migrator {
-    let first = include_str!("../migrations/postgres/0001_first.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, "first".into(), MigrationType::Simple, first, false)])
+    let texts = [
+        ("first", include_str!("../migrations/postgres/0001_first.sql")),
+        ("grants", include_str!("../migrations/postgres/0002_grants.sql")),
+    ];
+    let migrations = (1..).zip(texts).map(|(version, (name, text))| {
+        Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.collect())
 }
 
 /// Waits until no other replica writes; the turn ends with the transaction.
@@ -126,22 +135,23 @@ async fn take_turn(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Tells all replicas, when the transaction is committed, that a hold has changed.
-async fn announce(connection: &mut Connection, hold: &str) -> Result<(), StoreError> {
-    sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(hold).execute(connection).await?;
+/// Tells all replicas, when the transaction is committed, that a hold or a grant has changed.
+async fn announce(connection: &mut Connection, news: &str) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(news).execute(connection).await?;
     Ok(())
 }
 
-/// Hears of holds that changed, until the connection cannot be had again. `None`: some may have been missed.
+/// Hears of what changed, until the connection cannot be had again.
 async fn listen(pool: &Pool, heard: Heard) -> StoreError {
     let listening = async {
         let mut listener = PgListener::connect_with(pool).await?;
         listener.listen(CHANNEL).await?;
-        heard(None);
+        heard(News::Missed);
         loop {
             match listener.try_recv().await? {
-                Some(told) => heard(Some(told.payload())),
-                None => heard(None),
+                Some(told) if told.payload() == GRANTS => heard(News::Grants),
+                Some(told) => heard(News::Hold(told.payload())),
+                None => heard(News::Missed),
             }
         }
     };

@@ -60,7 +60,13 @@ async fn a_decision_is_heard_of_on_the_other_replicas_at_once() {
     let listening = {
         let (heard, two) = (Arc::clone(&heard), Arc::clone(&two));
         tokio::spawn(async move {
-            let hear = move |hold: Option<&str>| heard.lock().unwrap().push(hold.map(str::to_owned));
+            let hear = move |news: News<'_>| {
+                let hold = match news {
+                    News::Hold(hold) => Some(hold.to_owned()),
+                    News::Grants | News::Missed => None,
+                };
+                heard.lock().unwrap().push(hold);
+            };
             two.listen(Box::new(hear)).await
         })
     };

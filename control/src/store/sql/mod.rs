@@ -7,6 +7,7 @@
 //! transaction, and so a sync of the disk; each is answered after the commit. Reads have connections of their own
 //! and see what is committed.
 
+mod grants;
 mod holds;
 mod reads;
 mod tally;
@@ -22,9 +23,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::Pool;
+use crate::grants::{Change, Grant, GrantState};
 use crate::holds::Hold;
 use crate::store::{
-    Addition, Decided, Decision, Enrolled, Head, Heard, Session, Store, StoreError, Stored, Which,
+    Addition, Changed, Decided, Decision, Enrolled, Head, Heard, Session, Store, StoreError, Stored, Which,
     WhichSessions,
 };
 use writer::{Job, Write, Written};
@@ -97,6 +99,36 @@ impl Store for Database {
             Written::Expired(ids) => Ok(ids),
             _ => Ok(Vec::new()),
         }
+    }
+
+    async fn open_grant(&self, grant: Grant) -> Result<(), StoreError> {
+        self.write(Write::OpenGrant(Box::new(grant))).await.map(|_| ())
+    }
+
+    async fn change_grant(&self, change: Change, now_ms: u64) -> Result<Changed, StoreError> {
+        match self.write(Write::ChangeGrant(change, now_ms)).await? {
+            Written::Changed(changed) => Ok(changed),
+            _ => Ok(Changed::Unknown),
+        }
+    }
+
+    async fn end_grants(&self, now_ms: u64) -> Result<usize, StoreError> {
+        let overdue = grants::overdue(&mut *self.readers.acquire().await?, now_ms).await?;
+        if overdue == 0 {
+            return Ok(0);
+        }
+        match self.write(Write::EndGrants(now_ms)).await? {
+            Written::Ended(count) => Ok(count),
+            _ => Ok(0),
+        }
+    }
+
+    async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError> {
+        grants::by_id(&mut *self.readers.acquire().await?, id).await
+    }
+
+    async fn grants(&self, state: Option<GrantState>, limit: u32) -> Result<Vec<Grant>, StoreError> {
+        grants::list(&mut *self.readers.acquire().await?, state, limit).await
     }
 
     async fn enrol(&self, writer: Enrolled) -> Result<(), StoreError> {

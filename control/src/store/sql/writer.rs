@@ -11,10 +11,11 @@ use sqlx::{AssertSqlSafe, Row as _};
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::{BEGIN, Connection, Pool, take_turn, text};
-use super::{holds, tally::Tally};
+use super::{grants, holds, tally::Tally};
+use crate::grants::{Change, Grant};
 use crate::holds::Hold;
 use crate::records::{Entry, writer_name};
-use crate::store::{Addition, Decided, Decision, Enrolled, StoreError};
+use crate::store::{Addition, Changed, Decided, Decision, Enrolled, StoreError};
 
 /// Writes that share a transaction: at most this many, and no more once they carry this many bytes.
 const GROUP: usize = 512;
@@ -38,6 +39,9 @@ pub enum Write {
     Claim(String, String, u64),
     Decide(Decision, u64),
     Expire(u64),
+    OpenGrant(Box<Grant>),
+    ChangeGrant(Change, u64),
+    EndGrants(u64),
     Enrol(Enrolled),
     /// A statement on the writer's own connection.
     #[cfg(test)]
@@ -49,6 +53,8 @@ pub enum Written {
     Hold(Option<Hold>),
     Decided(Decided),
     Expired(Vec<String>),
+    Changed(Changed),
+    Ended(usize),
     Done,
 }
 
@@ -204,6 +210,14 @@ impl Writer {
                 Written::Decided(holds::decide(connection, decision, *now, log).await?)
             }
             Write::Expire(now) => Written::Expired(holds::expire(connection, *now, log).await?),
+            Write::OpenGrant(grant) => {
+                grants::open(connection, grant, log).await?;
+                Written::Done
+            }
+            Write::ChangeGrant(change, now) => {
+                Written::Changed(grants::change(connection, change, *now, log).await?)
+            }
+            Write::EndGrants(now) => Written::Ended(grants::end(connection, *now, log).await?),
             Write::Enrol(writer) => {
                 enrol(connection, writer).await?;
                 Written::Done

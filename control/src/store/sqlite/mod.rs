@@ -23,6 +23,9 @@ type Row = sqlx::sqlite::SqliteRow;
 /// A column of text that may be anything.
 type Text = String;
 
+/// What is told when a grant changes.
+const GRANTS: &str = "grants";
+
 /// Takes the right to write at once: one writer at a time is the file's own rule.
 const BEGIN: &str = "BEGIN IMMEDIATE";
 
@@ -75,6 +78,7 @@ fn migrator() -> Migrator {
     let texts = [
         ("first", include_str!("../migrations/sqlite/0001_first.sql")),
         ("writers", include_str!("../migrations/sqlite/0002_writers.sql")),
+        ("grants", include_str!("../migrations/sqlite/0003_grants.sql")),
     ];
     let migrations = (1..).zip(texts).map(|(version, (name, text))| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
@@ -90,7 +94,7 @@ async fn take_turn(_: &mut Connection) -> Result<(), StoreError> {
 
 /// One file has one service: there is nobody else to tell.
 #[allow(clippy::unused_async, reason = "the other database tells here")]
-async fn announce(_: &mut Connection, _hold: &str) -> Result<(), StoreError> {
+async fn announce(_: &mut Connection, _news: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
