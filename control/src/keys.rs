@@ -8,10 +8,10 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD};
 use ed25519_dalek::SigningKey;
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::records::Writers;
+use crate::tokens::Issuer;
 
 /// Files of the keys that all replicas have: bundle, issuer, tenant.
 const SHARED: [&str; 3] = ["bundle.key", "issuer.key", "tenant.key"];
@@ -138,19 +138,9 @@ impl Keys {
         BASE64.encode(self.bundle.verifying_key().as_bytes())
     }
 
-    /// The issuer key's public half as a JSON Web Key (RFC 8037).
-    pub fn issuer_jwk(&self) -> serde_json::Value {
-        let key = self.issuer.verifying_key();
-        serde_json::json!({
-            "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA",
-            "kid": self.issuer_kid(), "x": URL_SAFE_NO_PAD.encode(key.as_bytes()),
-        })
-    }
-
-    /// The issuer key's id: the start of its SHA-256.
-    pub fn issuer_kid(&self) -> String {
-        let digest = Sha256::digest(self.issuer.verifying_key().as_bytes());
-        URL_SAFE_NO_PAD.encode(digest).chars().take(16).collect()
+    /// Control's own issuer under this URL.
+    pub fn issuer_at(&self, url: &str) -> Issuer {
+        Issuer { url: url.to_owned(), key: self.issuer.clone() }
     }
 }
 

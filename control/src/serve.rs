@@ -86,6 +86,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let issuer_file = options.state.join(ISSUER_FILE);
     std::fs::write(&issuer_file, &url).map_err(|e| format!("{}: {e}", issuer_file.display()))?;
     warn_of_other_issuer(&loaded, &url);
+    let issuer = keys.issuer_at(&url);
 
     let store = open_store(&options, &keys).await.map_err(|e| text(&e))?;
     let clock: Arc<dyn Fn() -> u64 + Send + Sync> = Arc::new(now_ms);
@@ -97,7 +98,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
     }));
     let statuses = Statuses::default();
     let loaded = Arc::new(loaded);
-    let (keyring, issuer_keys) = Keyring::new(keys.issuer_jwk(), &loaded, Arc::clone(&statuses));
+    let (keyring, issuer_keys) = Keyring::new(issuer.jwk(), &loaded, Arc::clone(&statuses));
     let (policy, policy_seen) = watch::channel(loaded);
     let (refresh, asked) = mpsc::channel(64);
     let (live, grants) = watch::channel(now_live(&*store, now_ms()).await.map_err(|e| text(&e))?);
@@ -122,7 +123,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         refresh,
         data_token,
         writers: keys.writers(),
-        issuer: (url.clone(), keys.issuer_jwk()),
+        issuer,
         clock: Arc::clone(&clock),
         closing,
     });

@@ -11,7 +11,7 @@ use super::{Failure, Outcome, Output, State, print};
 use crate::keys::{DATA_TOKEN, Keys};
 use crate::records::writer_name;
 use crate::serve::{ISSUER_FILE, now_ms};
-use crate::tokens::{Claims, mint};
+use crate::tokens::Claims;
 
 /// Make tokens of control's own issuer.
 #[derive(Debug, Subcommand)]
@@ -92,14 +92,15 @@ impl Token {
             })?,
         };
         let claims = Claims {
-            issuer: issuer.trim().to_owned(),
             subject: asked.subject,
             groups: asked.groups,
-            scopes: asked.scopes,
+            scopes: Some(asked.scopes).filter(|scopes| !scopes.is_empty()),
+            via: None,
             audience: asked.audience,
             lifetime: asked.ttl.as_seconds(),
         };
-        print::say(&mint(&keys, &claims, now_ms()).map_err(Failure::cannot)?);
+        let minted = keys.issuer_at(issuer.trim()).mint(&claims, now_ms()).map_err(Failure::cannot)?;
+        print::say(&minted.token);
         Ok(())
     }
 }
@@ -118,7 +119,7 @@ impl ShowKeys {
         print::say(&match asked.output {
             Output::Json => serde_json::json!({
                 "bundleKeys": [bundle], "recordKey": record_key, "writer": writer_name(&record),
-                "issuerKey": keys.issuer_jwk(), "dataTokenFile": token,
+                "issuerKey": keys.issuer_at("").jwk(), "dataTokenFile": token,
             })
             .to_string(),
             Output::Text => format!(
@@ -128,7 +129,7 @@ impl ShowKeys {
                  writer of the log                               {}\n\
                  issuer key id                                   {}",
                 writer_name(&record),
-                keys.issuer_kid()
+                keys.issuer_at("").kid()
             ),
         });
         Ok(())

@@ -6,6 +6,7 @@
 //! | [`sluice_engine::wire`] | filters, by the data-plane token |
 //! | `GET /v1/holds`, `GET /v1/holds/{id}` | approvers of the hold, auditors |
 //! | `POST /v1/holds/{id}/decision` | approvers of the hold, never the requester |
+//! | `POST /v1/oauth/token` | whoever has a token of an issuer in the policy to exchange |
 //! | `GET /v1/grants/offered`, `POST /v1/grants` | whoever the policy lets ask |
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
@@ -19,6 +20,7 @@ mod health;
 mod holds;
 mod problem;
 mod records;
+mod tokens;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -27,7 +29,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use serde_json::Value;
 use sluice_engine::wire::{self, Refresh};
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
@@ -42,6 +43,7 @@ use crate::issuers::Statuses;
 use crate::policies::{Publisher, Status};
 use crate::records::Writers;
 use crate::store::Store;
+use crate::tokens::Issuer;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
 const FILTER_BYTES: usize = 80 << 20;
@@ -72,8 +74,8 @@ pub struct Control {
     pub data_token: Zeroizing<String>,
     /// Those who write the log.
     pub writers: Writers,
-    /// Control's own issuer: the URL that its tokens carry, and its public key.
-    pub issuer: (String, Value),
+    /// Control's own issuer.
+    pub issuer: Issuer,
     /// The time, in Unix milliseconds.
     pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Turns true when the service is ending, so that those who wait are let go.
@@ -105,6 +107,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .route("/v1/sessions", get(records::sessions))
         .route("/v1/sessions/{id}", get(records::replay))
         .route("/v1/records/verify", post(records::verify))
+        .route("/v1/oauth/token", post(tokens::token))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/.well-known/openid-configuration", get(health::discovery))

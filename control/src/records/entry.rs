@@ -14,6 +14,25 @@ pub enum Entry {
     Hold(Box<HoldEvent>),
     /// Something happened to a grant.
     Grant(Box<GrantEvent>),
+    /// A token was exchanged for one of control's own.
+    Token(Box<TokenEvent>),
+}
+
+/// A token was exchanged for one of control's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenEvent {
+    /// The new token's `jti`.
+    pub id: String,
+    /// When, in Unix milliseconds.
+    pub at_ms: u64,
+    /// Who it speaks for.
+    pub who: Who,
+    /// The scopes that it is narrowed to; absent: not narrowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    /// When it ends.
+    pub expires_ms: u64,
 }
 
 /// Something that happened to a grant.
@@ -97,7 +116,7 @@ impl Entry {
         match self {
             Self::Exchange(record) => record.session.as_deref().or(Some(&record.exchange)),
             Self::Hold(event) => event.session.as_deref().or(Some(&event.exchange)),
-            Self::Grant(_) => None,
+            Self::Grant(_) | Self::Token(_) => None,
         }
     }
 
@@ -106,7 +125,7 @@ impl Entry {
         match self {
             Self::Exchange(record) => Some(&record.exchange),
             Self::Hold(event) => Some(&event.exchange),
-            Self::Grant(_) => None,
+            Self::Grant(_) | Self::Token(_) => None,
         }
     }
 

@@ -9,7 +9,7 @@ mod writers;
 use ed25519_dalek::VerifyingKey;
 use sha2::{Digest, Sha256};
 
-pub use entry::{Entry, GrantEvent, HoldChange, HoldEvent};
+pub use entry::{Entry, GrantEvent, HoldChange, HoldEvent, TokenEvent};
 pub use intake::{IntakeError, batch_key, missing};
 pub use verify::{BlockProblem, Report, WriterReport, verify};
 pub use writers::{Writers, enrolment};

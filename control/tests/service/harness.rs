@@ -187,6 +187,17 @@ impl Service {
         }
     }
 
+    /// A form, as somebody without credentials sends it; or JSON.
+    pub async fn post(&self, path: &str, kind: &str, body: &str) -> (StatusCode, Value) {
+        let request = axum::http::Request::post(format!("{}{path}", self.url)).header("content-type", kind);
+        let request = request.body(http_body_util::Full::<axum::body::Bytes>::from(body.to_owned())).unwrap();
+        let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new());
+        let answer = client.build_http().request(request).await.unwrap();
+        let status = answer.status();
+        let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+    }
+
     /// As a filter.
     pub async fn filter(&self, method: Method, path: &str, body: Option<&Value>) -> (StatusCode, Value) {
         self.call(method, path, &self.data_token(), body).await

@@ -16,3 +16,5 @@ mod postgres;
 mod records;
 #[cfg(test)]
 mod replicas;
+#[cfg(test)]
+mod tokens;
