@@ -135,7 +135,7 @@ async fn what_cannot_be_exchanged_is_refused_in_the_words_of_the_standard() {
         (vec![("grant_type", JWT_BEARER)], "invalid_request"),
         (bearer("nonsense"), "invalid_grant"),
         (bearer(&forged), "invalid_grant"),
-        (bearer(&identity("ana", None, 0)[..20]), "invalid_grant"),
+        (bearer(&identity("ana", None, 0).chars().take(20).collect::<String>()), "invalid_grant"),
         (vec![("grant_type", EXCHANGE), ("subject_token", &good)], "invalid_request"),
         (
             vec![("grant_type", EXCHANGE), ("subject_token", &good), ("subject_token_type", "urn:x")],
@@ -154,7 +154,7 @@ async fn what_cannot_be_exchanged_is_refused_in_the_words_of_the_standard() {
     ] {
         let (status, answer) = exchange(&service, &fields).await;
         assert_eq!((status, &answer["error"]), (400, &json!(error)), "{answer}");
-        assert!(!answer.to_string().contains(&good[..30]), "a token is not repeated");
+        assert!(!answer.to_string().contains(good.get(..30).unwrap()), "a token is not repeated");
     }
     let (status, answer) = service.post("/v1/oauth/token", "text/plain", "x").await;
     assert_eq!((status.as_u16(), &answer["error"]), (400, &json!("invalid_request")));

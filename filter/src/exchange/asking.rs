@@ -46,6 +46,7 @@ impl Exchange {
                 method: "POST",
                 path: wire::EXCHANGES.into(),
                 body,
+                form: false,
                 timeout_ms: OPEN_TIMEOUT_MS,
             }),
             Some(hold) if question.approved => Some(Call {
@@ -56,6 +57,7 @@ impl Exchange {
                     question.ask.as_ref().map(|ask| ask.exchange.as_str()).unwrap_or_default()
                 ),
                 body: Vec::new(),
+                form: false,
                 timeout_ms: OPEN_TIMEOUT_MS,
             }),
             Some(hold) => {
@@ -64,6 +66,7 @@ impl Exchange {
                     method: "POST",
                     path: format!("{}/{hold}/wait?seconds={wait}", wire::HOLDS),
                     body: Vec::new(),
+                    form: false,
                     timeout_ms: (wait + 5) * 1000,
                 })
             }

@@ -9,6 +9,7 @@ use sluice_engine::record::{Stage, cut};
 use sluice_engine::wire::Open;
 
 use super::refusal::unavailable;
+use super::trade::Trade;
 use super::{Exchange, Forward, Question, Reading, State, Step};
 use crate::host::{Host, Metric, Side};
 
@@ -53,9 +54,11 @@ impl Exchange {
             };
         }
         if route.kind == Kind::Token {
-            let message =
-                "this gateway does not exchange tokens; present a token of an issuer in its policy as it is";
-            return self.turn_away(&Refusal::new(ErrorKind::NotFound, "route", message), None, host);
+            if let Err(refusal) = in_plain_text(&head) {
+                return self.turn_away(&refusal, None, host);
+            }
+            self.state = State::Trading(Trade::new(head.first("content-type")));
+            return if end { self.trade(0, true, host) } else { Step::Wait };
         }
         let now_ms = host.now_ms();
         let runtime = match self.shared.in_force(host) {
@@ -214,18 +217,23 @@ impl Exchange {
 
 /// What the head says of the body, before it is there.
 fn readable(head: &Head, runtime: &Runtime) -> Result<(), Refusal> {
-    let identity = |value: &&str| value.is_empty() || value.eq_ignore_ascii_case("identity");
-    if !head.all("content-encoding").iter().all(identity) {
-        let message =
-            "the body is encoded, and what cannot be read is not forwarded; send it without content-encoding";
-        return Err(Refusal::new(ErrorKind::Encoding, "encoding", message));
-    }
+    in_plain_text(head)?;
     let limit = runtime.limits.body_bytes;
     let length = head.first("content-length").and_then(|length| length.parse::<u64>().ok());
     if length.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
     Ok(())
+}
+
+fn in_plain_text(head: &Head) -> Result<(), Refusal> {
+    let identity = |value: &&str| value.is_empty() || value.eq_ignore_ascii_case("identity");
+    if head.all("content-encoding").iter().all(identity) {
+        return Ok(());
+    }
+    let message =
+        "the body is encoded, and what cannot be read is not forwarded; send it without content-encoding";
+    Err(Refusal::new(ErrorKind::Encoding, "encoding", message))
 }
 
 fn too_large(limit: u64) -> Refusal {
