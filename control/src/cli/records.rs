@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use ed25519_dalek::VerifyingKey;
 use serde_json::Value;
 use sluice_engine::policy::bundle::verifying_key;
@@ -91,9 +91,23 @@ pub struct Export {
     /// At most this many entries.
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
-    /// With the (masked) texts that records name, each once, before the first record that needs it.
+    /// With the (masked) texts that records name, each once, before the first record that needs it. For ndjson.
     #[arg(long)]
     blocks: bool,
+    /// How to write it.
+    #[arg(long, default_value = "ndjson")]
+    format: Format,
+}
+
+/// How entries are exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The log itself, one JSON object a line; can be verified (`sluice records verify --file`).
+    Ndjson,
+    /// Events of OCSF 1.3, one a line, for a SIEM: without texts.
+    Ocsf,
+    /// A table, for a spreadsheet: without texts.
+    Csv,
 }
 
 impl Sessions {
@@ -151,6 +165,8 @@ impl Records {
                 if let Some(limit) = asked.limit {
                     path.push_str(&format!("&limit={limit}"));
                 }
+                let format = asked.format.to_possible_value();
+                path.extend(format.map(|format| format!("&format={}", format.get_name())));
                 say(asked.service.text(Method::GET, &path, None).await?.trim_end());
                 Ok(())
             }

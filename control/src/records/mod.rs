@@ -1,8 +1,10 @@
 //! What the log holds, and reads of it.
 
+pub mod csv;
 mod entry;
 mod intake;
 pub mod lines;
+pub mod ocsf;
 mod verify;
 mod writers;
 
