@@ -21,6 +21,7 @@ mod reply;
 mod request;
 mod runtime;
 mod stream;
+mod trace;
 mod transcript;
 
 use std::collections::{BTreeMap, HashMap};
@@ -30,6 +31,7 @@ pub use reply::Replied;
 pub use request::Judged;
 pub use runtime::{Runtime, RuntimeError};
 pub use stream::{Flow, ReplyStream};
+pub use trace::{Looked, Step};
 
 use crate::claude::error::ErrorKind;
 use crate::claude::routes::Route;
@@ -89,6 +91,7 @@ pub struct Case {
     decisions: Vec<Decision>,
     usage: Option<Usage>,
     stop_reason: Option<String>,
+    trace: trace::Trace,
 }
 
 impl Case {
@@ -128,6 +131,7 @@ impl Case {
             decisions: Vec::new(),
             usage: None,
             stop_reason: None,
+            trace: trace::Trace::default(),
         };
         if let Err(refusal) = &allowed {
             case.note(refusal);

@@ -105,18 +105,32 @@ impl CompiledRule {
 
     /// Whether every condition holds. `text` and `input` say which patterns were found in the part.
     pub(super) fn matches(&self, facts: &Facts<'_>, text: &Found, input: &Found) -> bool {
+        self.unmet(facts, text, input).is_none()
+    }
+
+    /// The first condition that does not hold, as it is named below `when`; `None`: the rule matches.
+    pub(super) fn unmet(&self, facts: &Facts<'_>, text: &Found, input: &Found) -> Option<&'static str> {
         let any = |globs: &[Glob], name: Option<&str>| {
             globs.is_empty() || name.is_some_and(|name| glob::first(globs, name).is_some())
         };
-        self.parts.contains(&facts.part)
-            && any(&self.routes, Some(facts.route))
-            && (self.groups.is_empty() || self.groups.iter().any(|group| facts.groups.contains(group)))
-            && any(&self.models, facts.model)
-            && any(&self.tools, facts.tool)
-            && (self.findings.is_empty() || facts.findings.iter().any(|kind| any(&self.findings, Some(kind))))
-            && (self.effects.is_empty() || self.effects.iter().any(|effect| facts.effects.contains(effect)))
-            && self.text.is_none_or(|number| text.has(number))
-            && self.input.is_none_or(|number| input.has(number))
+        let groups =
+            || self.groups.is_empty() || self.groups.iter().any(|group| facts.groups.contains(group));
+        let findings =
+            || self.findings.is_empty() || facts.findings.iter().any(|kind| any(&self.findings, Some(kind)));
+        let effects =
+            || self.effects.is_empty() || self.effects.iter().any(|effect| facts.effects.contains(effect));
+        let conditions: [(&'static str, &dyn Fn() -> bool); 9] = [
+            ("part", &|| self.parts.contains(&facts.part)),
+            ("routes", &|| any(&self.routes, Some(facts.route))),
+            ("groups", &groups),
+            ("models", &|| any(&self.models, facts.model)),
+            ("tools", &|| any(&self.tools, facts.tool)),
+            ("findings", &findings),
+            ("effects", &effects),
+            ("text", &|| self.text.is_none_or(|number| text.has(number))),
+            ("input", &|| self.input.is_none_or(|number| input.has(number))),
+        ];
+        conditions.into_iter().find(|(_, holds)| !holds()).map(|(name, _)| name)
     }
 }
 
