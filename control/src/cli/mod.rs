@@ -116,7 +116,7 @@ async fn run(command: Command) -> Outcome {
         Command::Serve(serve) => serve.run().await,
         Command::Token(token) => token.run(),
         Command::Keys(keys) => keys.run(),
-        Command::Policy(policy) => policy.run(),
+        Command::Policy(policy) => policy.run().await,
         Command::Mask(mask) => mask.run(),
         Command::Holds(holds) => holds.run().await,
         Command::Sessions(sessions) => sessions.run().await,

@@ -8,7 +8,11 @@ mod load;
 mod places;
 mod publish;
 mod watch;
+mod yaml;
 
-pub use load::{Fault, Loaded, load};
+pub(crate) use places::Places;
+
+pub use load::{Fault, Files, Loaded, is_test, load};
 pub use publish::{Published, Publisher, Sources, publish};
 pub use watch::{Status, watch};
+pub use yaml::read_yaml;

@@ -15,6 +15,7 @@
 
 mod calls;
 mod digest;
+mod head;
 mod lines;
 mod marks;
 mod reply;
@@ -27,6 +28,7 @@ mod transcript;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+pub use head::undecided;
 pub use reply::Replied;
 pub use request::Judged;
 pub use runtime::{Runtime, RuntimeError};
