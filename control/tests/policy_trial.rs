@@ -297,3 +297,35 @@ fn explain_says_what_a_caller_without_rights_reads() {
     assert!(text.contains("no binding names these groups") && text.contains("the caller gets 403"), "{text}");
     assert!(text.contains("\"type\":\"permission_error\""), "{text}");
 }
+
+#[test]
+fn a_diff_says_who_may_do_what_and_can_stop_a_change_that_loosens() {
+    let dir = folder(&cases());
+    let old = dir.path().join("policy.yaml");
+    let new = dir.path().join("new.yaml");
+    let diff = |text: &str, more: &[&str]| {
+        fs::write(&new, text).unwrap();
+        sluice(&[&["policy", "diff", old.to_str().unwrap(), new.to_str().unwrap()], more].concat())
+    };
+    let same = diff(POLICY, &["--fail-on-loosened"]);
+    assert!(same.status.success() && out(&same).contains("nothing changes"));
+    let tighter = POLICY.replace("maxTokens: 2000", "maxTokens: 1000");
+    let tighter = diff(&tighter, &["--fail-on-loosened"]);
+    assert!(tighter.status.success(), "{}", err(&tighter));
+    assert!(
+        out(&tighter).contains("tightened  group staff: max_tokens: 2000 became 1000"),
+        "{}",
+        out(&tighter)
+    );
+    let looser = POLICY
+        .replace("[write]", "[define]")
+        .replace("effects: [destroy]", "effects: [destroy], tools: [Bash]");
+    assert!(diff(&looser, &[]).status.success());
+    let looser = diff(&looser, &["--fail-on-loosened", "--output", "json"]);
+    assert_eq!(looser.status.code(), Some(1));
+    let told: Value = serde_json::from_slice(&looser.stdout).unwrap();
+    assert_eq!(told["loosened"], true);
+    assert_eq!(told["changes"][0]["what"], "rule no-destruction: `when.tools`: nothing became [Bash]");
+    assert_eq!(told["changes"][1]["direction"], "unclear");
+    assert_eq!(diff("rules: [", &[]).status.code(), Some(2));
+}

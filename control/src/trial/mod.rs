@@ -9,6 +9,7 @@
 //! ```
 
 pub mod cases;
+pub mod diff;
 pub mod exchange;
 mod message;
 mod runtime;

@@ -1,6 +1,7 @@
 //! `sluice policy`.
 
 mod check;
+mod diff;
 mod explain;
 mod steps;
 mod test;
@@ -17,6 +18,7 @@ pub enum Policy {
     Check(check::Check),
     Explain(Box<explain::Explain>),
     Test(test::Test),
+    Diff(diff::Diff),
 }
 
 impl Policy {
@@ -25,6 +27,7 @@ impl Policy {
             Self::Check(check) => check.run(),
             Self::Explain(explain) => explain.run().await,
             Self::Test(test) => test.run(),
+            Self::Diff(diff) => diff.run(),
         }
     }
 }
