@@ -13,5 +13,6 @@ pub mod diff;
 pub mod exchange;
 mod message;
 mod runtime;
+pub mod simulate;
 
 pub use runtime::{TrialError, issuer_keys, runtime};

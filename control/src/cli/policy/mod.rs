@@ -3,6 +3,7 @@
 mod check;
 mod diff;
 mod explain;
+mod simulate;
 mod steps;
 mod test;
 
@@ -19,6 +20,7 @@ pub enum Policy {
     Explain(Box<explain::Explain>),
     Test(test::Test),
     Diff(diff::Diff),
+    Simulate(simulate::Simulate),
 }
 
 impl Policy {
@@ -28,6 +30,7 @@ impl Policy {
             Self::Explain(explain) => explain.run().await,
             Self::Test(test) => test.run(),
             Self::Diff(diff) => diff.run(),
+            Self::Simulate(simulate) => simulate.run().await,
         }
     }
 }
