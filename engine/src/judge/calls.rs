@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::digest::Digest;
-use super::{Case, Settled, decision};
+use super::{Case, Settled, decision, reach};
 use crate::claude::units::all_strings;
 use crate::command::{self, Effect};
 use crate::json::{self, JsonError, Kind, Value};
@@ -14,7 +14,7 @@ use crate::record::Decision;
 use crate::wire::HoldAsk;
 
 /// Nesting of JSON inside strings of a tool's input that is looked into.
-const NESTED_DEPTH: u32 = 4;
+pub(super) const NESTED_DEPTH: u32 = 4;
 /// Bytes of a preview that a reviewer gets.
 const PREVIEW: usize = 16 * 1024;
 
@@ -73,6 +73,9 @@ impl Case {
             input_strings: &strings,
             findings: &findings.iter().map(String::as_str).collect::<Vec<_>>(),
             effects: &effects,
+            targets: reach::targets(&runtime.compiled, tool, input).as_ref(),
+            offer: None,
+            size: input.raw().len(),
         });
         let noted = |rule: &str, action, observed| Decision {
             part: Some(Part::ToolCall),

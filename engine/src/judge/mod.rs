@@ -15,13 +15,16 @@
 
 mod calls;
 mod digest;
+mod follow;
 mod lines;
 mod marks;
+mod reach;
 mod reply;
 mod request;
 mod runtime;
 mod stream;
 mod transcript;
+mod whole;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub use duration::Duration;
 pub use masking::{CustomPattern, MaskMode, MaskStyle, Masking, MediaAction, ToolInputMasking, Validator};
-pub use rules::{Action, Approval, CommandField, Language, Part, Rule, When};
+pub use rules::{Action, Approval, CommandField, Language, Part, Rule, ToolFields, When};
 
 /// A whole policy, possibly merged from several files.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,10 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// Which fields of which tools hold commands; added in front of the defaults.
     pub commands: Vec<CommandField>,
+    /// Which fields of which tools hold paths of files, beside the defaults.
+    pub paths: Vec<ToolFields>,
+    /// Which fields of which tools hold URLs or hosts, beside the defaults.
+    pub urls: Vec<ToolFields>,
     /// What is recorded, and when.
     pub recording: Recording,
     /// Settings of the enforcement point itself.

@@ -12,6 +12,7 @@ pub mod check;
 mod command;
 pub mod compile;
 pub mod document;
+mod field;
 pub mod glob;
 pub mod merge;
 mod pattern;

@@ -50,6 +50,22 @@ pub struct When {
     /// Effects of the commands in the tool's input. A command that was not understood has the effect `unknown`
     /// alone: list `unknown` too where it should count as the worst.
     pub effects: Vec<crate::command::Effect>,
+    /// Files that a tool call names, as globs over their paths.
+    pub paths: Vec<String>,
+    /// Files that do not count for `paths`.
+    pub paths_except: Vec<String>,
+    /// Hosts that a tool call names, as globs.
+    pub hosts: Vec<String>,
+    /// Hosts that do not count for `hosts`.
+    pub hosts_except: Vec<String>,
+    /// The part is larger than this, in bytes.
+    pub larger_than: Option<u64>,
+    /// Tools that the request offers to the model, as globs over their names and types.
+    pub tools_offered: Vec<String>,
+    /// MCP servers that the request brings along, as globs over their URLs.
+    pub mcp_servers: Vec<String>,
+    /// `anthropic-beta` values of the request, as globs.
+    pub betas: Vec<String>,
 }
 
 /// A part of an exchange that rules look at.
@@ -62,6 +78,8 @@ pub enum Part {
     ToolResult,
     /// A tool call by the model, on its way to the agent.
     ToolCall,
+    /// A request as a whole: its size, the tools, MCP servers and betas that it asks for. Of a batch, each request.
+    Request,
 }
 
 /// What a rule does.
@@ -107,6 +125,16 @@ pub struct CommandField {
     pub fields: Vec<String>,
     /// How the field's text is read.
     pub language: Language,
+}
+
+/// Which fields of a tool's input hold something, beside those that are known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ToolFields {
+    /// Tool names, as globs.
+    pub tools: Vec<String>,
+    /// Field names; found at any depth of the input, whatever their case, with `_` and `-` or without.
+    pub fields: Vec<String>,
 }
 
 /// How a command is read.
