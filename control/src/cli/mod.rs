@@ -10,6 +10,7 @@ mod holds;
 mod keys;
 mod mask;
 mod policy;
+mod policy_schema;
 mod print;
 mod records;
 mod replay;

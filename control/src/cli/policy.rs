@@ -12,6 +12,8 @@ use crate::policies::load;
 pub enum Policy {
     /// Say whether policy files are in order, as the service would when it loads them.
     Check(Check),
+    Schema(super::policy_schema::Schema),
+    Reference(super::policy_schema::Reference),
 }
 
 /// Which files, and how.
@@ -27,7 +29,11 @@ pub struct Check {
 
 impl Policy {
     pub fn run(self) -> Outcome {
-        let Self::Check(asked) = self;
+        let asked = match self {
+            Self::Check(asked) => asked,
+            Self::Schema(asked) => return asked.run(),
+            Self::Reference(asked) => return asked.run(),
+        };
         let mut bad = 0;
         let mut reports = Vec::new();
         for path in asked.paths {

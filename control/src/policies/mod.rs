@@ -7,8 +7,10 @@
 mod load;
 mod places;
 mod publish;
+mod reference;
 mod watch;
 
 pub use load::{Fault, Loaded, load};
 pub use publish::{Published, Publisher, Sources, publish};
+pub use reference::reference;
 pub use watch::{Status, watch};

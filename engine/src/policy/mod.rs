@@ -6,6 +6,7 @@
 //! * [`bundle`]: the policy with keys, grants and revocations, signed, as the filter gets it.
 //! * [`compile`]: the bundle as requests are judged by it: [`rights`] of a principal, [`rule`]s on the parts of an
 //!   exchange.
+//! * `schema`: the document as JSON Schema, where the feature `schema` is on (control's command line).
 
 pub mod bundle;
 pub mod check;
@@ -18,4 +19,6 @@ pub mod merge;
 mod pattern;
 pub mod rights;
 pub mod rule;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod server;
