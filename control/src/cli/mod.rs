@@ -10,7 +10,6 @@ mod holds;
 mod keys;
 mod mask;
 mod policy;
-mod policy_schema;
 mod print;
 mod records;
 mod replay;
@@ -122,7 +121,7 @@ async fn run(command: Command) -> Outcome {
         Command::Serve(serve) => serve.run().await,
         Command::Token(token) => token.run(),
         Command::Keys(keys) => keys.run(),
-        Command::Policy(policy) => policy.run(),
+        Command::Policy(policy) => policy.run().await,
         Command::Mask(mask) => mask.run(),
         Command::Effect(effect) => effect.run(),
         Command::Holds(holds) => holds.run().await,

@@ -64,7 +64,19 @@ pub struct Files {
 }
 
 impl Files {
-    /// Reads a file, or every `*.yaml` and `*.yml` of a directory (none below it, none hidden).
+    /// Reads several paths, of which each is a file or a directory, as one policy.
+    ///
+    /// # Errors
+    /// As [`Files::read`].
+    pub fn read_all<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Result<Self, Fault> {
+        let mut all = Self { files: Vec::new() };
+        for path in paths {
+            all.files.extend(Self::read(path)?.files);
+        }
+        Ok(all)
+    }
+
+    /// Reads a file, or every `*.yaml` and `*.yml` of a directory (none below it, none hidden, and no test cases).
     ///
     /// A ConfigMap mount is swapped as a whole, by a symbolic link `..data`. The link is followed once, so that no
     /// reading mixes two states.
@@ -81,7 +93,8 @@ impl Files {
             for found in fs::read_dir(&folder).map_err(|e| unreadable(&folder, &e))? {
                 let name = found.map_err(|e| unreadable(&folder, &e))?.file_name();
                 let text = name.to_string_lossy();
-                if !text.starts_with('.') && (text.ends_with(".yaml") || text.ends_with(".yml")) {
+                let yaml = text.ends_with(".yaml") || text.ends_with(".yml");
+                if yaml && !text.starts_with('.') && !is_test(&text) {
                     names.push((path.join(&name), folder.join(&name)));
                 }
             }
@@ -154,6 +167,11 @@ impl Files {
         let version = format!("{:x}", Sha256::digest(json));
         Ok(Loaded { policy, version, files: parts.into_iter().map(|part| part.file).collect() })
     }
+}
+
+/// Whether a file of this name holds cases that test a policy.
+pub fn is_test(name: &str) -> bool {
+    name.ends_with(".test.yaml") || name.ends_with(".test.yml")
 }
 
 /// Reads, merges and checks the policy at a path.
@@ -272,6 +290,7 @@ mod tests {
             ("empty.yaml", "# nothing yet\n"),
             (".hidden.yaml", "nonsense: ["),
             ("notes.txt", "nonsense: ["),
+            ("a.test.yaml", "cases: []"),
         ])
         .unwrap();
         let names: Vec<_> = loaded.policy.roles.iter().map(|r| r.name.as_str()).collect();

@@ -9,8 +9,12 @@ mod places;
 mod publish;
 mod reference;
 mod watch;
+mod yaml;
 
-pub use load::{Fault, Loaded, load};
+pub(crate) use places::Places;
+
+pub use load::{Fault, Files, Loaded, is_test, load};
 pub use publish::{Published, Publisher, Sources, publish};
 pub use reference::reference;
 pub use watch::{Status, watch};
+pub use yaml::read_yaml;

@@ -3,6 +3,7 @@
 use serde_saphyr::granit_parser::{Event, Parser};
 
 /// A field and where it stands.
+#[derive(Debug, Clone)]
 struct Place {
     /// `roles[1].scopes[0]`.
     path: String,
@@ -11,6 +12,7 @@ struct Place {
 }
 
 /// Every field of a file, in the order of writing.
+#[derive(Debug, Clone)]
 pub struct Places(Vec<Place>);
 
 /// A container that is being read.

@@ -16,6 +16,7 @@
 mod calls;
 mod digest;
 mod follow;
+mod head;
 mod lines;
 mod marks;
 mod reach;
@@ -23,16 +24,19 @@ mod reply;
 mod request;
 mod runtime;
 mod stream;
+mod trace;
 mod transcript;
 mod whole;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+pub use head::undecided;
 pub use reply::Replied;
 pub use request::Judged;
 pub use runtime::{Runtime, RuntimeError};
 pub use stream::{Flow, ReplyStream};
+pub use trace::{Looked, Step};
 
 use crate::claude::error::ErrorKind;
 use crate::claude::routes::Route;
@@ -92,6 +96,7 @@ pub struct Case {
     decisions: Vec<Decision>,
     usage: Option<Usage>,
     stop_reason: Option<String>,
+    trace: trace::Trace,
 }
 
 impl Case {
@@ -131,6 +136,7 @@ impl Case {
             decisions: Vec::new(),
             usage: None,
             stop_reason: None,
+            trace: trace::Trace::default(),
         };
         if let Err(refusal) = &allowed {
             case.note(refusal);

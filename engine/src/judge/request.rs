@@ -172,7 +172,7 @@ impl Case {
         let values =
             betas.iter().flat_map(|header| header.split(',')).map(str::trim).filter(|beta| !beta.is_empty());
         for beta in values {
-            self.rights.beta(beta).map_err(|denied| Refusal::denied(&denied))?;
+            self.checked("beta", beta, self.rights.beta(beta)).map_err(|denied| Refusal::denied(&denied))?;
         }
         Ok(())
     }
@@ -184,38 +184,64 @@ impl Case {
         }
         let model =
             root.str("model").ok_or_else(|| unreadable("`model` is missing; name the model to use"))?;
-        self.rights.model(&model).map_err(|denied| Refusal::denied(&denied))?;
+        self.check_model(&model)?;
         for tool in root.get("tools").into_iter().flat_map(Value::items) {
             self.check_tool(tool)?;
         }
         for server in root.get("mcp_servers").into_iter().flat_map(Value::items) {
             let url =
                 server.str("url").ok_or_else(|| unreadable("an entry of `mcp_servers` has no `url`"))?;
-            self.rights.mcp_server(&url).map_err(|denied| Refusal::denied(&denied))?;
+            self.checked("mcp_server", &url, self.rights.mcp_server(&url))
+                .map_err(|denied| Refusal::denied(&denied))?;
         }
         for field in ["betas", "anthropic_beta"] {
             let betas = all_strings_of(root.get(field));
             self.check_betas(&betas)?;
         }
         let budget = root.get("thinking").and_then(|thinking| thinking.get("budget_tokens"));
-        within("max_tokens", "max_tokens", root.get("max_tokens"), self.rights.max_tokens())?;
-        within("thinking_budget", "thinking.budget_tokens", budget, self.rights.thinking_budget())
+        let (most, role) = (self.rights.max_tokens(), || self.rights.max_tokens_role());
+        self.within("max_tokens", "max_tokens", root.get("max_tokens"), most, role)?;
+        let (most, role) = (self.rights.thinking_budget(), || self.rights.thinking_budget_role());
+        self.within("thinking_budget", "thinking.budget_tokens", budget, most, role)
+    }
+
+    fn check_model(&self, model: &str) -> Result<(), Refusal> {
+        self.checked("model", model, self.rights.model(model)).map_err(|denied| Refusal::denied(&denied))
+    }
+
+    /// Compares a number in the body with what the roles allow; `role`: the one that gives the limit.
+    fn within<'c>(
+        &'c self,
+        rule: &str,
+        field: &'static str,
+        value: Option<Value<'_, '_>>,
+        limit: Option<u64>,
+        role: impl Fn() -> Option<&'c str>,
+    ) -> Result<(), Refusal> {
+        let answer = within(rule, field, value, limit);
+        if let Some(value) = value {
+            self.limited(field, value, limit, role, answer.is_ok());
+        }
+        answer
     }
 
     fn check_tool(&self, tool: Value<'_, '_>) -> Result<(), Refusal> {
         // A tool that runs at the provider can name a model of its own (the advisor).
         if let Some(model) = tool.str("model") {
-            self.rights.model(&model).map_err(|denied| Refusal::denied(&denied))?;
+            self.check_model(&model)?;
         }
         let kind = tool.str("type").unwrap_or(Cow::Borrowed("custom"));
         match undated(&kind) {
             "custom" | "bash" | "text_editor" | "computer" | "memory" => {
                 let name = tool.str("name").ok_or_else(|| unreadable("a tool has no `name`"))?;
-                self.rights.tool(&name).map_err(|denied| Refusal::denied(&denied))
+                self.checked("tool", &name, self.rights.tool(&name))
+                    .map_err(|denied| Refusal::denied(&denied))
             }
             // Its server stands in `mcp_servers`, where its URL is checked.
             "mcp_toolset" => Ok(()),
-            _ => self.rights.server_tool(&kind).map_err(|denied| Refusal::denied(&denied)),
+            _ => self
+                .checked("server_tool", &kind, self.rights.server_tool(&kind))
+                .map_err(|denied| Refusal::denied(&denied)),
         }
     }
 
@@ -252,7 +278,7 @@ impl Case {
         let findings = self.kinds(texts.iter().map(String::as_str));
         // Each request of a batch names its own model.
         let model = root.str("model");
-        let outcome = runtime.compiled.decide(&Facts {
+        let facts = Facts {
             part,
             route: self.route.name,
             groups: &self.principal.groups,
@@ -265,7 +291,9 @@ impl Case {
             targets: None,
             offer: None,
             size: text.len(),
-        });
+        };
+        self.asked(unit.leaves.first().or(unit.encoded.first()).copied(), &facts);
+        let outcome = runtime.compiled.decide(&facts);
         let about = About { part, root, tool: unit.tool.as_deref(), message: unit.message };
         let preview = |case: &Self| case.recorded_text(&text);
         let covers =

@@ -5,6 +5,7 @@ mod reach;
 mod replies;
 mod requests;
 mod streams;
+mod traces;
 mod whole;
 
 use std::sync::Arc;

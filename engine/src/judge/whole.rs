@@ -23,7 +23,7 @@ impl Case {
         }
         let offer = offer(root, betas);
         let model = root.str("model");
-        let outcome = runtime.compiled.decide(&Facts {
+        let facts = Facts {
             part: Part::Request,
             route: self.route.name,
             groups: &self.principal.groups,
@@ -36,7 +36,9 @@ impl Case {
             targets: None,
             offer: Some(&offer),
             size: root.raw().len(),
-        });
+        };
+        self.asked(Some(root), &facts);
+        let outcome = runtime.compiled.decide(&facts);
         let about = About { part: Part::Request, root, tool: None, message: None };
         let preview = |case: &Self| case.recorded_text(&told(&offer, root));
         let covers = |case: &Self, rule: &CompiledRule| Covers::Offer {

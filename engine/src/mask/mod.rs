@@ -181,6 +181,17 @@ impl Masker {
         Profile { exempt: self.scanner.kinds().names().map(exempt).collect() }
     }
 
+    /// Whether findings of a kind are masked for a caller with this profile.
+    pub fn masks(&self, kind: &str, profile: &Profile) -> bool {
+        let kind = self.scanner.kinds().index(kind);
+        self.mode == MaskMode::Enforce && kind.is_some_and(|kind| !profile.exempts(kind))
+    }
+
+    /// The kinds that are looked for, and what takes the place of each.
+    pub fn kinds(&self) -> impl Iterator<Item = (&str, MaskStyle)> {
+        self.scanner.kinds().iter()
+    }
+
     /// All findings in decoded text, in order, not overlapping. Empty when masking is off.
     pub fn find(&self, text: &str) -> Vec<Finding> {
         if self.is_off() {

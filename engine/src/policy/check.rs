@@ -7,10 +7,11 @@ mod rules;
 
 use std::fmt;
 
+pub use nearest::nearest;
+
 use super::document::Policy;
 use super::glob::Glob;
 use super::pattern::Patterns;
-use nearest::nearest;
 
 /// Longest name of an issuer, role, binding or rule, in bytes: it stands in messages and records.
 const MAX_NAME: usize = 100;

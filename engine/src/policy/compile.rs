@@ -1,6 +1,10 @@
 //! The bundle in the form in which requests are judged by it.
 
+mod explain;
+
 use std::sync::Arc;
+
+pub use explain::Given;
 
 use super::bundle::{Bundle, Grant};
 use super::command::Commands;

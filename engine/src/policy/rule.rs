@@ -149,10 +149,9 @@ impl CompiledRule {
         self.larger_than.is_some()
     }
 
-    /// Whether the files and hosts of a call are those that the rule is about.
-    fn is_about(&self, targets: Option<&Targets>) -> bool {
-        let (paths, hosts) = targets.map_or((&[][..], &[][..]), |t| (t.paths(), t.hosts()));
-        let path = |path: &FilePath| {
+    /// Whether a call names a file that the rule is about.
+    fn names_paths(&self, targets: Option<&Targets>) -> bool {
+        let named = |path: &FilePath| {
             // A word of a command with a slash in it may be anything: it counts where it is asked for, and not for
             // being something else.
             let among = if self.paths.among.is_empty() {
@@ -162,50 +161,72 @@ impl CompiledRule {
             };
             among && !path.is(&self.paths.except)
         };
-        let host = |host: &Host| {
-            (self.hosts.among.is_empty() || host.may_be(&self.hosts.among)) && !host.is(&self.hosts.except)
-        };
-        (!self.paths.is_given() || paths.iter().any(path))
-            && (!self.hosts.is_given() || hosts.iter().any(host))
+        !self.paths.is_given() || targets.is_some_and(|targets| targets.paths().iter().any(named))
     }
 
-    /// Whether the request asks for what the rule is about.
-    fn is_asked(&self, offer: Option<&Offer>) -> bool {
-        let nothing = Offer::default();
-        let Offer { tools, servers, betas } = offer.unwrap_or(&nothing);
-        let any = |globs: &[Glob], names: &[String]| {
-            let fits = |name: &String| {
-                glob::first(globs, name).or_else(|| glob::first(globs, undated(name))).is_some()
-            };
-            globs.is_empty() || names.iter().any(fits)
+    /// Whether a call names a host that the rule is about.
+    fn names_hosts(&self, targets: Option<&Targets>) -> bool {
+        let named = |host: &Host| {
+            (self.hosts.among.is_empty() || host.may_be(&self.hosts.among)) && !host.is(&self.hosts.except)
         };
+        !self.hosts.is_given() || targets.is_some_and(|targets| targets.hosts().iter().any(named))
+    }
+
+    fn offers_tools(&self, offer: Option<&Offer>) -> bool {
+        let fits = |name: &String| {
+            let fits = |name| glob::first(&self.tools_offered, name).is_some();
+            fits(name) || fits(undated(name))
+        };
+        self.tools_offered.is_empty() || offer.is_some_and(|offer| offer.tools.iter().any(fits))
+    }
+
+    fn brings_servers(&self, offer: Option<&Offer>) -> bool {
         // A URL that readers may take for different places could be any server.
-        let server = |url: &String| match Server::read(url) {
-            Some(server) => self.mcp_servers.iter().any(|glob| glob.matches(&server)),
-            None => true,
+        let fits = |url: &String| {
+            Server::read(url).is_none_or(|server| self.mcp_servers.iter().any(|glob| glob.matches(&server)))
         };
-        any(&self.tools_offered, tools)
-            && any(&self.betas, betas)
-            && (self.mcp_servers.is_empty() || servers.iter().any(server))
+        self.mcp_servers.is_empty() || offer.is_some_and(|offer| offer.servers.iter().any(fits))
+    }
+
+    fn asks_for_betas(&self, offer: Option<&Offer>) -> bool {
+        let fits = |beta: &String| glob::first(&self.betas, beta).is_some();
+        self.betas.is_empty() || offer.is_some_and(|offer| offer.betas.iter().any(fits))
     }
 
     /// Whether every condition holds. `text` and `input` say which patterns were found in the part.
     pub(super) fn matches(&self, facts: &Facts<'_>, text: &Found, input: &Found) -> bool {
+        self.unmet(facts, text, input).is_none()
+    }
+
+    /// The first condition that does not hold, as it is named below `when`; `None`: the rule matches.
+    pub(super) fn unmet(&self, facts: &Facts<'_>, text: &Found, input: &Found) -> Option<&'static str> {
         let any = |globs: &[Glob], name: Option<&str>| {
             globs.is_empty() || name.is_some_and(|name| glob::first(globs, name).is_some())
         };
-        self.parts.contains(&facts.part)
-            && any(&self.routes, Some(facts.route))
-            && (self.groups.is_empty() || self.groups.iter().any(|group| facts.groups.contains(group)))
-            && any(&self.models, facts.model)
-            && any(&self.tools, facts.tool)
-            && (self.findings.is_empty() || facts.findings.iter().any(|kind| any(&self.findings, Some(kind))))
-            && (self.effects.is_empty() || self.effects.iter().any(|effect| facts.effects.contains(effect)))
-            && self.is_about(facts.targets)
-            && self.is_asked(facts.offer)
-            && self.larger_than.is_none_or(|most| facts.size as u64 > most)
-            && self.text.is_none_or(|number| text.has(number))
-            && self.input.is_none_or(|number| input.has(number))
+        let groups =
+            || self.groups.is_empty() || self.groups.iter().any(|group| facts.groups.contains(group));
+        let findings =
+            || self.findings.is_empty() || facts.findings.iter().any(|kind| any(&self.findings, Some(kind)));
+        let effects =
+            || self.effects.is_empty() || self.effects.iter().any(|effect| facts.effects.contains(effect));
+        let conditions: [(&'static str, &dyn Fn() -> bool); 15] = [
+            ("part", &|| self.parts.contains(&facts.part)),
+            ("routes", &|| any(&self.routes, Some(facts.route))),
+            ("groups", &groups),
+            ("models", &|| any(&self.models, facts.model)),
+            ("tools", &|| any(&self.tools, facts.tool)),
+            ("findings", &findings),
+            ("effects", &effects),
+            ("paths", &|| self.names_paths(facts.targets)),
+            ("hosts", &|| self.names_hosts(facts.targets)),
+            ("toolsOffered", &|| self.offers_tools(facts.offer)),
+            ("mcpServers", &|| self.brings_servers(facts.offer)),
+            ("betas", &|| self.asks_for_betas(facts.offer)),
+            ("largerThan", &|| self.larger_than.is_none_or(|most| facts.size as u64 > most)),
+            ("text", &|| self.text.is_none_or(|number| text.has(number))),
+            ("input", &|| self.input.is_none_or(|number| input.has(number))),
+        ];
+        conditions.into_iter().find(|(_, holds)| !holds()).map(|(name, _)| name)
     }
 }
 

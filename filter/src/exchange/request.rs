@@ -87,7 +87,8 @@ impl Exchange {
         if let Err(refusal) = allowed {
             return self.refuse(case, &refusal, None, host);
         }
-        if let Err(refusal) = readable(&head, &runtime) {
+        let length = head.first("content-length").and_then(|length| length.parse().ok());
+        if let Err(refusal) = case.check_head(&head.all("content-encoding"), length) {
             case.note(&refusal);
             return self.refuse(case, &refusal, None, host);
         }
@@ -132,9 +133,7 @@ impl Exchange {
         let State::Reading(mut case, reading) = std::mem::replace(&mut self.state, State::Done) else {
             return self.fault("a body without a head", host);
         };
-        let limit = case.runtime().limits.body_bytes;
-        if size as u64 > limit {
-            let refusal = too_large(limit);
+        if let Err(refusal) = case.check_size(size as u64) {
             case.note(&refusal);
             return self.refuse(case, &refusal, None, host);
         }
@@ -210,27 +209,4 @@ impl Exchange {
         self.state = State::Forwarded(case);
         Step::Go
     }
-}
-
-/// What the head says of the body, before it is there.
-fn readable(head: &Head, runtime: &Runtime) -> Result<(), Refusal> {
-    let identity = |value: &&str| value.is_empty() || value.eq_ignore_ascii_case("identity");
-    if !head.all("content-encoding").iter().all(identity) {
-        let message =
-            "the body is encoded, and what cannot be read is not forwarded; send it without content-encoding";
-        return Err(Refusal::new(ErrorKind::Encoding, "encoding", message));
-    }
-    let limit = runtime.limits.body_bytes;
-    let length = head.first("content-length").and_then(|length| length.parse::<u64>().ok());
-    if length.is_some_and(|length| length > limit) {
-        return Err(too_large(limit));
-    }
-    Ok(())
-}
-
-fn too_large(limit: u64) -> Refusal {
-    let message = format!(
-        "the body is larger than the {limit} bytes that policy allows; send less, or ask for a higher `limits.bodyBytes`"
-    );
-    Refusal::new(ErrorKind::TooLarge, "size", message)
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use sluice_engine::policy::schema::schema;
 
-use super::{Failure, Outcome, print};
+use crate::cli::{Failure, Outcome, print};
 use crate::policies::reference;
 
 /// Print the JSON Schema of policy files, for editors. It is in docs/policy.schema.json, too.
