@@ -1,12 +1,15 @@
 //! What is wrong with a policy, where, and what to do about it.
 
+mod advice;
 mod issuers;
+mod kinds;
 mod nearest;
 mod roles;
 mod rules;
 
 use std::fmt;
 
+pub use advice::advice;
 pub use nearest::nearest;
 
 use super::document::Policy;
@@ -121,11 +124,7 @@ impl Found {
 }
 
 fn check_masking(policy: &Policy, found: &mut Found) {
-    for kind in policy.masking.kinds.keys() {
-        if let Err(why) = Glob::new(kind) {
-            found.add(format!("masking.kinds.{kind}"), why.to_string());
-        }
-    }
+    kinds::check(policy, found);
     let custom = &policy.masking.custom;
     found.names("masking.custom", custom.iter().map(|pattern| &pattern.name));
     for (n, pattern) in custom.iter().enumerate() {

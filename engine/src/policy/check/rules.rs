@@ -39,7 +39,6 @@ pub(super) fn check(policy: &Policy, found: &mut Found) {
         found.known(&place("when.routes"), "route", &rule.when.routes, &routes);
         found.globs(&place("when.models"), &rule.when.models);
         found.globs(&place("when.tools"), &rule.when.tools);
-        found.globs(&place("when.findings"), &rule.when.findings);
         found.each(&place("when.paths"), &rule.when.paths, PathGlob::new);
         found.each(&place("when.pathsExcept"), &rule.when.paths_except, PathGlob::new);
         found.each(&place("when.hosts"), &rule.when.hosts, HostGlob::new);

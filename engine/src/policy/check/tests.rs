@@ -82,6 +82,22 @@ fn each_mistake_is_found_where_it_is() {
         ("/bindings/0/issuer", json!("crop"), "bindings[0].issuer", "no issuer `crop`"),
         ("/bindings/0/name", json!(""), "bindings[0].name", "no name"),
         ("/masking/kinds", json!({"a{b": "off"}), "masking.kinds.a{b", "no meaning"),
+        ("/masking/kinds", json!({"emial": "off"}), "masking.kinds.emial", "no finding kind"),
+        ("/masking/packs", json!(["uk", "gb"]), "masking.packs[1]", "no pack `gb`"),
+        ("/roles/0/unmasked", json!(["e-mail"]), "roles[0].unmasked[0]", "no finding kind"),
+        (
+            "/rules/0",
+            deny(json!({"findings": ["credit_card"]})),
+            "rules[0].when.findings[0]",
+            "no finding kind",
+        ),
+        (
+            "/rules/0",
+            deny(json!({"findings": ["uk_nino"]})),
+            "rules[0].when.findings[0]",
+            "pack `uk`, which is off",
+        ),
+        ("/rules/0", deny(json!({"text": "\u{8}rm"})), "rules[0].when.text", "single quotes"),
         ("/masking/custom/0/name", json!("Staff-Id"), "masking.custom[0].name", "lower-case"),
         ("/commands/0/tools", json!([]), "commands[0].tools", "never applies"),
         ("/commands/0/fields", json!([]), "commands[0].fields", "never applies"),
@@ -163,6 +179,8 @@ fn what_was_probably_meant_is_suggested() {
         ("/bindings/0/roles", json!(["raeder"]), Some("reader")),
         ("/bindings/0/issuer", json!("crop"), Some("corp")),
         ("/masking/custom/0/name", json!("Staff-Id"), Some("staff_id")),
+        ("/masking/kinds", json!({"emial": "off"}), Some("email")),
+        ("/masking/kinds", json!({"credit_card": "off"}), Some("payment_card")),
     ] {
         let problems = check(&policy(pointer, value));
         assert_eq!(problems[0].suggestion.as_deref(), suggestion, "{}", problems[0]);
