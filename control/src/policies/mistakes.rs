@@ -114,7 +114,6 @@ pub fn explain(said: &str, field: Option<&str>, places: &Places) -> Mistake {
             let why = "a text that begins with `*` or `&` needs quotes around it";
             return own(why.into(), Some("\"*\"".into()));
         }
-        _ if said.contains("quoted scalar") => "a quotation mark is not closed",
         _ if said.starts_with("mapping values are not allowed") => {
             "a text with a colon and a space in it needs quotes around it; or the indentation does not fit the lines above"
         }
@@ -124,6 +123,7 @@ pub fn explain(said: &str, field: Option<&str>, places: &Places) -> Mistake {
         _ if said.contains("escape") => {
             "between double quotes `\\` begins an escape of YAML; write patterns between single quotes"
         }
+        _ if said.contains("quoted scalar") => "a quotation mark is not closed",
         _ => said,
     };
     own(why.to_owned(), None)
