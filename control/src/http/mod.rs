@@ -30,7 +30,7 @@ use zeroize::Zeroizing;
 
 pub use holds::{Ruling, Shown};
 pub use problem::Problem;
-pub use records::VerifyAsk;
+pub use records::{Sessions, VerifyAsk};
 
 use crate::holds::Waiters;
 use crate::issuers::Statuses;

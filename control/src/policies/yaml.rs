@@ -25,14 +25,58 @@ pub fn read_yaml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Faul
     })
 }
 
-/// Adds to "unknown field `x`, expected one of `y`, `z`" which of them is near.
+/// Adds to "unknown field `x`, expected one of y, z" which of them is near.
 fn with_suggestion(why: &str) -> String {
-    let mut quoted = why.split('`').skip(1).step_by(2);
-    let unknown = why.starts_with("unknown field") || why.starts_with("unknown variant");
-    let Some(name) = quoted.next().filter(|_| unknown) else { return why.to_owned() };
-    let known: Vec<&str> = quoted.collect();
-    match nearest(name, &known) {
+    let suggestion = || {
+        let (unknown, expected) = why.split_once(", expected ")?;
+        let kind = ["unknown field ", "unknown variant "];
+        let name = kind.iter().find_map(|kind| unknown.strip_prefix(kind))?.trim_matches('`');
+        let expected = expected.strip_prefix("one of ").unwrap_or(expected);
+        let known: Vec<&str> = expected
+            .split([',', ' '])
+            .map(|word| word.trim_matches('`'))
+            .filter(|word| !word.is_empty())
+            .collect();
+        nearest(name, &known)
+    };
+    match suggestion() {
         Some(meant) => format!("{why}; perhaps `{meant}`?"),
         None => why.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Written {
+        verdict: Verdict,
+        rule: Option<String>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    enum Verdict {
+        Allow,
+        Deny,
+    }
+
+    #[test]
+    fn a_misspelt_word_has_its_line_and_the_one_that_was_meant() {
+        for (text, line, field, meant) in [
+            ("verdict: deny\nrul: x\n", 2, "rul", "perhaps `rule`?"),
+            ("rule: x\nverdict: alow\n", 2, "verdict", "perhaps `allow`?"),
+        ] {
+            let fault = read_yaml::<Written>(Path::new("a.yaml"), text).unwrap_err();
+            assert_eq!((fault.line, fault.field.as_deref()), (Some(line), Some(field)), "{fault}");
+            assert!(fault.why.ends_with(meant), "{fault}");
+        }
+        let far = read_yaml::<Written>(Path::new("a.yaml"), "verdict: deny\nsomethingelse: x\n").unwrap_err();
+        assert!(!far.why.contains("perhaps"), "{far}");
     }
 }

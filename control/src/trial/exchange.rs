@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use sluice_engine::claude::error::{ErrorKind, envelope};
 use sluice_engine::claude::routes::{Kind, route};
 use sluice_engine::command::Effect;
@@ -91,7 +92,7 @@ pub enum Reply {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
-    /// The most restrictive verdict on any of its parts.
+    /// The most restrictive verdict on any of its parts; `hold` as long as it waits, whatever was refused before.
     pub verdict: Verdict,
     /// The rule that decided, or the built-in reason; absent: nothing spoke against it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,7 +105,7 @@ pub struct Outcome {
     pub status: Option<u16>,
     /// The error body that the caller reads.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<Value>,
+    pub error: Option<Box<RawValue>>,
     /// What the caller reads about what was refused or waits: the error's message, and what stands in the place of
     /// refused calls.
     pub messages: Vec<String>,
@@ -184,7 +185,7 @@ impl Outcome {
         // As the filter answers, but for the request's id.
         let body = envelope(refusal.kind, &format!("Sluice: {}", refusal.message), None);
         self.status = Some(refusal.kind.status());
-        self.error = serde_json::from_str(&body).ok();
+        self.error = RawValue::from_string(body.clone()).ok();
         self.messages.push(refusal.message.clone());
         self.returned = Some(body.into_bytes());
         self.message = None;
@@ -426,13 +427,14 @@ impl Run {
     fn gather(&mut self, stage: Stage, now_ms: u64) {
         self.outcome.steps.extend(self.case.take_steps());
         let decisions = self.case.record(stage, now_ms, "trial").decisions;
-        for one in decisions.iter().filter(|one| !one.observed) {
+        // What waits has not come to its end.
+        let waits = self.answer == Answer::Wait && !self.outcome.holds.is_empty();
+        for one in decisions.iter().filter(|one| !one.observed && !waits) {
             let verdict = match one.action {
                 Action::Allow => Verdict::Allow,
                 Action::Deny => Verdict::Deny,
-                // What is held and was answered is told by the answer.
-                Action::Hold if self.answer != Answer::Wait => continue,
-                Action::Hold => Verdict::Hold,
+                // What was held is told by its answer.
+                Action::Hold => continue,
             };
             if verdict > self.outcome.verdict || self.outcome.rule.is_none() {
                 self.outcome.verdict = verdict;

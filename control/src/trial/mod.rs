@@ -9,8 +9,10 @@
 //! ```
 
 pub mod cases;
+pub mod diff;
 pub mod exchange;
 mod message;
 mod runtime;
+pub mod simulate;
 
 pub use runtime::{TrialError, issuer_keys, runtime};

@@ -8,3 +8,5 @@ mod holds;
 mod policy;
 #[cfg(test)]
 mod records;
+#[cfg(test)]
+mod simulate;

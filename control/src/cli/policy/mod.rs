@@ -1,8 +1,10 @@
 //! `sluice policy`.
 
 mod check;
+mod diff;
 mod explain;
 mod schema;
+mod simulate;
 mod steps;
 mod test;
 
@@ -20,6 +22,8 @@ pub enum Policy {
     Reference(schema::Reference),
     Explain(Box<explain::Explain>),
     Test(test::Test),
+    Diff(diff::Diff),
+    Simulate(simulate::Simulate),
 }
 
 impl Policy {
@@ -30,6 +34,8 @@ impl Policy {
             Self::Reference(reference) => reference.run(),
             Self::Explain(explain) => explain.run().await,
             Self::Test(test) => test.run(),
+            Self::Diff(diff) => diff.run(),
+            Self::Simulate(simulate) => simulate.run().await,
         }
     }
 }

@@ -25,7 +25,11 @@ impl<'p> Steps<'p> {
         let mut lines = Vec::new();
         match outcome.route {
             Some(route) => lines.push(self.line("route", route)),
-            None => lines.push(self.line("route", &self.paint.red("none"))),
+            None if outcome.rule.as_deref() == Some("route") => {
+                lines.push(self.line("route", &self.paint.red("none")));
+            }
+            // The token was refused before the route counts.
+            None => {}
         }
         let mut effects: &[_] = &[];
         for step in &outcome.steps {
@@ -170,7 +174,7 @@ impl<'p> Steps<'p> {
 /// What the caller reads, as it stands in the answer.
 pub fn read_by_caller(outcome: &Outcome) -> Option<String> {
     match &outcome.error {
-        Some(error) => Some(clean(&serde_json::to_string_pretty(error).unwrap_or_default())),
+        Some(error) => Some(clean(error.get())),
         None if outcome.messages.is_empty() => None,
         None => Some(clean(&outcome.messages.join("\n"))),
     }

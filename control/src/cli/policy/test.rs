@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::faults;
 use super::steps::Steps;
-use crate::cli::print::{Paint, clean, say};
+use crate::cli::print::{Paint, clean, clean_line, say};
 use crate::cli::{Failure, Outcome};
 use crate::serve::now_ms;
 use crate::trial::cases::{CaseReport, Report, Suite, find, junit, run};
@@ -68,7 +68,9 @@ impl Test {
         let least = self.coverage_at_least.map(usize::from);
         match self.output {
             Form::Json => say(&serde_json::to_string(&report).map_err(Failure::cannot)?),
-            Form::Junit => say(&junit(&report, least, |case| why(&suites, case, Paint::plain()))),
+            Form::Junit => say(&junit(&report, least, |number, case| {
+                suites.get(number).map(|suite| why(suite, case, Paint::plain())).unwrap_or_default()
+            })),
             Form::Text => tell(&report, &suites),
         }
         let uncovered = report.coverage.iter().find(|one| least.is_some_and(|least| one.percent() < least));
@@ -86,7 +88,7 @@ impl Test {
 
 fn tell(report: &Report, suites: &[Suite]) {
     let paint = Paint::detect();
-    for suite in &report.suites {
+    for (suite, read) in report.suites.iter().zip(suites) {
         say(&paint.bold(&suite.file));
         for case in &suite.cases {
             if case.differences.is_empty() {
@@ -94,7 +96,7 @@ fn tell(report: &Report, suites: &[Suite]) {
                 continue;
             }
             say(&format!("  {} {}", paint.red("FAILED"), clean(&case.name)));
-            say(&indented(&why(suites, case, paint)));
+            say(&indented(&why(read, case, paint)));
         }
     }
     for coverage in &report.coverage {
@@ -115,18 +117,14 @@ fn tell(report: &Report, suites: &[Suite]) {
 }
 
 /// What differs, and the steps that led there.
-fn why(suites: &[Suite], case: &CaseReport, paint: Paint) -> String {
+fn why(suite: &Suite, case: &CaseReport, paint: Paint) -> String {
     let mut text = String::new();
     for one in &case.differences {
-        let (expected, got) = (clean(&one.expected), clean(&one.got));
+        let (expected, got) = (clean_line(&one.expected), clean_line(&one.got));
         text.push_str(&format!("{}: expected {}\n", one.field, paint.green(&expected)));
         text.push_str(&format!("{:>width$}  got {}\n", "", paint.red(&got), width = one.field.len() + 5));
     }
-    // The suite is found by its case: names may repeat between files, their steps then read alike.
-    let suite = suites.iter().find(|suite| suite.file.cases.iter().any(|own| own.name == case.name));
-    if let Some(suite) = suite {
-        text.push_str(&Steps::new(&suite.policy.policy, None, paint).write(&case.outcome));
-    }
+    text.push_str(&Steps::new(&suite.policy.policy, Some(&case.principal), paint).write(&case.outcome));
     text
 }
 

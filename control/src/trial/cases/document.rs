@@ -156,7 +156,7 @@ pub enum Sent {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Expect {
-    /// The verdict on the exchange: the most restrictive of those on its parts.
+    /// The verdict on the exchange: the most restrictive of those on its parts, or `hold` when it waits.
     pub verdict: Verdict,
     /// The rule that decided, or the built-in reason (`scope`, `model`, `tool`, `max_tokens`, `body`, ...).
     #[serde(default)]

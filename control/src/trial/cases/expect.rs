@@ -47,7 +47,7 @@ pub fn differences(expect: &Expect, outcome: &Outcome) -> Vec<Difference> {
         let counted = |(kind, count): (&String, &u32)| format!("{kind}: {count}");
         let written = |map: &std::collections::BTreeMap<String, u32>| {
             let all: Vec<String> = map.iter().filter(|(_, count)| **count > 0).map(counted).collect();
-            format!("{{ {} }}", all.join(", "))
+            if all.is_empty() { "{}".into() } else { format!("{{ {} }}", all.join(", ")) }
         };
         same("masks", written(masks), written(&outcome.masks()));
     }

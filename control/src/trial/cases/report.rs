@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use super::run::{CaseReport, Report};
 
 /// The report as JUnit XML: a suite for each file, a case for each case, and one for the coverage of the rules where
-/// that is too low. `least`: the percentage that is asked for; `why`: the steps of a failed case.
-pub fn junit(report: &Report, least: Option<usize>, why: impl Fn(&CaseReport) -> String) -> String {
+/// that is too low. `least`: the percentage that is asked for; `why`: what is said about
+/// a failed case of the suite with this number.
+pub fn junit(report: &Report, least: Option<usize>, why: impl Fn(usize, &CaseReport) -> String) -> String {
     let uncovered: Vec<_> = report
         .coverage
         .iter()
@@ -19,7 +20,7 @@ pub fn junit(report: &Report, least: Option<usize>, why: impl Fn(&CaseReport) ->
         xml,
         "<testsuites name=\"sluice policy test\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\">"
     );
-    for suite in &report.suites {
+    for (number, suite) in report.suites.iter().enumerate() {
         let failed = suite.cases.iter().filter(|case| !case.differences.is_empty()).count();
         let took: f64 = suite.cases.iter().map(|case| case.took.as_secs_f64()).sum();
         let file = escape(&suite.file);
@@ -36,7 +37,7 @@ pub fn junit(report: &Report, least: Option<usize>, why: impl Fn(&CaseReport) ->
                 continue;
             };
             let message = escape(&format!("{}: expected {}, got {}", first.field, first.expected, first.got));
-            let text = escape(&why(case));
+            let text = escape_text(&why(number, case));
             let _ = writeln!(
                 xml,
                 "    {head}>\n      <failure message=\"{message}\" type=\"difference\">{text}</failure>\n    </testcase>"
@@ -68,7 +69,12 @@ pub fn junit(report: &Report, least: Option<usize>, why: impl Fn(&CaseReport) ->
     xml
 }
 
-/// Text for an attribute or an element. What XML 1.0 cannot carry at all (section 2.2) becomes U+FFFD.
+/// Text for an element, in which lines stay lines.
+fn escape_text(text: &str) -> String {
+    text.lines().map(escape).collect::<Vec<_>>().join("\n")
+}
+
+/// Text for an attribute. What XML 1.0 cannot carry at all (section 2.2) becomes U+FFFD.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

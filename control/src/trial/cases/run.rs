@@ -24,7 +24,7 @@ pub struct Report {
     pub passed: usize,
     /// How many did not.
     pub failed: usize,
-    /// The files.
+    /// The files, in the order in which they were given.
     pub suites: Vec<SuiteReport>,
     /// The policies.
     pub coverage: Vec<Coverage>,
@@ -46,6 +46,8 @@ pub struct SuiteReport {
 pub struct CaseReport {
     /// Its name.
     pub name: String,
+    /// Who called.
+    pub principal: Principal,
     /// Where it came out otherwise than expected; empty: it did not.
     pub differences: Vec<Difference>,
     /// Everything that came of it, with the steps.
@@ -113,7 +115,8 @@ pub fn run(suites: &[Suite], now_ms: u64) -> Result<Report, Vec<Fault>> {
             // One other way that differs says enough.
             found.extend(ways.find_map(|way| between(&outcome, &try_one(Some(way)), way)));
             let name = ready.case.name.clone();
-            CaseReport { name, differences: found, outcome, took: began.elapsed() }
+            let principal = ready.caller.clone();
+            CaseReport { name, principal, differences: found, outcome, took: began.elapsed() }
         };
         let cases: Vec<CaseReport> = ready.iter().map(run).collect();
         report.failed += cases.iter().filter(|case| !case.differences.is_empty()).count();
