@@ -4,6 +4,8 @@
 //! decision that was refused), and 2 when it could not be asked (wrong arguments, no connection).
 
 mod api;
+mod documents;
+mod effect;
 mod holds;
 mod keys;
 mod mask;
@@ -43,6 +45,9 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::Policy),
     Mask(mask::Mask),
+    /// Say what a command would do: the effect of SQL or shell text, as the filter reads it.
+    #[command(subcommand)]
+    Effect(effect::Effect),
     /// See what waits for a person, and decide it.
     #[command(subcommand)]
     Holds(holds::Holds),
@@ -118,6 +123,7 @@ async fn run(command: Command) -> Outcome {
         Command::Keys(keys) => keys.run(),
         Command::Policy(policy) => policy.run().await,
         Command::Mask(mask) => mask.run(),
+        Command::Effect(effect) => effect.run(),
         Command::Holds(holds) => holds.run().await,
         Command::Sessions(sessions) => sessions.run().await,
         Command::Replay(replay) => replay.run().await,

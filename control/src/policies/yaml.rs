@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use sluice_engine::policy::check::nearest;
 
-use super::load::Fault;
+use super::faults::Fault;
 use super::places::Places;
 
 /// Reads a value from the text of a file.
@@ -21,7 +21,7 @@ pub fn read_yaml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, Faul
         let said = error.without_snippet().render();
         let why = said.split(" at line ").next().unwrap_or_default();
         let file = path.display().to_string();
-        Fault { file, line: at.map(|(line, _)| line), field, why: with_suggestion(why) }
+        Fault { file, line: at.map(|(line, _)| line), field, why: with_suggestion(why), suggestion: None }
     })
 }
 

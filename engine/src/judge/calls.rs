@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::digest::Digest;
-use super::{Case, Settled, decision};
+use super::{Case, Settled, decision, reach};
 use crate::claude::units::all_strings;
 use crate::command::{self, Effect};
 use crate::json::{self, JsonError, Kind, Value};
@@ -14,7 +14,7 @@ use crate::record::Decision;
 use crate::wire::HoldAsk;
 
 /// Nesting of JSON inside strings of a tool's input that is looked into.
-const NESTED_DEPTH: u32 = 4;
+pub(super) const NESTED_DEPTH: u32 = 4;
 /// Bytes of a preview that a reviewer gets.
 const PREVIEW: usize = 16 * 1024;
 
@@ -65,6 +65,7 @@ impl Case {
         let findings = self.kinds(strings.iter().map(AsRef::as_ref));
         let effects: Vec<Effect> = found.effects.iter().copied().collect();
         let runtime = self.runtime.clone();
+        let targets = reach::targets(&runtime.compiled, tool, input);
         let facts = Facts {
             part: Part::ToolCall,
             route: self.route.name,
@@ -75,6 +76,9 @@ impl Case {
             input_strings: &strings,
             findings: &findings.iter().map(String::as_str).collect::<Vec<_>>(),
             effects: &effects,
+            targets: targets.as_ref(),
+            offer: None,
+            size: input.raw().len(),
         };
         self.read_call(block, tool, &effects, &found.told);
         self.asked(Some(block), &facts);

@@ -15,15 +15,18 @@
 
 mod calls;
 mod digest;
+mod follow;
 mod head;
 mod lines;
 mod marks;
+mod reach;
 mod reply;
 mod request;
 mod runtime;
 mod stream;
 mod trace;
 mod transcript;
+mod whole;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -18,7 +18,7 @@ mod custom;
 mod detect;
 mod error;
 mod escapes;
-mod fold;
+pub(crate) mod fold;
 mod kinds;
 mod masks;
 mod memory;

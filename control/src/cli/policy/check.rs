@@ -7,7 +7,8 @@ use clap::Args;
 use crate::cli::{Failure, Outcome, Output, print};
 use crate::policies::load;
 
-/// Which files, and how.
+/// Each fault says file, line, field, why, and what was probably meant. Warnings are about what hardly anybody means
+/// (a role that nobody has, a rule that can never decide); they do not make a policy bad.
 #[derive(Debug, Args)]
 pub struct Check {
     /// A policy file, or a directory of them that make one policy. Each path is a policy of its own.
@@ -24,17 +25,20 @@ impl Check {
         let mut reports = Vec::new();
         for path in self.paths {
             let shown = path.display().to_string();
-            let (version, faults) = match load(&path) {
-                Ok(loaded) => (Some(loaded.version), Vec::new()),
-                Err(faults) => (None, faults),
+            let (version, faults, warnings) = match load(&path) {
+                Ok(loaded) => (Some(loaded.version), Vec::new(), loaded.warnings),
+                Err(faults) => (None, faults, Vec::new()),
             };
             bad += faults.len();
+            if self.output == Output::Text {
+                warnings.iter().for_each(|warning| print::say(&warning.as_warning()));
+            }
             match (self.output, &version) {
                 (Output::Text, Some(version)) => print::say(&format!("{shown}: in order, version {version}")),
                 (Output::Text, None) => faults.iter().for_each(|fault| print::say(&fault.to_string())),
                 (Output::Json, _) => {}
             }
-            reports.push(serde_json::json!({"path": shown, "version": version, "faults": faults}));
+            reports.push(serde_json::json!({"path": shown, "version": version, "faults": faults, "warnings": warnings}));
         }
         if self.output == Output::Json {
             print::say(&serde_json::Value::Array(reports).to_string());

@@ -3,6 +3,7 @@
 mod check;
 mod diff;
 mod explain;
+mod schema;
 mod simulate;
 mod steps;
 mod test;
@@ -17,6 +18,8 @@ use crate::policies::Fault;
 pub enum Policy {
     /// Say whether policy files are in order, as the service would when it loads them.
     Check(check::Check),
+    Schema(schema::Schema),
+    Reference(schema::Reference),
     Explain(Box<explain::Explain>),
     Test(test::Test),
     Diff(diff::Diff),
@@ -27,6 +30,8 @@ impl Policy {
     pub async fn run(self) -> Outcome {
         match self {
             Self::Check(check) => check.run(),
+            Self::Schema(schema) => schema.run(),
+            Self::Reference(reference) => reference.run(),
             Self::Explain(explain) => explain.run().await,
             Self::Test(test) => test.run(),
             Self::Diff(diff) => diff.run(),

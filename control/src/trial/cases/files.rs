@@ -94,7 +94,7 @@ impl Suite {
     /// Something that is wrong with a field of the file.
     pub fn fault(&self, field: String, why: String) -> Fault {
         let (file, line) = (self.path.display().to_string(), self.places.line(&field));
-        Fault { file, line, field: Some(field), why }
+        Fault { file, line, field: Some(field), why, suggestion: None }
     }
 
     /// The folder that paths in the file are seen from.
@@ -119,5 +119,5 @@ fn beside(path: &Path) -> Result<PathBuf, Fault> {
 }
 
 pub(super) fn fault(path: &Path, why: String) -> Fault {
-    Fault { file: path.display().to_string(), line: None, field: None, why }
+    Fault { file: path.display().to_string(), line: None, field: None, why, suggestion: None }
 }

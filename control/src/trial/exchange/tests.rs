@@ -17,7 +17,7 @@ fn compiled(rules: Value) -> Arc<Runtime> {
         "rules": rules,
     }))
     .unwrap();
-    let loaded = Loaded { policy, version: "v".into(), files: Vec::new() };
+    let loaded = Loaded { policy, version: "v".into(), files: Vec::new(), warnings: Vec::new() };
     runtime(&loaded, Vec::new(), NOW).unwrap()
 }
 

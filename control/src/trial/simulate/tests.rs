@@ -13,7 +13,8 @@ fn compiled(rules: Value, scopes: &str) -> Arc<Runtime> {
         "rules": rules,
     }))
     .unwrap();
-    runtime(&Loaded { policy, version: "v".into(), files: Vec::new() }, Vec::new(), 0).unwrap()
+    runtime(&Loaded { policy, version: "v".into(), files: Vec::new(), warnings: Vec::new() }, Vec::new(), 0)
+        .unwrap()
 }
 
 fn recorded(id: &str, command: &str) -> Recorded {

@@ -203,6 +203,9 @@ fn facts(part: Part) -> Facts<'static> {
         input_strings: &[],
         findings: &[],
         effects: &[],
+        targets: None,
+        offer: None,
+        size: 0,
     }
 }
 
