@@ -71,6 +71,17 @@ fn every_policy_of_the_repository_fits_the_schema_and_names_it() {
 }
 
 #[test]
+fn every_starting_policy_is_in_order_and_its_cases_reach_every_rule() {
+    for name in ["read-only-analyst", "coding-agent", "ci-job", "data-writer"] {
+        let file = format!("policies/{name}.yaml");
+        let path = root().join(&file).display().to_string();
+        let report: Value = read(&sluice(&["policy", "check", "--output", "json", &path]));
+        assert_eq!(report[0]["warnings"], json!([]), "{file}");
+        sluice(&["policy", "test", "--coverage-at-least", "100", &path]);
+    }
+}
+
+#[test]
 fn the_schema_refuses_what_the_reader_refuses() {
     let schema = read(&sluice(&["policy", "schema"]));
     let rule = |more: Value| {

@@ -113,10 +113,10 @@ impl Page<'_> {
         let (about, example) = words(field);
         let _ = write!(self.out, "- **`{name}`**: {kind}; {default}.\n  {}\n", about.replace('\n', "\n  "));
         if let Some(example) = example {
-            let _ = write!(self.out, "  Example: {example}\n");
+            let _ = writeln!(self.out, "  Example: {example}");
         }
         for (value, about) in self.choices(field) {
-            let _ = write!(self.out, "  - `{value}`: {about}\n");
+            let _ = writeln!(self.out, "  - `{value}`: {about}");
         }
     }
 

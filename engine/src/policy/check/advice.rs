@@ -77,10 +77,11 @@ fn groups(policy: &Policy, found: &mut Found) {
 fn unknown_commands(policy: &Policy, found: &mut Found) {
     let stops = |rule: &&Rule| rule.action != Action::Allow && !rule.observe;
     let lists = |rule: &Rule, effect: fn(&Effect) -> bool| rule.when.effects.iter().any(effect);
-    let mut rules = policy.rules.iter().filter(stops);
-    if rules.clone().any(|rule| lists(rule, |effect| *effect == Effect::Unknown)) {
+    // Who only watches them has thought of them.
+    if policy.rules.iter().any(|rule| lists(rule, |effect| *effect == Effect::Unknown)) {
         return;
     }
+    let mut rules = policy.rules.iter().filter(stops);
     let changes = |effect: &Effect| *effect > Effect::Transaction;
     let Some(first) = rules.find(|rule| lists(rule, changes)) else { return };
     let n = policy.rules.iter().position(|rule| std::ptr::eq(rule, first)).unwrap_or_default();
@@ -226,7 +227,7 @@ mod tests {
         );
         assert_eq!(rules(json!([write("a", json!({"observe": true}))])), [""; 0]);
         assert_eq!(rules(json!([write("a", json!({"when": {"effects": ["read"]}}))])), [""; 0]);
-        let unknown = write("b", json!({"when": {"effects": ["unknown"]}}));
+        let unknown = write("b", json!({"when": {"effects": ["unknown"]}, "observe": true}));
         assert_eq!(rules(json!([write("a", json!({})), unknown])), [""; 0]);
     }
 
