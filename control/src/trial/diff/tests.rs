@@ -221,6 +221,17 @@ fn rights_that_are_only_said_in_other_words_are_no_change() {
 }
 
 #[test]
+fn limits_of_callers_who_come_or_go_are_no_news() {
+    for change in [("/bindings/0/groups/-", json!("others")), ("/bindings/0/groups/0", Value::Null)] {
+        let changes = after(&[change]);
+        assert!(
+            !changes.is_empty() && !changes.iter().any(|change| change.what.contains("max_tokens")),
+            "{changes:#?}"
+        );
+    }
+}
+
+#[test]
 fn the_same_change_for_several_callers_is_said_once() {
     let changes = after(&[("/bindings/0/groups", json!(["readers", "a", "b"]))]);
     let scopes = changes.iter().find(|change| change.what.contains("scopes")).unwrap();
