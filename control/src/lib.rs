@@ -22,5 +22,6 @@ pub mod records;
 pub mod serve;
 pub mod store;
 pub mod tokens;
+pub mod trial;
 
 pub use http::{Control, app};

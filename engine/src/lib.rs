@@ -18,4 +18,5 @@ pub mod judge;
 pub mod mask;
 pub mod policy;
 pub mod record;
+pub mod target;
 pub mod wire;

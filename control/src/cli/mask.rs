@@ -1,14 +1,14 @@
 //! `sluice mask`: the filter's masking on standard input.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use sluice_engine::claude::routes::route;
 use sluice_engine::identity::Principal;
 use sluice_engine::judge::{Case, Flow, ReplyStream, Runtime};
@@ -17,6 +17,7 @@ use sluice_engine::policy::bundle::{Bundle, FORMAT};
 use sluice_engine::policy::document::{Masking, Policy, RecordMode};
 use zeroize::Zeroizing;
 
+use super::documents::{Ended, Input, cannot_read, documents, outcome};
 use super::{Failure, Outcome};
 use crate::keys::Keys;
 use crate::policies::load;
@@ -62,17 +63,6 @@ pub struct Mask {
     sse: bool,
 }
 
-/// What comes in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Input {
-    /// JSON lines when the first line that is not empty is an object with a `text`; otherwise text.
-    Auto,
-    /// One document.
-    Text,
-    /// JSON lines.
-    Jsonl,
-}
-
 impl Mask {
     pub fn run(self) -> Outcome {
         let mut masking = self.policy.as_deref().map_or_else(|| Ok(Masking::default()), of_policy)?;
@@ -88,17 +78,10 @@ impl Mask {
             stream(masking, &key, input, output)
         } else {
             let masker = Masker::new(&masking, &*key).map_err(Failure::cannot)?;
-            documents(&masker, self.input, input, output)
+            let mut output = output;
+            documents(self.input, input, |document| write(&masker, document.text, &mut output))
         };
-        match done {
-            // A reader that went away (`| head`) is no failure.
-            Err(Ended::Written(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            Err(Ended::Written(error)) => {
-                Err(Failure::cannot(format!("the output cannot be written: {error}")))
-            }
-            Err(Ended::Failed(failure)) => Err(failure),
-            Ok(()) => Ok(()),
-        }
+        outcome(done)
     }
 }
 
@@ -114,18 +97,6 @@ struct Found<'f> {
     kind: &'f str,
     start: usize,
     end: usize,
-}
-
-/// Why it ended early.
-enum Ended {
-    Written(io::Error),
-    Failed(Failure),
-}
-
-impl From<Failure> for Ended {
-    fn from(failure: Failure) -> Self {
-        Self::Failed(failure)
-    }
 }
 
 fn of_policy(path: &Path) -> Result<Masking, Failure> {
@@ -146,65 +117,6 @@ fn tenant_key(state: Option<&Path>) -> Result<Zeroizing<[u8; 32]>, Failure> {
     getrandom::fill(&mut *key)
         .map_err(|e| Failure::cannot(format!("the system gives no random bytes: {e}")))?;
     Ok(key)
-}
-
-fn cannot_read(error: &io::Error) -> Failure {
-    match error.kind() {
-        io::ErrorKind::InvalidData => {
-            Failure::cannot("the input is not UTF-8 text; convert it first (iconv)")
-        }
-        _ => Failure::cannot(format!("the input cannot be read: {error}")),
-    }
-}
-
-/// Masks one document or many.
-fn documents(
-    masker: &Masker,
-    form: Input,
-    mut input: impl BufRead,
-    mut output: impl Write,
-) -> Result<(), Ended> {
-    let mut first = String::new();
-    let mut number = 0;
-    while first.trim().is_empty() {
-        number += 1;
-        if input.read_line(&mut first).map_err(|e| cannot_read(&e))? == 0 {
-            break;
-        }
-    }
-    // Lines before the first that says something belong to a text.
-    let line = first.lines().last().unwrap_or_default();
-    let lines = match form {
-        Input::Text => false,
-        Input::Jsonl => true,
-        Input::Auto => text_of(line).is_some(),
-    };
-    if !lines {
-        let mut text = first;
-        input.read_to_string(&mut text).map_err(|e| cannot_read(&e))?;
-        return write(masker, &text, &mut output);
-    }
-    let mut line = line.to_owned();
-    loop {
-        if !line.trim().is_empty() {
-            let text = text_of(&line).ok_or_else(|| {
-                Failure::cannot(format!("line {number} of the input is no JSON object with a string `text`; mend it, or say --input text"))
-            })?;
-            write(masker, &text, &mut output)?;
-        }
-        line.clear();
-        number += 1;
-        if input.read_line(&mut line).map_err(|e| cannot_read(&e))? == 0 {
-            return Ok(());
-        }
-    }
-}
-
-fn text_of(line: &str) -> Option<String> {
-    match serde_json::from_str::<Value>(line).ok()?.get_mut("text")?.take() {
-        Value::String(text) => Some(text),
-        _ => None,
-    }
 }
 
 /// Writes the line of one document, at once: whoever waits for it reads it.

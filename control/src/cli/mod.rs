@@ -4,6 +4,8 @@
 //! decision that was refused), and 2 when it could not be asked (wrong arguments, no connection).
 
 mod api;
+mod documents;
+mod effect;
 mod grants;
 mod holds;
 mod keys;
@@ -46,6 +48,9 @@ enum Command {
     #[command(subcommand)]
     Policy(policy::Policy),
     Mask(mask::Mask),
+    /// Say what a command would do: the effect of SQL or shell text, as the filter reads it.
+    #[command(subcommand)]
+    Effect(effect::Effect),
     /// See what waits for a person, and decide it.
     #[command(subcommand)]
     Holds(holds::Holds),
@@ -132,8 +137,9 @@ async fn run(command: Command) -> Outcome {
         Command::Serve(serve) => serve.run().await,
         Command::Token(token) => token.run(),
         Command::Keys(keys) => keys.run(),
-        Command::Policy(policy) => policy.run(),
+        Command::Policy(policy) => policy.run().await,
         Command::Mask(mask) => mask.run(),
+        Command::Effect(effect) => effect.run(),
         Command::Holds(holds) => holds.run().await,
         Command::Grants(grants) => grants.run().await,
         Command::Sessions(sessions) => sessions.run().await,

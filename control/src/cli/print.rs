@@ -17,6 +17,11 @@ impl Paint {
         Self { on: !refused && std::io::stdout().is_terminal() }
     }
 
+    /// No colours.
+    pub fn plain() -> Self {
+        Self { on: false }
+    }
+
     /// Colours on or off, whatever the terminal.
     #[cfg(test)]
     pub fn fixed(on: bool) -> Self {

@@ -80,7 +80,7 @@ impl Replay {
 }
 
 /// Puts the lines of a replay together, in the order in which exchanges began.
-fn exchanges(text: &str) -> Result<Vec<Exchange>, Failure> {
+pub fn exchanges(text: &str) -> Result<Vec<Exchange>, Failure> {
     let mut blocks: HashMap<String, Block> = HashMap::new();
     let mut exchanges: Vec<Exchange> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();

@@ -36,7 +36,7 @@ use zeroize::Zeroizing;
 pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
 pub use problem::Problem;
-pub use records::VerifyAsk;
+pub use records::{Sessions, VerifyAsk};
 
 use crate::holds::Waiters;
 use crate::issuers::Statuses;

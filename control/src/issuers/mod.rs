@@ -20,7 +20,8 @@ use tokio::time::Instant;
 
 use crate::client::Client;
 use crate::policies::Loaded;
-use fetch::{Fetched, fetch, inline};
+pub use fetch::inline;
+use fetch::{Fetched, fetch};
 
 /// The shortest time between two fetches, whatever the issuer says of its keys' freshness.
 const OFTENEST: Duration = Duration::from_secs(30);

@@ -50,7 +50,7 @@ async fn provider() -> Provider {
 
 fn loaded(issuers: Value) -> Arc<Loaded> {
     let policy: Policy = serde_json::from_value(json!({ "issuers": issuers })).unwrap();
-    Arc::new(Loaded { policy, version: String::new(), files: Vec::new() })
+    Arc::new(Loaded { policy, version: String::new(), files: Vec::new(), warnings: Vec::new() })
 }
 
 struct Running {

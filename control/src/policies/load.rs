@@ -1,17 +1,17 @@
 //! Files become a policy, or a message that says which file, line, field and why.
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sluice_engine::mask::Masker;
-use sluice_engine::policy::check::{Problem, check};
+use sluice_engine::policy::check::{advice, check};
 use sluice_engine::policy::document::Policy;
 use sluice_engine::policy::merge::merge;
 
+use super::faults::{Fault, Part, clash, of_masking, place};
+use super::mistakes::{self, Mistake};
 use super::places::Places;
 
 /// The most that all files together may hold: a ConfigMap stops at 1 MiB, a policy of that size is a mistake.
@@ -26,35 +26,8 @@ pub struct Loaded {
     pub version: String,
     /// The files that it came from.
     pub files: Vec<String>,
-}
-
-/// What is wrong with a policy, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Fault {
-    /// The file, or the directory.
-    pub file: String,
-    /// The line, from 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub line: Option<usize>,
-    /// The field, as a dotted path.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
-    /// What is wrong, and what to do.
-    pub why: String,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
-        }
-        if let Some(field) = &self.field {
-            write!(f, ": {field}")?;
-        }
-        write!(f, ": {}", self.why)
-    }
+    /// What is probably not meant, and no reason to refuse it.
+    pub warnings: Vec<Fault>,
 }
 
 /// The files of a policy as they were at one moment.
@@ -64,7 +37,19 @@ pub struct Files {
 }
 
 impl Files {
-    /// Reads a file, or every `*.yaml` and `*.yml` of a directory (none below it, none hidden).
+    /// Reads several paths, of which each is a file or a directory, as one policy.
+    ///
+    /// # Errors
+    /// As [`Files::read`].
+    pub fn read_all<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Result<Self, Fault> {
+        let mut all = Self { files: Vec::new() };
+        for path in paths {
+            all.files.extend(Self::read(path)?.files);
+        }
+        Ok(all)
+    }
+
+    /// Reads a file, or every `*.yaml` and `*.yml` of a directory (none below it, none hidden, and no test cases).
     ///
     /// A ConfigMap mount is swapped as a whole, by a symbolic link `..data`. The link is followed once, so that no
     /// reading mixes two states.
@@ -72,8 +57,13 @@ impl Files {
     /// # Errors
     /// When something cannot be read, or there is nothing.
     pub fn read(path: &Path) -> Result<Self, Fault> {
-        let fault =
-            |at: &Path, why: String| Fault { file: at.display().to_string(), line: None, field: None, why };
+        let fault = |at: &Path, why: String| Fault {
+            file: at.display().to_string(),
+            line: None,
+            field: None,
+            why,
+            suggestion: None,
+        };
         let unreadable = |at: &Path, e: &io::Error| fault(at, format!("cannot be read: {e}"));
         let mut names = Vec::new();
         if fs::metadata(path).map_err(|e| unreadable(path, &e))?.is_dir() {
@@ -81,7 +71,8 @@ impl Files {
             for found in fs::read_dir(&folder).map_err(|e| unreadable(&folder, &e))? {
                 let name = found.map_err(|e| unreadable(&folder, &e))?.file_name();
                 let text = name.to_string_lossy();
-                if !text.starts_with('.') && (text.ends_with(".yaml") || text.ends_with(".yml")) {
+                let yaml = text.ends_with(".yaml") || text.ends_with(".yml");
+                if yaml && !text.starts_with('.') && !is_test(&text) {
                     names.push((path.join(&name), folder.join(&name)));
                 }
             }
@@ -128,32 +119,40 @@ impl Files {
         for (path, bytes) in &self.files {
             match parse(path, bytes) {
                 Ok(part) => parts.push(part),
-                Err(fault) => faults.push(fault),
+                Err(found) => faults.extend(found),
             }
         }
         if !faults.is_empty() {
             return Err(faults);
         }
+        if parts.iter().all(|part| part.policy == Policy::default()) {
+            let file = self.files.first().map(|(path, _)| path.display().to_string()).unwrap_or_default();
+            let why = "it says nothing yet; copy one of the policies that come with Sluice (policies/) to begin with";
+            return Err(vec![Fault { file, line: None, field: None, why: why.into(), suggestion: None }]);
+        }
         let named = parts.iter().map(|part| (part.file.clone(), part.policy.clone())).collect();
-        let policy = merge(named).map_err(|why| {
-            let file = self.files.first().and_then(|(path, _)| path.parent()).unwrap_or(Path::new("."));
-            vec![Fault { file: file.display().to_string(), line: None, field: None, why: why.to_string() }]
-        })?;
+        let policy = merge(named).map_err(|why| vec![clash(&why, &parts)])?;
         let mut problems = check(&policy);
-        // The patterns of `masking.custom` are checked by compiling them; the key does not matter for that.
-        problems.extend(Masker::new(&policy.masking, &[0; 32]).err().map(|error| Problem {
-            field: "masking".into(),
-            why: error.to_string(),
-            suggestion: None,
-        }));
+        if !problems.iter().any(|problem| problem.field.starts_with("masking.")) {
+            // The patterns of `masking.custom` are checked by compiling them; the key does not matter for that.
+            problems.extend(
+                Masker::new(&policy.masking, &[0; 32]).err().map(|error| of_masking(&error, &policy)),
+            );
+        }
         let faults: Vec<Fault> = problems.into_iter().map(|p| place(p, &parts)).collect();
         if !faults.is_empty() {
             return Err(faults);
         }
         let json = serde_json::to_vec(&policy).unwrap_or_default();
         let version = format!("{:x}", Sha256::digest(json));
-        Ok(Loaded { policy, version, files: parts.into_iter().map(|part| part.file).collect() })
+        let warnings = advice(&policy).into_iter().map(|p| place(p, &parts)).collect();
+        Ok(Loaded { policy, version, files: parts.into_iter().map(|part| part.file).collect(), warnings })
     }
+}
+
+/// Whether a file of this name holds cases that test a policy.
+pub fn is_test(name: &str) -> bool {
+    name.ends_with(".test.yaml") || name.ends_with(".test.yml")
 }
 
 /// Reads, merges and checks the policy at a path.
@@ -164,82 +163,48 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Fault>> {
     Files::read(path).map_err(|fault| vec![fault])?.policy()
 }
 
-/// A file that was read.
-struct Part {
-    file: String,
-    policy: Policy,
-    places: Places,
-}
-
-fn parse(path: &Path, bytes: &[u8]) -> Result<Part, Fault> {
+fn parse(path: &Path, bytes: &[u8]) -> Result<Part, Vec<Fault>> {
     let file = path.display().to_string();
-    let text = std::str::from_utf8(bytes).map_err(|e| Fault {
+    let fault = |line: Option<usize>, mistake: Mistake| Fault {
         file: file.clone(),
-        line: None,
-        field: None,
-        why: format!("is not UTF-8 text: {e}"),
+        line,
+        field: mistake.field,
+        why: mistake.why,
+        suggestion: mistake.suggestion,
+    };
+    let text = std::str::from_utf8(bytes).map_err(|e| {
+        let why = format!("is not UTF-8 text: {e}");
+        vec![fault(None, Mistake { field: None, why, suggestion: None })]
     })?;
     let places = Places::of(text);
     // A file of comments alone adds nothing.
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(Part { file, policy: Policy::default(), places });
     }
+    // Keys of issuers are written by others.
+    let empty: Vec<Fault> = places
+        .empty()
+        .filter(|(field, _)| !field.contains(".jwks."))
+        .map(|(field, line)| fault(Some(line), mistakes::empty(field)))
+        .collect();
+    if !empty.is_empty() {
+        return Err(empty);
+    }
     let options = serde_saphyr::options! { with_snippet: false };
     match serde_saphyr::from_str_with_options(text, options) {
         Ok(policy) => Ok(Part { file, policy, places }),
         Err(error) => {
             let at = error.location().map(|l| (l.line() as usize, l.column() as usize));
-            let field = at.and_then(|(line, column)| places.field(line, column)).map(str::to_owned);
+            let field = at.and_then(|(line, column)| places.field(line, column));
             // The line stands in front already.
             let said = error.without_snippet().render();
-            let why = said.split(" at line ").next().unwrap_or_default().to_owned();
-            Err(Fault { file, line: at.map(|(line, _)| line), field, why })
+            let said = said.split(" at line ").next().unwrap_or_default();
+            let mistake = mistakes::explain(said, field, &places);
+            // What is missing belongs to the object, whose last field the reader had come to.
+            let missing = mistake.field.as_deref().filter(|own| field != Some(own));
+            let line = missing.and_then(|own| places.line(own)).or(at.map(|(line, _)| line));
+            Err(vec![fault(line, mistake)])
         }
-    }
-}
-
-/// A problem of the merged policy, traced back to its file. Lists are put together in the order of the files.
-fn place(problem: Problem, parts: &[Part]) -> Fault {
-    let why = match &problem.suggestion {
-        Some(suggestion) => format!("{}; perhaps `{suggestion}`?", problem.why),
-        None => problem.why,
-    };
-    let (list, index, rest) = split(&problem.field);
-    let mut before = 0;
-    for part in parts {
-        let length = match list {
-            "issuers" => part.policy.issuers.len(),
-            "roles" => part.policy.roles.len(),
-            "bindings" => part.policy.bindings.len(),
-            "rules" => part.policy.rules.len(),
-            "commands" => part.policy.commands.len(),
-            _ => 0,
-        };
-        let field = match index {
-            Some(index) if index < before + length => {
-                index.checked_sub(before).map(|own| format!("{list}[{own}]{rest}"))
-            }
-            Some(_) => None,
-            None => part.places.line(list).map(|_| problem.field.clone()),
-        };
-        if let Some(field) = field {
-            let line = part.places.line(&field);
-            return Fault { file: part.file.clone(), line, field: Some(field), why };
-        }
-        before += length;
-    }
-    let file = parts.first().map(|part| part.file.clone()).unwrap_or_default();
-    Fault { file, line: None, field: Some(problem.field), why }
-}
-
-/// `roles[1].scopes[0]` is the list `roles`, the index 1, and `.scopes[0]`; `limits.depth` is `limits` and no index.
-fn split(field: &str) -> (&str, Option<usize>, &str) {
-    let end = field.find(['.', '[']).unwrap_or(field.len());
-    let (list, rest) = field.split_at_checked(end).unwrap_or((field, ""));
-    let indexed = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    match indexed.and_then(|(index, rest)| Some((index.parse().ok()?, rest))) {
-        Some((index, rest)) => (list, Some(index), rest),
-        None => (list, None, rest),
     }
 }
 
@@ -272,6 +237,7 @@ mod tests {
             ("empty.yaml", "# nothing yet\n"),
             (".hidden.yaml", "nonsense: ["),
             ("notes.txt", "nonsense: ["),
+            ("a.test.yaml", "cases: []"),
         ])
         .unwrap();
         let names: Vec<_> = loaded.policy.roles.iter().map(|r| r.name.as_str()).collect();
@@ -280,31 +246,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_has_a_file_a_line_a_field_and_a_reason() {
+    fn what_is_wrong_in_the_merged_policy_is_traced_back_to_its_file() {
         type Case<'a> = (&'a [(&'a str, &'a str)], &'a str, Option<usize>, Option<&'a str>, &'a str);
         let cases: &[Case] = &[
-            (
-                &[("a.yaml", "roles:\n  - name: r\n    scope: [x]\n")],
-                "a.yaml",
-                Some(3),
-                Some("roles[0].scope"),
-                "scope",
-            ),
-            (
-                &[("a.yaml", "roles:\n  - name: r\n    maxTokens: many\n")],
-                "a.yaml",
-                Some(3),
-                Some("roles[0].maxTokens"),
-                "invalid u64",
-            ),
-            (&[("a.yaml", "roles: [\n")], "a.yaml", Some(1), None, "bracket"),
-            (
-                &[("a.yaml", "limits:\n  bundleAge: soon\n")],
-                "a.yaml",
-                Some(2),
-                Some("limits.bundleAge"),
-                "90s, 15m",
-            ),
             (
                 &[
                     ("a.yaml", ROLES),
@@ -325,7 +269,6 @@ mod tests {
                 Some("bindings[0].roles[0]"),
                 "no role `none`",
             ),
-            (&[("a.yaml", "roles: []\nroles: []\n")], "a.yaml", Some(2), None, "uplicate"),
         ];
         for (files, file, line, field, word) in cases {
             let faults = load_files(files).unwrap_err();

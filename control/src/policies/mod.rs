@@ -4,11 +4,20 @@
 //! files ─► load: YAML, merged, checked ─► watch: the last good one ─► publish: + keys, signed ─► long polls
 //! ```
 
+mod faults;
 mod load;
+mod mistakes;
 mod places;
 mod publish;
+mod reference;
 mod watch;
+mod yaml;
 
-pub use load::{Fault, Loaded, load};
+pub(crate) use places::Places;
+
+pub use faults::Fault;
+pub use load::{Files, Loaded, is_test, load};
 pub use publish::{Published, Publisher, Sources, publish};
+pub use reference::reference;
 pub use watch::{Status, watch};
+pub use yaml::read_yaml;

@@ -1,16 +1,22 @@
 //! Where each field of a YAML file stands: for messages that name line and field.
 
-use serde_saphyr::granit_parser::{Event, Parser};
+use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle};
 
 /// A field and where it stands.
+#[derive(Debug, Clone)]
 struct Place {
     /// `roles[1].scopes[0]`.
     path: String,
     line: usize,
     column: usize,
+    /// The text that stands there, where it is one.
+    value: Option<String>,
+    /// Nothing stands there, or `null`.
+    empty: bool,
 }
 
 /// Every field of a file, in the order of writing.
+#[derive(Debug, Clone)]
 pub struct Places(Vec<Place>);
 
 /// A container that is being read.
@@ -39,8 +45,15 @@ impl Places {
                 Event::MappingEnd | Event::SequenceEnd => {
                     stack.pop();
                 }
-                Event::Scalar(value, ..) => {
-                    begin(&mut stack, &mut places, at, Some(&value));
+                Event::Scalar(value, style, ..) => {
+                    let bare = style == ScalarStyle::Plain;
+                    let path = begin(&mut stack, &mut places, at, Some(&value));
+                    // A key has just been put down; a value belongs to the key before it.
+                    let is_key = matches!(stack.last(), Some(Open::Map { key: Some(_), .. }));
+                    if let Some(place) = places.last_mut().filter(|place| !is_key && place.path == path) {
+                        place.empty = bare && matches!(&*value, "" | "~" | "null" | "Null" | "NULL");
+                        place.value = Some(value.into_owned());
+                    }
                 }
                 Event::Alias(_) => {
                     begin(&mut stack, &mut places, at, None);
@@ -61,6 +74,27 @@ impl Places {
             let end = path.rfind(['.', '['])?;
             (path, _) = path.split_at_checked(end)?;
         }
+    }
+
+    /// The text of a field.
+    pub fn value(&self, path: &str) -> Option<&str> {
+        self.0.iter().find(|place| place.path == path)?.value.as_deref()
+    }
+
+    /// Fields with nothing behind them, and their lines.
+    pub fn empty(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.0.iter().filter(|place| place.empty).map(|place| (place.path.as_str(), place.line))
+    }
+
+    /// The line of the second of two objects in a list that have this name.
+    pub fn second(&self, list: &str, name: &str) -> Option<usize> {
+        let is_name = |place: &&Place| {
+            let index = place.path.strip_prefix(list).and_then(|rest| rest.strip_suffix(".name"));
+            index.is_some_and(|index| index.starts_with('[')) && place.value.as_deref() == Some(name)
+        };
+        let mut places = self.0.iter().filter(is_name).map(|place| place.line);
+        let first = places.next();
+        places.next().or(first)
     }
 
     /// The field at a position: the last one that starts at or before it.
@@ -97,7 +131,7 @@ fn begin(
             }
         }
     };
-    places.push(Place { path: path.clone(), line, column });
+    places.push(Place { path: path.clone(), line, column, value: None, empty: false });
     path
 }
 
@@ -120,7 +154,24 @@ mod tests {
             assert_eq!(places.line(path), Some(line), "{path}");
         }
         assert_eq!(places.line("nothing"), None);
+        assert_eq!(places.value("roles[1].scopes[1]"), Some("two"));
+        assert_eq!(places.value("limits.depth"), Some("3"));
+        assert_eq!(places.value("roles"), None);
         assert_eq!(places.field(9, 9), Some("roles[1].scopes[1]"));
         assert_eq!(places.field(10, 18), Some("limits.depth"));
+    }
+
+    #[test]
+    fn what_has_no_value_is_named_and_what_says_nothing_on_purpose_is_not() {
+        let text = "a:\nb: null\nc: ~\nd: ''\ne: []\nf:\n  g:\n  h: x\ni: [~, y]\n";
+        let places = Places::of(text);
+        let empty: Vec<_> = places.empty().collect();
+        assert_eq!(empty, [("a", 1), ("b", 2), ("c", 3), ("f.g", 7), ("i[0]", 9)]);
+    }
+
+    #[test]
+    fn the_second_of_two_names_is_found() {
+        let places = Places::of("roles:\n- name: a\n- name: b\n- scopes: []\n  name: a\n");
+        assert_eq!((places.second("roles", "a"), places.second("roles", "b")), (Some(5), Some(3)));
     }
 }

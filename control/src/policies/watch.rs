@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::watch::Sender;
 
-use super::load::{Fault, Files, Loaded};
+use super::faults::Fault;
+use super::load::{Files, Loaded};
 
 /// How often the files are looked at.
 const EVERY: Duration = Duration::from_millis(500);

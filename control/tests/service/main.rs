@@ -17,4 +17,6 @@ mod records;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod simulate;
+#[cfg(test)]
 mod tokens;

@@ -30,6 +30,7 @@ pub const MAX_STATEMENTS: usize = 512;
 
 /// What a command would do, from the least to the most that it takes to be sure of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Effect {
     /// Only looks.

@@ -6,6 +6,7 @@
 //! one object (compared after its escapes are resolved), half a surrogate pair, nesting beyond a bound.
 
 mod parse;
+mod pointer;
 mod splice;
 mod string;
 

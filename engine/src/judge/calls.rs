@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::digest::Digest;
-use super::{Case, Settled, decision};
+use super::{Case, Settled, decision, reach};
 use crate::claude::units::all_strings;
 use crate::command::{self, Effect};
 use crate::json::{self, JsonError, Kind, Value};
@@ -14,7 +14,7 @@ use crate::record::Decision;
 use crate::wire::HoldAsk;
 
 /// Nesting of JSON inside strings of a tool's input that is looked into.
-const NESTED_DEPTH: u32 = 4;
+pub(super) const NESTED_DEPTH: u32 = 4;
 /// Bytes of a preview that a reviewer gets.
 const PREVIEW: usize = 16 * 1024;
 
@@ -47,8 +47,10 @@ impl Case {
     pub(super) fn call(&mut self, block: Value<'_, '_>, input: Value<'_, '_>) -> Call {
         let tool = &tool_name(block);
         let denied = match block.get("type") {
-            Some(kind) if kind.is("server_tool_use") => self.rights.server_tool(tool).err(),
-            _ => self.rights.tool(tool).err(),
+            Some(kind) if kind.is("server_tool_use") => {
+                self.checked("server_tool", tool, self.rights.server_tool(tool)).err()
+            }
+            _ => self.checked("tool", tool, self.rights.tool(tool)).err(),
         };
         if let Some(denied) = denied {
             self.decisions.push(Decision {
@@ -63,7 +65,8 @@ impl Case {
         let findings = self.kinds(strings.iter().map(AsRef::as_ref));
         let effects: Vec<Effect> = found.effects.iter().copied().collect();
         let runtime = self.runtime.clone();
-        let outcome = runtime.compiled.decide(&Facts {
+        let targets = reach::targets(&runtime.compiled, tool, input);
+        let facts = Facts {
             part: Part::ToolCall,
             route: self.route.name,
             groups: &self.principal.groups,
@@ -73,7 +76,13 @@ impl Case {
             input_strings: &strings,
             findings: &findings.iter().map(String::as_str).collect::<Vec<_>>(),
             effects: &effects,
-        });
+            targets: targets.as_ref(),
+            offer: None,
+            size: input.raw().len(),
+        };
+        self.read_call(block, tool, &effects, &found.told);
+        self.asked(Some(block), &facts);
+        let outcome = runtime.compiled.decide(&facts);
         let noted = |rule: &str, action, observed| Decision {
             part: Some(Part::ToolCall),
             tool: Some(tool.to_owned()),

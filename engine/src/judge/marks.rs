@@ -27,6 +27,7 @@ impl Case {
         for leaf in &unit.leaves {
             let Some(text) = leaf.text() else { continue };
             let edits = self.runtime.masker.edits(&text, direction, &self.profile, &mut self.memory);
+            self.masked(*leaf, &text, &edits);
             if !edits.is_empty() {
                 unit.touched.push(*leaf);
             }
@@ -36,6 +37,7 @@ impl Case {
             match decoded(*document) {
                 Some(text) => {
                     let edits = self.runtime.masker.edits(&text, direction, &self.profile, &mut self.memory);
+                    self.masked(*document, &text, &edits);
                     splice_encoded(*document, &text, &edits, splices);
                 }
                 None => unit.media += 1,
@@ -48,6 +50,7 @@ impl Case {
         for value in strings {
             let Some(text) = value.text() else { continue };
             let edits = self.runtime.masker.restore(&text, &mut self.memory);
+            self.restored(*value, edits.len());
             splice(*value, &edits, splices);
         }
     }

@@ -15,21 +15,28 @@
 
 mod calls;
 mod digest;
+mod follow;
+mod head;
 mod lines;
 mod marks;
+mod reach;
 mod reply;
 mod request;
 mod runtime;
 mod stream;
+mod trace;
 mod transcript;
+mod whole;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+pub use head::{undecided, unencoded};
 pub use reply::Replied;
 pub use request::Judged;
 pub use runtime::{Runtime, RuntimeError};
 pub use stream::{Flow, ReplyStream};
+pub use trace::{Looked, Step};
 
 use crate::claude::error::ErrorKind;
 use crate::claude::routes::Route;
@@ -89,6 +96,7 @@ pub struct Case {
     decisions: Vec<Decision>,
     usage: Option<Usage>,
     stop_reason: Option<String>,
+    trace: trace::Trace,
 }
 
 impl Case {
@@ -128,6 +136,7 @@ impl Case {
             decisions: Vec::new(),
             usage: None,
             stop_reason: None,
+            trace: trace::Trace::default(),
         };
         if let Err(refusal) = &allowed {
             case.note(refusal);

@@ -1,21 +1,19 @@
 //! A request body: read, limited, masked, judged.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 
-use super::calls::lengthen;
 use super::digest::Digest;
+use super::follow::{About, Covers, Held};
 use super::marks::decoded;
-use super::{Case, Refusal, Settled, decision};
+use super::{Case, Refusal};
 use crate::claude::error::ErrorKind;
 use crate::claude::routes::Kind as BodyKind;
 use crate::claude::units::{self, Unit};
 use crate::json::{self, Doc, Kind, Splices, Value};
 use crate::mask::Direction;
-use crate::policy::document::{Action, MaskMode, MediaAction, RecordMode};
+use crate::policy::document::{MaskMode, MediaAction, RecordMode};
 use crate::policy::rights::undated;
 use crate::policy::rule::{CompiledRule, Facts};
-use crate::record::Decision;
 use crate::wire::HoldAsk;
 
 /// What was found about a request.
@@ -35,23 +33,6 @@ impl Judged {
     fn refused(refusal: Refusal) -> Self {
         Self { refusal: Some(refusal), holds: Vec::new(), body: None, recorded: None }
     }
-}
-
-/// What is held of one request, while its units are judged.
-#[derive(Default)]
-struct Held {
-    /// Index of the last message that the model wrote.
-    last_reply: Option<usize>,
-    /// The request's key under each rule that holds something of it: a digest of the whole request, made once.
-    keys: HashMap<String, String>,
-    waiting: Vec<Waiting>,
-}
-
-/// A question about one or more units.
-struct Waiting {
-    ask: HoldAsk,
-    /// The last message among them.
-    message: Option<usize>,
 }
 
 /// The body of a request, or of each request in a batch.
@@ -90,10 +71,10 @@ impl Case {
             Ok(_) => return Judged::refused(unreadable("the body is not a JSON object")),
             Err(why) => return Judged::refused(unreadable(&format!("the body cannot be read: {why}"))),
         };
-        self.judge_doc(&doc, body)
+        self.judge_doc(&doc, body, betas)
     }
 
-    fn judge_doc(&mut self, doc: &Doc<'_>, body: &[u8]) -> Judged {
+    fn judge_doc(&mut self, doc: &Doc<'_>, body: &[u8], betas: &[String]) -> Judged {
         let mut params = self.params(doc.root());
         for request in params.iter().filter(|request| !request.around) {
             if let Err(refusal) = self.check_limits(request.root) {
@@ -110,13 +91,17 @@ impl Case {
         let mut holds = Vec::new();
         for request in &params {
             let mut held = Held { last_reply: last_reply(request.root), ..Held::default() };
+            if refusal.is_none() && !request.around {
+                refusal = self.judge_whole(request.root, betas, &mut held);
+            }
             for unit in &request.units {
                 if refusal.is_none() {
                     refusal = self.judge_unit(request.root, unit, &mut held);
                 }
             }
             holds.extend(held.waiting.into_iter().map(|waiting| {
-                let thread = self.thread_key(&waiting.ask.rule, request.root, waiting.message);
+                let of_conversation = || self.thread_key(&waiting.ask.rule, request.root, waiting.message);
+                let thread = waiting.thread.clone().unwrap_or_else(of_conversation);
                 HoldAsk { thread, ..waiting.ask }
             }));
         }
@@ -187,7 +172,7 @@ impl Case {
         let values =
             betas.iter().flat_map(|header| header.split(',')).map(str::trim).filter(|beta| !beta.is_empty());
         for beta in values {
-            self.rights.beta(beta).map_err(|denied| Refusal::denied(&denied))?;
+            self.checked("beta", beta, self.rights.beta(beta)).map_err(|denied| Refusal::denied(&denied))?;
         }
         Ok(())
     }
@@ -199,38 +184,64 @@ impl Case {
         }
         let model =
             root.str("model").ok_or_else(|| unreadable("`model` is missing; name the model to use"))?;
-        self.rights.model(&model).map_err(|denied| Refusal::denied(&denied))?;
+        self.check_model(&model)?;
         for tool in root.get("tools").into_iter().flat_map(Value::items) {
             self.check_tool(tool)?;
         }
         for server in root.get("mcp_servers").into_iter().flat_map(Value::items) {
             let url =
                 server.str("url").ok_or_else(|| unreadable("an entry of `mcp_servers` has no `url`"))?;
-            self.rights.mcp_server(&url).map_err(|denied| Refusal::denied(&denied))?;
+            self.checked("mcp_server", &url, self.rights.mcp_server(&url))
+                .map_err(|denied| Refusal::denied(&denied))?;
         }
         for field in ["betas", "anthropic_beta"] {
             let betas = all_strings_of(root.get(field));
             self.check_betas(&betas)?;
         }
         let budget = root.get("thinking").and_then(|thinking| thinking.get("budget_tokens"));
-        within("max_tokens", "max_tokens", root.get("max_tokens"), self.rights.max_tokens())?;
-        within("thinking_budget", "thinking.budget_tokens", budget, self.rights.thinking_budget())
+        let (most, role) = (self.rights.max_tokens(), || self.rights.max_tokens_role());
+        self.within("max_tokens", "max_tokens", root.get("max_tokens"), most, role)?;
+        let (most, role) = (self.rights.thinking_budget(), || self.rights.thinking_budget_role());
+        self.within("thinking_budget", "thinking.budget_tokens", budget, most, role)
+    }
+
+    fn check_model(&self, model: &str) -> Result<(), Refusal> {
+        self.checked("model", model, self.rights.model(model)).map_err(|denied| Refusal::denied(&denied))
+    }
+
+    /// Compares a number in the body with what the roles allow; `role`: the one that gives the limit.
+    fn within<'c>(
+        &'c self,
+        rule: &str,
+        field: &'static str,
+        value: Option<Value<'_, '_>>,
+        limit: Option<u64>,
+        role: impl Fn() -> Option<&'c str>,
+    ) -> Result<(), Refusal> {
+        let answer = within(rule, field, value, limit);
+        if let Some(value) = value {
+            self.limited(field, value, limit, role, answer.is_ok());
+        }
+        answer
     }
 
     fn check_tool(&self, tool: Value<'_, '_>) -> Result<(), Refusal> {
         // A tool that runs at the provider can name a model of its own (the advisor).
         if let Some(model) = tool.str("model") {
-            self.rights.model(&model).map_err(|denied| Refusal::denied(&denied))?;
+            self.check_model(&model)?;
         }
         let kind = tool.str("type").unwrap_or(Cow::Borrowed("custom"));
         match undated(&kind) {
             "custom" | "bash" | "text_editor" | "computer" | "memory" => {
                 let name = tool.str("name").ok_or_else(|| unreadable("a tool has no `name`"))?;
-                self.rights.tool(&name).map_err(|denied| Refusal::denied(&denied))
+                self.checked("tool", &name, self.rights.tool(&name))
+                    .map_err(|denied| Refusal::denied(&denied))
             }
             // Its server stands in `mcp_servers`, where its URL is checked.
             "mcp_toolset" => Ok(()),
-            _ => self.rights.server_tool(&kind).map_err(|denied| Refusal::denied(&denied)),
+            _ => self
+                .checked("server_tool", &kind, self.rights.server_tool(&kind))
+                .map_err(|denied| Refusal::denied(&denied)),
         }
     }
 
@@ -267,7 +278,7 @@ impl Case {
         let findings = self.kinds(texts.iter().map(String::as_str));
         // Each request of a batch names its own model.
         let model = root.str("model");
-        let outcome = runtime.compiled.decide(&Facts {
+        let facts = Facts {
             part,
             route: self.route.name,
             groups: &self.principal.groups,
@@ -277,42 +288,17 @@ impl Case {
             input_strings: &[],
             findings: &findings.iter().map(String::as_str).collect::<Vec<_>>(),
             effects: &[],
-        });
-        let noted = |rule: &CompiledRule, action, observed| Decision {
-            part: Some(part),
-            tool: unit.tool.as_deref().map(str::to_owned),
-            observed,
-            ..decision(&rule.name, action)
+            targets: None,
+            offer: None,
+            size: text.len(),
         };
-        self.decisions.extend(outcome.observed.iter().map(|rule| noted(rule, rule.action, true)));
-        let rule = outcome.rule?;
-        match outcome.action {
-            Action::Allow => self.decisions.push(noted(rule, Action::Allow, false)),
-            Action::Deny => {
-                let message = format!("rule `{}` refused this request: {}", rule.name, rule.message);
-                return Some(Refusal::new(ErrorKind::Permission, &rule.name, message));
-            }
-            Action::Hold => {
-                for rule in outcome.holds {
-                    let key =
-                        held.keys.entry(rule.name.clone()).or_insert_with(|| self.request_key(rule, root));
-                    let key = key.clone();
-                    match self.settled.get(&key) {
-                        Some(Settled::Approved) => {}
-                        Some(Settled::Refused(_)) => return self.refused(&key, &rule.name),
-                        None => {
-                            let mut ask = self.ask(rule, part, key, self.recorded_text(&text));
-                            ask.model = model.as_deref().map(|model| self.recorded_text(model));
-                            ask.tool = unit.tool.as_deref().map(|tool| self.recorded_text(tool));
-                            if held.add(ask, unit.message) {
-                                self.decisions.push(noted(rule, Action::Hold, false));
-                            }
-                        }
-                    }
-                }
-            }
-        }
-        None
+        self.asked(unit.leaves.first().or(unit.encoded.first()).copied(), &facts);
+        let outcome = runtime.compiled.decide(&facts);
+        let about = About { part, root, tool: unit.tool.as_deref(), message: unit.message };
+        let preview = |case: &Self| case.recorded_text(&text);
+        let covers =
+            |case: &Self, rule: &CompiledRule| Covers::Conversation { key: case.request_key(rule, root) };
+        self.follow(&outcome, &about, held, preview, covers)
     }
 
     /// One key for the same request by the same person, whatever `stream`, `max_tokens` and cache marks say:
@@ -337,39 +323,12 @@ impl Case {
         digest.hex()
     }
 
-    fn hold_digest(&self, purpose: &str, rule: &str) -> Digest {
+    pub(super) fn hold_digest(&self, purpose: &str, rule: &str) -> Digest {
         let mut digest = Digest::of(purpose);
         for text in [self.route.name, &self.principal.issuer, &self.principal.subject, rule] {
             digest.text(text);
         }
         digest
-    }
-}
-
-impl Held {
-    /// Adds what a rule holds; says whether it is a question of its own.
-    ///
-    /// One approval of the request covers all that is new in it, so its reviewer sees all of it. An approval of an
-    /// earlier turn covers what stood there and nothing else; it is looked up by the last message held, whose
-    /// thread has those before it in it, and apart from it by the system text, which may have changed since.
-    fn add(&mut self, mut ask: HoldAsk, message: Option<usize>) -> bool {
-        ask.history = self.last_reply.is_some_and(|reply| message.is_none_or(|own| own < reply));
-        let same = |other: &&mut Waiting| {
-            let (one, two) = (&other.ask, &ask);
-            let place = !ask.history || other.message.is_some() == message.is_some();
-            one.key == two.key && one.history == two.history && place
-        };
-        match self.waiting.iter_mut().find(same) {
-            Some(other) => {
-                other.message = other.message.max(message);
-                lengthen(&mut other.ask.preview, &ask.preview);
-                false
-            }
-            None => {
-                self.waiting.push(Waiting { ask, message });
-                true
-            }
-        }
     }
 }
 

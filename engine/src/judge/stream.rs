@@ -138,6 +138,11 @@ impl ReplyStream {
         self.advance(case, out)
     }
 
+    /// The whole message as the client got it; `None` when nothing of one left.
+    pub fn message(&self) -> Option<serde_json::Value> {
+        self.transcript.message()
+    }
+
     /// The whole message as the client got it, masked for the record.
     pub fn recorded(&self, case: &mut Case) -> Option<String> {
         let message = self.transcript.message()?;
@@ -199,6 +204,7 @@ impl ReplyStream {
             return Err(Unreadable("an event has two types"));
         }
         let index = root.get("index").and_then(Value::as_u64);
+        case.base(|| index.map(|index| format!("/content/{index}")).unwrap_or_default());
         match (kind.as_ref(), index) {
             ("content_block_start", Some(index)) => self.start(case, index, event, root, out)?,
             ("content_block_delta", Some(index)) => self.delta(case, index, event, root, out)?,

@@ -1,9 +1,12 @@
 //! Cases from the caller's principal to the last byte of the reply.
 
 mod evasions;
+mod reach;
 mod replies;
 mod requests;
 mod streams;
+mod traces;
+mod whole;
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 /// What becomes of a character.
 #[derive(PartialEq, Eq)]
-pub(super) enum Fold {
+pub(crate) enum Fold {
     /// Nothing.
     Same,
     /// It is dropped.
@@ -13,7 +13,7 @@ pub(super) enum Fold {
 
 /// Unicode 16.0: compatibility forms of ASCII (Halfwidth and Fullwidth Forms, Small Form Variants, Mathematical
 /// Alphanumeric Symbols), decimal digits of common scripts, spaces (Zs), dashes (Pd), default-ignorables.
-pub(super) fn fold(char: char) -> Fold {
+pub(crate) fn fold(char: char) -> Fold {
     let code = char as u32;
     let offset = |from: u32, to: u8| match u8::try_from(code - from) {
         Ok(step) => Fold::To(to + step),

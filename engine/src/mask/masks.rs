@@ -61,6 +61,11 @@ impl Kinds {
         self.list.get(index).map(|(name, style)| (name, *style))
     }
 
+    /// Names and styles.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, MaskStyle)> {
+        self.list.iter().map(|(name, style)| (name.as_ref(), *style))
+    }
+
     /// The names.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.list.iter().map(|(name, _)| name.as_ref())

@@ -18,7 +18,7 @@ mod custom;
 mod detect;
 mod error;
 mod escapes;
-mod fold;
+pub(crate) mod fold;
 mod kinds;
 mod masks;
 mod memory;
@@ -179,6 +179,17 @@ impl Masker {
     pub fn profile(&self, unmasked: &[String]) -> Profile {
         let exempt = |kind: &str| unmasked.iter().any(|pattern| kinds::glob(pattern, kind));
         Profile { exempt: self.scanner.kinds().names().map(exempt).collect() }
+    }
+
+    /// Whether findings of a kind are masked for a caller with this profile.
+    pub fn masks(&self, kind: &str, profile: &Profile) -> bool {
+        let kind = self.scanner.kinds().index(kind);
+        self.mode == MaskMode::Enforce && kind.is_some_and(|kind| !profile.exempts(kind))
+    }
+
+    /// The kinds that are looked for, and what takes the place of each.
+    pub fn kinds(&self) -> impl Iterator<Item = (&str, MaskStyle)> {
+        self.scanner.kinds().iter()
     }
 
     /// All findings in decoded text, in order, not overlapping. Empty when masking is off.

@@ -1,17 +1,21 @@
 //! What is wrong with a policy, where, and what to do about it.
 
+mod advice;
 mod grants;
 mod issuers;
+mod kinds;
 mod nearest;
 mod roles;
 mod rules;
 
 use std::fmt;
 
+pub use advice::advice;
+pub use nearest::nearest;
+
 use super::document::Policy;
 use super::glob::Glob;
 use super::pattern::Patterns;
-use nearest::nearest;
 
 /// Longest name of an issuer, role, binding or rule, in bytes: it stands in messages and records.
 const MAX_NAME: usize = 100;
@@ -97,6 +101,15 @@ impl Found {
         }
     }
 
+    /// Every text is a glob of a kind of its own.
+    fn each<G>(&mut self, list: &str, texts: &[String], one: impl Fn(&str) -> Result<G, String>) {
+        for (n, text) in texts.iter().enumerate() {
+            if let Err(why) = one(text) {
+                self.add(format!("{list}[{n}]"), why);
+            }
+        }
+    }
+
     /// Every text is a glob that fits at least one of the known names.
     fn known(&mut self, list: &str, what: &str, texts: &[String], known: &[&str]) {
         for (n, text) in texts.iter().enumerate() {
@@ -113,11 +126,7 @@ impl Found {
 }
 
 fn check_masking(policy: &Policy, found: &mut Found) {
-    for kind in policy.masking.kinds.keys() {
-        if let Err(why) = Glob::new(kind) {
-            found.add(format!("masking.kinds.{kind}"), why.to_string());
-        }
-    }
+    kinds::check(policy, found);
     let custom = &policy.masking.custom;
     found.names("masking.custom", custom.iter().map(|pattern| &pattern.name));
     for (n, pattern) in custom.iter().enumerate() {
@@ -133,11 +142,22 @@ fn check_masking(policy: &Policy, found: &mut Found) {
 }
 
 fn check_commands(policy: &Policy, found: &mut Found) {
-    for (n, entry) in policy.commands.iter().enumerate() {
-        found.globs(&format!("commands[{n}].tools"), &entry.tools);
-        for (list, empty) in [("tools", entry.tools.is_empty()), ("fields", entry.fields.is_empty())] {
+    let commands = policy.commands.iter().map(|entry| (&entry.tools, &entry.fields));
+    check_fields("commands", commands, found);
+    check_fields("paths", policy.paths.iter().map(|entry| (&entry.tools, &entry.fields)), found);
+    check_fields("urls", policy.urls.iter().map(|entry| (&entry.tools, &entry.fields)), found);
+}
+
+fn check_fields<'p>(
+    place: &str,
+    entries: impl Iterator<Item = (&'p Vec<String>, &'p Vec<String>)>,
+    found: &mut Found,
+) {
+    for (n, (tools, fields)) in entries.enumerate() {
+        found.globs(&format!("{place}[{n}].tools"), tools);
+        for (list, empty) in [("tools", tools.is_empty()), ("fields", fields.is_empty())] {
             if empty {
-                found.add(format!("commands[{n}].{list}"), "it is empty, and so the entry never applies");
+                found.add(format!("{place}[{n}].{list}"), "it is empty, and so the entry never applies");
             }
         }
     }

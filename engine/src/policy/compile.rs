@@ -1,10 +1,15 @@
 //! The bundle in the form in which requests are judged by it.
 
+mod explain;
+
 use std::sync::Arc;
+
+pub use explain::Given;
 
 use super::bundle::{Bundle, Grant};
 use super::command::Commands;
 use super::document::{Action, Binding, Language, Part};
+use super::field::Fields;
 use super::pattern::Patterns;
 use super::rights::{CompiledRole, Rights};
 use super::rule::{CompiledRule, Facts, Outcome};
@@ -31,6 +36,8 @@ pub struct Compiled {
     texts: Patterns,
     inputs: Patterns,
     commands: Commands,
+    paths: Fields,
+    urls: Fields,
 }
 
 impl Compiled {
@@ -80,6 +87,8 @@ impl Compiled {
             texts: patterns("rules[].when.text", &texts)?,
             inputs: patterns("rules[].when.input", &inputs)?,
             commands: Commands::new(&policy.commands).map_err(wrong)?,
+            paths: Fields::paths(&policy.paths).map_err(wrong)?,
+            urls: Fields::urls(&policy.urls).map_err(wrong)?,
         })
     }
 
@@ -131,6 +140,11 @@ impl Compiled {
         self.rules.iter().any(CompiledRule::asks_for_findings)
     }
 
+    /// Whether any rule asks which files or hosts a tool call names.
+    pub fn asks_for_targets(&self) -> bool {
+        self.rules.iter().any(CompiledRule::asks_for_targets)
+    }
+
     /// What the rules say about a part of an exchange: deny before hold before allow, and the first in order among
     /// equals names itself. A text is read once, whatever the number of rules.
     pub fn decide(&self, facts: &Facts<'_>) -> Outcome<'_> {
@@ -157,6 +171,16 @@ impl Compiled {
     /// How the text of a field in a tool's input is read, at whatever depth it stands; `None`: not a command.
     pub fn command_language(&self, tool: &str, field: &str) -> Option<Language> {
         self.commands.language(tool, field)
+    }
+
+    /// Whether a field in a tool's input holds paths of files, at whatever depth it stands.
+    pub fn holds_paths(&self, tool: &str, field: &str) -> bool {
+        self.paths.holds(tool, field)
+    }
+
+    /// Whether a field in a tool's input holds URLs or hosts, at whatever depth it stands.
+    pub fn holds_urls(&self, tool: &str, field: &str) -> bool {
+        self.urls.holds(tool, field)
     }
 }
 

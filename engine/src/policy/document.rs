@@ -13,63 +13,94 @@ use serde::{Deserialize, Serialize};
 pub use duration::Duration;
 pub use grants::Grantable;
 pub use masking::{CustomPattern, MaskMode, MaskStyle, Masking, MediaAction, ToolInputMasking, Validator};
-pub use rules::{Action, Approval, CommandField, Language, Part, Rule, When};
+pub use rules::{Action, Approval, CommandField, Language, Part, Rule, ToolFields, When};
 
-/// A whole policy, possibly merged from several files.
+/// What agents may do through Sluice: a file, or a directory of files that are put together.
+///
+/// Every field may be left out. A field that is not known is an error: a misspelt restriction must not silently vanish.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Policy {
-    /// Who may issue the tokens that callers present.
+    /// Who may issue the tokens that callers present. At least one.
     pub issuers: Vec<Issuer>,
-    /// What a caller with the role may do.
+    /// What callers with a role may do. What no role gives is refused.
     pub roles: Vec<Role>,
     /// Which groups and subjects have which roles.
     pub bindings: Vec<Binding>,
     /// Rights with an end that people may ask for.
     pub grants: Vec<Grantable>,
-    /// What is masked, and how.
+    /// What is masked in requests and replies, and how.
     pub masking: Masking,
-    /// What is denied or held beyond what roles say, in order of writing.
+    /// What is denied or held beyond what roles say. Of the rules that match, the most restrictive decides: deny, then
+    /// hold, then allow; among equals the first one written gives its name. Several files: in the order of their names.
     pub rules: Vec<Rule>,
-    /// Which fields of which tools hold commands; added in front of the defaults.
+    /// Which fields of which tools hold commands; looked at before the built-in ones. Built in: `command` of Bash and the
+    /// other shell tools, and `query`, `sql`, `statement`, `command`, `cmd`, `script` of MCP tools and of tools with `sql`,
+    /// `query` or `database` in their names.
     pub commands: Vec<CommandField>,
+    /// Which fields of which tools hold paths of files, beside the built-in ones: for every tool `path`, `file_path`,
+    /// `filename`, `notebook_path`, `source`, `destination`, `directory`, `cwd` and the like.
+    pub paths: Vec<ToolFields>,
+    /// Which fields of which tools hold URLs or hosts, beside the built-in ones: for every tool `url`, `uri`, `href`,
+    /// `endpoint`, `host`, `domain`, `webhook_url` and the like.
+    pub urls: Vec<ToolFields>,
     /// What is recorded, and when.
     pub recording: Recording,
-    /// Settings of the enforcement point itself.
+    /// Sizes and ages that the enforcement point itself keeps to.
     pub limits: Limits,
-    /// Who may use control itself.
+    /// Who may use the control service itself. Who may approve a hold stands in each rule.
     pub access: Access,
 }
 
 /// Which groups may use what in control. No right includes another; who may approve stands in each rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Access {
-    /// May read sessions and records, replay and export them.
+    /// Groups (exact) whose members may read sessions and records, replay, verify and export them.
+    ///
+    /// Example: `[security-audit]`
     pub auditors: Vec<String>,
-    /// May see the state of the service and its sidecars.
+    /// Groups whose members may see the state of the service and its sidecars.
+    ///
+    /// Example: `[platform-on-call]`
     pub operators: Vec<String>,
-    /// May propose policy.
+    /// Groups whose members may propose policy.
+    ///
+    /// Example: `[policy-authors]`
     pub authors: Vec<String>,
 }
 
 /// An issuer of tokens: an OIDC provider, or control itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Issuer {
-    /// Name used in rules, records and messages.
+    /// Name by which bindings, records and messages call it. Given once.
+    ///
+    /// Example: `corp`
     pub name: String,
-    /// The exact `iss` claim; also the base of OIDC discovery.
+    /// The exact `iss` claim of its tokens; also the base of OIDC discovery.
+    ///
+    /// Example: `https://login.example.com`
     pub issuer: String,
     /// Accepted `aud` values; a token must carry at least one of them.
+    ///
+    /// Example: `[sluice]`
     pub audiences: Vec<String>,
-    /// Where the keys come from. Absent: OIDC discovery below `issuer`.
+    /// Where its public keys come from.
+    ///
+    /// Example: `{ jwksUri: https://login.example.com/keys }`
     #[serde(default)]
     pub keys: KeySource,
     /// Where subject, groups and scopes stand among the claims.
     #[serde(default)]
     pub claims: ClaimPaths,
-    /// The longest life (`exp` seen from now) that a token may have. Tokens without an end are always refused.
+    /// The longest that a token may still live (`exp` seen from now); at most `30d`. Tokens without an end are always
+    /// refused.
+    ///
+    /// Example: `12h`
     #[serde(default = "Issuer::default_max_lifetime")]
     pub max_lifetime: Duration,
 }
@@ -83,6 +114,7 @@ impl Issuer {
 
 /// Where an issuer's public keys come from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum KeySource {
     /// `{issuer}/.well-known/openid-configuration`, fetched by control.
@@ -96,18 +128,25 @@ pub enum KeySource {
     Control,
 }
 
-/// Dotted paths into the claims, for example `realm_access.roles`. A path is tried as one literal claim name
-/// first, so that names with dots (`https://example.com/groups`) work as they are.
+/// Where things stand among a token's claims: dotted paths, as in `realm_access.roles`. A path is tried as the name of
+/// one claim first, so that names with dots (`https://example.com/groups`) work as they are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ClaimPaths {
-    /// Who it is. Default `sub`.
+    /// Who it is.
+    ///
+    /// Example: `email`
     pub subject: String,
-    /// The groups: an array of strings, or one string. Default `groups`.
+    /// The groups: a list of texts, or one text.
+    ///
+    /// Example: `realm_access.roles`
     pub groups: String,
-    /// The scopes: an array, or a space-separated string. Default `scope`. Absent from the token: no narrowing.
-    /// The scopes of OpenID Connect itself (`openid`, `profile`, `email`, ...) are passed over, and a token that
-    /// carries only those is not narrowed.
+    /// The scopes: a list, or one text with spaces between. Where a token carries any, they narrow what the roles give;
+    /// where it carries none, or only those of OpenID Connect itself (`openid`, `profile`, `email`, ...), the roles alone
+    /// decide.
+    ///
+    /// Example: `scp`
     pub scopes: String,
 }
 
@@ -119,88 +158,137 @@ impl Default for ClaimPaths {
 
 /// What a caller may do. The roles of a caller add up; any `deny` among them wins.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Role {
-    /// Name used in bindings.
+    /// Name by which bindings call it. Given once.
+    ///
+    /// Example: `analyst`
     pub name: String,
-    /// Scopes, as globs over scope names (`messages.create`, `batches.*`).
+    /// API endpoints, as globs over scope names. An endpoint that no role of the caller gives is refused.
+    ///
+    /// Example: `[messages.create, models.read, "batches.*"]`
     pub scopes: Vec<String>,
-    /// Model names, as globs. Empty: none.
+    /// Models, as globs over their names. Empty: none.
+    ///
+    /// Example: `["claude-sonnet-*", "claude-haiku-*"]`
     pub models: Vec<String>,
-    /// Tools that may be offered to the model and called by it.
+    /// Tools that may be offered to the model and called by it, by name; those of MCP servers are called
+    /// `mcp__SERVER__TOOL`. No `allow`: all.
+    ///
+    /// Example: `{ allow: [Read, Grep, "mcp__warehouse__*"], deny: [mcp__warehouse__admin] }`
     pub tools: AllowDeny,
-    /// Tools that run at the provider (`web_search`, `code_execution`, ...), by type name, with or without its date.
-    /// Default: none.
+    /// Tools that run at the provider, by type, with or without its date. No `allow`: none.
+    ///
+    /// Example: `{ allow: [web_search, web_fetch] }`
     pub server_tools: AllowDeny,
-    /// MCP servers, as globs over their URLs (`https://*.example.com/mcp`); a `*` in the host does not reach over
-    /// a slash, and without a path any path fits. Default: none.
+    /// MCP servers that the provider may call, as globs over their URLs. A `*` in the host does not reach over a slash;
+    /// without a path any path fits. No `allow`: none.
+    ///
+    /// Example: `{ allow: ["https://*.example.com/mcp"] }`
     pub mcp_servers: AllowDeny,
-    /// `anthropic-beta` values. Default: all.
+    /// `anthropic-beta` values. No `allow`: all; clients send new ones every week, so prefer `deny`.
+    ///
+    /// Example: `{ deny: ["computer-use-*"] }`
     pub betas: AllowDeny,
-    /// Largest `max_tokens`. Absent: no limit.
+    /// Largest `max_tokens`. Absent: no limit. Of several roles the largest counts.
+    ///
+    /// Example: `32000`
     pub max_tokens: Option<u64>,
-    /// Largest `thinking.budget_tokens`. Absent: no limit. Adaptive thinking has no budget of its own; `maxTokens` bounds it.
+    /// Largest `thinking.budget_tokens`. Absent: no limit. Adaptive thinking has no budget of its own; `maxTokens` bounds
+    /// it.
+    ///
+    /// Example: `16000`
     pub thinking_budget: Option<u64>,
-    /// Finding kinds that are not masked for holders of this role.
+    /// Finding kinds (globs) that holders of this role see and send as they are.
+    ///
+    /// Example: `[email, phone]`
     pub unmasked: Vec<String>,
 }
 
 /// Two lists of globs. Something is allowed when an `allow` matches and no `deny` does.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct AllowDeny {
-    /// Absent: the field's default (see where it is used). Empty: nothing.
+    /// What is allowed, as globs. Absent: what the field says. Empty: nothing.
+    ///
+    /// Example: `[Read, "mcp__warehouse__*"]`
     pub allow: Option<Vec<String>>,
-    /// Wins over `allow`, also over that of other roles.
+    /// What is not, as globs. Wins over `allow`, also over that of other roles.
+    ///
+    /// Example: `["mcp__production__*"]`
     pub deny: Vec<String>,
 }
 
 /// Gives roles to groups and subjects.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Binding {
-    /// Name, for merging and messages.
+    /// Name for merging and messages. Given once.
+    ///
+    /// Example: `analysts`
     pub name: String,
-    /// Groups that get the roles (exact).
+    /// Groups that get the roles, exactly as the token names them.
+    ///
+    /// Example: `[data-analysts]`
     pub groups: Vec<String>,
-    /// Subjects that get the roles (exact).
+    /// Subjects that get the roles, exactly as the token names them.
+    ///
+    /// Example: `[ci@example.com]`
     pub subjects: Vec<String>,
-    /// Only principals of this issuer (by name). Absent: of any.
+    /// Only for tokens of this issuer (by its name here). Absent: of any.
+    ///
+    /// Example: `corp`
     pub issuer: Option<String>,
-    /// Roles by name.
+    /// The roles, by name. A caller's roles add up; any `deny` among them wins.
+    ///
+    /// Example: `[analyst]`
     pub roles: Vec<String>,
 }
 
 /// What is recorded, and when.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Recording {
-    /// When the record is written.
+    /// When the record of an exchange is written.
+    ///
+    /// Example: `before-forward`
     pub mode: RecordMode,
 }
 
 /// When the record of an exchange is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RecordMode {
-    /// Durably before the request goes upstream; control away: 503.
+    /// Durably before the request goes to the model; while control is away, requests are refused (503).
     BeforeForward,
-    /// Queued in the filter and sent in batches; the queue full: 503.
+    /// Queued in the filter and sent in batches; when the queue is full, requests are refused (503).
     #[default]
     Background,
     /// Not at all.
     Off,
 }
 
-/// Settings of the enforcement point itself.
+/// Sizes and ages that the enforcement point itself keeps to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Limits {
-    /// Largest request body. Default 32 MB, the API's own limit.
+    /// Largest request body, in bytes; a larger one is refused (413). The default is the API's own limit.
+    ///
+    /// Example: `8388608`
     pub body_bytes: u64,
-    /// Deepest nesting of a body. Default 128.
+    /// Deepest nesting of a body; a deeper one is refused (400). At most 512.
+    ///
+    /// Example: `64`
     pub depth: u32,
-    /// How long a filter may work with a bundle that control has not renewed. Default 24 h.
+    /// How long a filter goes on with a policy that control has not renewed. After that it refuses (503).
+    ///
+    /// Example: `12h`
     pub bundle_age: Duration,
 }
 

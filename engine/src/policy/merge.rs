@@ -58,6 +58,8 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
         merged.grants.extend(policy.grants);
         merged.rules.extend(policy.rules);
         merged.commands.extend(policy.commands);
+        merged.paths.extend(policy.paths);
+        merged.urls.extend(policy.urls);
     }
     Ok(merged)
 }
@@ -121,12 +123,16 @@ mod tests {
         let merged = files(&[
             ("20-b.yaml", json!({"rules": [rule("c"), rule("a")], "roles": [{"name": "writer"}]})),
             ("10-a.yaml", json!({"rules": [rule("z")], "roles": [{"name": "reader"}]})),
-            ("30-c.yaml", json!({"commands": [{"tools": ["x"], "fields": ["y"], "language": "sql"}]})),
+            (
+                "30-c.yaml",
+                json!({"commands": [{"tools": ["x"], "fields": ["y"], "language": "sql"}],
+                "paths": [{"tools": ["x"], "fields": ["y"]}], "urls": [{"tools": ["x"], "fields": ["y"]}]}),
+            ),
         ])
         .expect("merged");
         assert_eq!(merged.rules.iter().map(|r| r.name.as_str()).collect::<Vec<_>>(), ["z", "c", "a"]);
         assert_eq!(merged.roles.iter().map(|r| r.name.as_str()).collect::<Vec<_>>(), ["reader", "writer"]);
-        assert_eq!(merged.commands.len(), 1);
+        assert_eq!((merged.commands.len(), merged.paths.len(), merged.urls.len()), (1, 1, 1));
     }
 
     #[test]

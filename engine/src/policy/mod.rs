@@ -6,15 +6,19 @@
 //! * [`bundle`]: the policy with keys, grants and revocations, signed, as the filter gets it.
 //! * [`compile`]: the bundle as requests are judged by it: [`rights`] of a principal, [`rule`]s on the parts of an
 //!   exchange.
+//! * `schema`: the document as JSON Schema, where the feature `schema` is on (control's command line).
 
 pub mod bundle;
 pub mod check;
 mod command;
 pub mod compile;
 pub mod document;
+mod field;
 pub mod glob;
 pub mod merge;
 mod pattern;
 pub mod rights;
 pub mod rule;
+#[cfg(feature = "schema")]
+pub mod schema;
 mod server;

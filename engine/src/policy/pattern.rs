@@ -24,11 +24,34 @@ pub(super) fn check(pattern: &str) -> Result<(), String> {
     if pattern.len() > MAX_PATTERN {
         return Err(format!("it is longer than {MAX_PATTERN} bytes"));
     }
-    let hir = syntax::parse_with(pattern, &syntax()).map_err(|e| e.to_string())?;
+    if let Some(control) = pattern.chars().find(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {
+        return Err(format!(
+            "it holds the control character U+{:04X}: between double quotes YAML reads `\\b` and the like itself; write the pattern between single quotes",
+            u32::from(control)
+        ));
+    }
+    let hir = syntax::parse_with(pattern, &syntax()).map_err(|e| sentence(&e.to_string()))?;
     if hir.properties().minimum_len() == Some(0) {
         return Err("it matches the empty text, and so everything; make it demand something".into());
     }
     build(&[pattern], MAX_ONE).map(|_| ())
+}
+
+/// The parser's picture of an error as a sentence: what is wrong, and from which character on.
+fn sentence(picture: &str) -> String {
+    let what = picture.lines().rev().find_map(|line| line.strip_prefix("error: ")).unwrap_or(picture);
+    // The pattern stands four columns to the right, with a mark below where it goes wrong.
+    let at = picture.lines().find(|line| line.trim_start().starts_with('^')).and_then(|line| line.find('^'));
+    let at = at.and_then(|column| column.checked_sub(4)).filter(|_| picture.lines().count() == 4);
+    let place = at.map(|at| format!(" (at character {})", at + 1)).unwrap_or_default();
+    let more = if what.contains("look-around") {
+        ": patterns look forwards only; say what must be there, and let another rule say the rest"
+    } else if what.contains("backreferences") {
+        ": patterns cannot compare what they found"
+    } else {
+        ""
+    };
+    format!("it is no regular expression{place}: {what}{more}")
 }
 
 /// Patterns, compiled together.
@@ -136,6 +159,22 @@ mod tests {
         ] {
             assert_eq!(found(&patterns, texts), expected, "{texts:?}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_pattern_is_a_sentence() {
+        for (pattern, why) in [
+            ("ab(c", "it is no regular expression (at character 3): unclosed group"),
+            ("(?!a)b", "it is no regular expression (at character 1): look-around"),
+            ("a\\", "incomplete escape"),
+            ("(a)\\1", "cannot compare"),
+            ("\u{8}rm", "U+0008"),
+            ("[z-a]", "invalid character class range"),
+        ] {
+            let said = check(pattern).expect_err(pattern);
+            assert!(said.contains(why) && !said.contains('\n'), "{pattern}: {said}");
+        }
+        assert_eq!(check("a\tb"), Ok(()));
     }
 
     #[test]

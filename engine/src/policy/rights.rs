@@ -67,6 +67,15 @@ impl Denied {
     }
 }
 
+/// What allows something: a role, and the entry in its list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowed<'r> {
+    /// The role.
+    pub role: &'r str,
+    /// The entry; `None`: the list is absent and its default is everything.
+    pub entry: Option<&'r str>,
+}
+
 /// A role, compiled.
 #[derive(Debug)]
 pub(super) struct CompiledRole {
@@ -169,10 +178,8 @@ impl Rights {
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn check_scope(&self, scope: &str) -> Result<(), Denied> {
-        if !self.roles.iter().any(|role| glob::first(&role.scopes, scope).is_some()) {
-            return Err(self.nowhere("scope", scope));
-        }
+    pub fn check_scope(&self, scope: &str) -> Result<Allowed<'_>, Denied> {
+        let allowed = self.first(|role| &role.scopes, scope).ok_or_else(|| self.nowhere("scope", scope))?;
         let includes = |own: &String| match own.strip_suffix(".*") {
             Some(group) => scope.strip_prefix(group).is_some_and(|rest| rest.starts_with('.')),
             None => own == scope,
@@ -181,7 +188,7 @@ impl Rights {
             Some(scopes) if !scopes.iter().any(includes) => {
                 Err(Denied::Narrowed { what: "scope", name: cut(scope) })
             }
-            _ => Ok(()),
+            _ => Ok(allowed),
         }
     }
 
@@ -189,16 +196,15 @@ impl Rights {
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn model(&self, model: &str) -> Result<(), Denied> {
-        let allows = |role: &Arc<CompiledRole>| glob::first(&role.models, model).is_some();
-        if self.roles.iter().any(allows) { Ok(()) } else { Err(self.nowhere("model", model)) }
+    pub fn model(&self, model: &str) -> Result<Allowed<'_>, Denied> {
+        self.first(|role| &role.models, model).ok_or_else(|| self.nowhere("model", model))
     }
 
     /// Whether the tool may be offered to the model and called by it.
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn tool(&self, tool: &str) -> Result<(), Denied> {
+    pub fn tool(&self, tool: &str) -> Result<Allowed<'_>, Denied> {
         self.listed("tool", tool, |role| &role.tools, |glob| glob.matches(tool), Glob::as_str)
     }
 
@@ -207,7 +213,7 @@ impl Rights {
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn server_tool(&self, tool: &str) -> Result<(), Denied> {
+    pub fn server_tool(&self, tool: &str) -> Result<Allowed<'_>, Denied> {
         let plain = undated(tool);
         let fits = |glob: &Glob| glob.matches(tool) || glob.matches(plain);
         self.listed("server_tool", tool, |role| &role.server_tools, fits, Glob::as_str)
@@ -217,7 +223,7 @@ impl Rights {
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn mcp_server(&self, url: &str) -> Result<(), Denied> {
+    pub fn mcp_server(&self, url: &str) -> Result<Allowed<'_>, Denied> {
         let Some(server) = Server::read(url) else {
             return Err(Denied::Unplain { what: "mcp_server", name: cut(url) });
         };
@@ -229,7 +235,7 @@ impl Rights {
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn beta(&self, beta: &str) -> Result<(), Denied> {
+    pub fn beta(&self, beta: &str) -> Result<Allowed<'_>, Denied> {
         self.listed("beta", beta, |role| &role.betas, |glob| glob.matches(beta), Glob::as_str)
     }
 
@@ -241,6 +247,16 @@ impl Rights {
     /// The largest `thinking.budget_tokens`, likewise.
     pub fn thinking_budget(&self) -> Option<u64> {
         self.largest(|role| role.thinking_budget)
+    }
+
+    /// The role by which [`Rights::max_tokens`] is what it is.
+    pub fn max_tokens_role(&self) -> Option<&str> {
+        self.role_with(|role| role.max_tokens)
+    }
+
+    /// The role by which [`Rights::thinking_budget`] is what it is.
+    pub fn thinking_budget_role(&self) -> Option<&str> {
+        self.role_with(|role| role.thinking_budget)
     }
 
     /// Finding kinds that are not masked for the principal, as the roles name them; sorted.
@@ -256,23 +272,42 @@ impl Rights {
         self.roles.iter().try_fold(0, |largest, role| limit(role).map(|limit| limit.max(largest)))
     }
 
-    fn listed<G>(
+    fn role_with(&self, limit: impl Fn(&CompiledRole) -> Option<u64>) -> Option<&str> {
+        let most = self.largest(&limit);
+        self.roles.iter().find(|role| limit(role) == most).map(|role| role.name.as_str())
+    }
+
+    /// The first entry of a list without a `deny` that the name fits.
+    fn first(&self, list: impl Fn(&CompiledRole) -> &[Glob], name: &str) -> Option<Allowed<'_>> {
+        self.roles.iter().find_map(|role| {
+            let entry = glob::first(list(role), name)?;
+            Some(Allowed { role: &role.name, entry: Some(entry.as_str()) })
+        })
+    }
+
+    fn listed<G: 'static>(
         &self,
         what: &'static str,
         name: &str,
         lists: impl Fn(&CompiledRole) -> &Lists<G>,
         fits: impl Fn(&G) -> bool,
         text: impl Fn(&G) -> &str,
-    ) -> Result<(), Denied> {
+    ) -> Result<Allowed<'_>, Denied> {
         for role in &self.roles {
             if let Some(entry) = lists(role).deny.iter().find(|glob| fits(glob)) {
                 let (role, entry) = (role.name.clone(), text(entry).to_owned());
                 return Err(Denied::By { what, name: cut(name), role, entry });
             }
         }
-        let allows =
-            |role: &Arc<CompiledRole>| lists(role).allow.as_ref().is_none_or(|allow| allow.iter().any(&fits));
-        if self.roles.iter().any(allows) { Ok(()) } else { Err(self.nowhere(what, name)) }
+        for role in &self.roles {
+            let Some(allow) = &lists(role).allow else {
+                return Ok(Allowed { role: &role.name, entry: None });
+            };
+            if let Some(entry) = allow.iter().find(|glob| fits(glob)) {
+                return Ok(Allowed { role: &role.name, entry: Some(text(entry)) });
+            }
+        }
+        Err(self.nowhere(what, name))
     }
 
     fn nowhere(&self, what: &'static str, name: &str) -> Denied {

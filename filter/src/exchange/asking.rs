@@ -1,7 +1,6 @@
 //! Questions to control: the record before the request goes on, and holds.
 
-use sluice_engine::claude::error::ErrorKind;
-use sluice_engine::judge::Refusal;
+use sluice_engine::judge::{Refusal, undecided};
 use sluice_engine::wire::{self, HoldDecision, HoldState, OpenReply};
 
 use super::refusal::unavailable;
@@ -271,16 +270,7 @@ impl Exchange {
 /// What the client reads when nobody decided, or control is away.
 fn not_decided(heard: &Heard, question: &Question) -> Refusal {
     match (heard, &question.ask) {
-        (Heard::Undecided, Some(ask)) => {
-            let hold = question.hold.as_deref().unwrap_or("not yet known");
-            let message = format!(
-                "rule `{}` holds this until someone of {} approves it (hold {hold}): {}. Nobody has decided yet; ask again",
-                ask.rule,
-                ask.approvers.join(", "),
-                ask.message.trim_end_matches('.')
-            );
-            Refusal::new(ErrorKind::RateLimit, &ask.rule, message)
-        }
+        (Heard::Undecided, Some(ask)) => undecided(ask, question.hold.as_deref()),
         (_, Some(ask)) => {
             let message = format!(
                 "rule `{}` holds this until a person approves it, and the control service that asks them is away; try again later",

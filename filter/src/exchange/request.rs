@@ -3,7 +3,7 @@
 use sluice_engine::claude::error::ErrorKind;
 use sluice_engine::claude::routes::{Kind, route};
 use sluice_engine::identity::{Cache, Principal, TokenError, credential};
-use sluice_engine::judge::{Case, Judged, Refusal, Runtime};
+use sluice_engine::judge::{Case, Judged, Refusal, Runtime, unencoded};
 use sluice_engine::policy::document::RecordMode;
 use sluice_engine::record::{Stage, cut};
 use sluice_engine::wire::Open;
@@ -54,7 +54,7 @@ impl Exchange {
             };
         }
         if route.kind == Kind::Token {
-            if let Err(refusal) = in_plain_text(&head) {
+            if let Err(refusal) = unencoded(&head.all("content-encoding")) {
                 return self.turn_away(&refusal, None, host);
             }
             self.state = State::Trading(Trade::new(head.first("content-type")));
@@ -90,7 +90,8 @@ impl Exchange {
         if let Err(refusal) = allowed {
             return self.refuse(case, &refusal, None, host);
         }
-        if let Err(refusal) = readable(&head, &runtime) {
+        let length = head.first("content-length").and_then(|length| length.parse().ok());
+        if let Err(refusal) = case.check_head(&head.all("content-encoding"), length) {
             case.note(&refusal);
             return self.refuse(case, &refusal, None, host);
         }
@@ -135,9 +136,7 @@ impl Exchange {
         let State::Reading(mut case, reading) = std::mem::replace(&mut self.state, State::Done) else {
             return self.fault("a body without a head", host);
         };
-        let limit = case.runtime().limits.body_bytes;
-        if size as u64 > limit {
-            let refusal = too_large(limit);
+        if let Err(refusal) = case.check_size(size as u64) {
             case.note(&refusal);
             return self.refuse(case, &refusal, None, host);
         }
@@ -213,32 +212,4 @@ impl Exchange {
         self.state = State::Forwarded(case);
         Step::Go
     }
-}
-
-/// What the head says of the body, before it is there.
-fn readable(head: &Head, runtime: &Runtime) -> Result<(), Refusal> {
-    in_plain_text(head)?;
-    let limit = runtime.limits.body_bytes;
-    let length = head.first("content-length").and_then(|length| length.parse::<u64>().ok());
-    if length.is_some_and(|length| length > limit) {
-        return Err(too_large(limit));
-    }
-    Ok(())
-}
-
-fn in_plain_text(head: &Head) -> Result<(), Refusal> {
-    let identity = |value: &&str| value.is_empty() || value.eq_ignore_ascii_case("identity");
-    if head.all("content-encoding").iter().all(identity) {
-        return Ok(());
-    }
-    let message =
-        "the body is encoded, and what cannot be read is not forwarded; send it without content-encoding";
-    Err(Refusal::new(ErrorKind::Encoding, "encoding", message))
-}
-
-fn too_large(limit: u64) -> Refusal {
-    let message = format!(
-        "the body is larger than the {limit} bytes that policy allows; send less, or ask for a higher `limits.bodyBytes`"
-    );
-    Refusal::new(ErrorKind::TooLarge, "size", message)
 }

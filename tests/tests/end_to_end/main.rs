@@ -16,6 +16,7 @@ mod rules;
 mod scopes;
 mod streams;
 mod tokens;
+mod trial;
 
 use sluice_tests::stack::{Settings, Stack};
 use tokio::sync::OnceCell;

@@ -26,8 +26,15 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    /// See [`StreamMasker::push`].
-    fn push(&mut self, case: &mut Case, text: &str, free: &mut String) -> bool {
+    /// See [`StreamMasker::push`]. `at`: the block and the field.
+    fn push(&mut self, case: &mut Case, at: (u64, &str), text: &str, free: &mut String) -> bool {
+        let before = case.found_so_far();
+        let same = self.feed(case, text, free);
+        case.flowed(at, &before);
+        same
+    }
+
+    fn feed(&mut self, case: &mut Case, text: &str, free: &mut String) -> bool {
         let Case { runtime, profile, memory, .. } = case;
         self.masker.push(&runtime.masker, Direction::Response, profile, memory, text, free)
     }
@@ -71,7 +78,7 @@ impl ReplyStream {
                     if let Some(said) = text.text().filter(|said| !said.is_empty()) {
                         let mut lane = Lane { last: Some(text_delta(index)), ..Lane::default() };
                         let mut free = String::new();
-                        if !lane.push(case, &said, &mut free) {
+                        if !lane.push(case, (index, "text"), &said, &mut free) {
                             text.splice([(0..said.len(), free.as_str())], &mut splices);
                         }
                         lanes.insert("text".to_owned(), lane);
@@ -121,7 +128,7 @@ impl ReplyStream {
             {
                 self.pass(&event, out);
             }
-            Block::Flowing(lanes) => self.flow(case, lanes, &event, delta, out),
+            Block::Flowing(lanes) => self.flow(case, index, lanes, &event, delta, out),
         }
         self.blocks.insert(index, block);
         Ok(())
@@ -131,6 +138,7 @@ impl ReplyStream {
     fn flow(
         &mut self,
         case: &mut Case,
+        index: u64,
         lanes: &mut BTreeMap<String, Lane>,
         event: &Event,
         delta: Value<'_, '_>,
@@ -142,9 +150,10 @@ impl ReplyStream {
         for (key, value) in delta.entries().filter(|(key, _)| !key.is("type")) {
             match value.text() {
                 Some(text) => {
-                    let lane = lanes.entry(key.text().unwrap_or_default().into_owned()).or_default();
+                    let field = key.text().unwrap_or_default();
+                    let lane = lanes.entry(field.clone().into_owned()).or_default();
                     let mut free = String::new();
-                    let same = lane.push(case, &text, &mut free);
+                    let same = lane.push(case, (index, &field), &text, &mut free);
                     if !same {
                         value.splice([(0..text.len(), free.as_str())], &mut splices);
                         swallowed |= free.is_empty();
@@ -176,7 +185,7 @@ impl ReplyStream {
             return self.release_call(case, index, out);
         }
         match self.blocks.remove(&index) {
-            Some(Block::Flowing(lanes)) => flush_lanes(case, lanes, &mut self.transcript, out),
+            Some(Block::Flowing(lanes)) => flush_lanes(case, index, lanes, &mut self.transcript, out),
             Some(_) => {}
             None => return Err(Unreadable("a block ends that never started")),
         }
@@ -185,10 +194,10 @@ impl ReplyStream {
     }
 
     pub(super) fn flush_all(&mut self, case: &mut Case, out: &mut Vec<u8>) {
-        for (_, block) in self.blocks.iter_mut() {
+        for (index, block) in self.blocks.iter_mut() {
             if let Block::Flowing(lanes) = block {
                 let lanes = std::mem::take(lanes);
-                flush_lanes(case, lanes, &mut self.transcript, out);
+                flush_lanes(case, *index, lanes, &mut self.transcript, out);
             }
         }
     }
@@ -202,12 +211,14 @@ fn text_delta(index: u64) -> Event {
 /// What lanes still hold back is judged as it stands, and leaves in a delta like the last one.
 fn flush_lanes(
     case: &mut Case,
+    index: u64,
     lanes: BTreeMap<String, Lane>,
     transcript: &mut Transcript,
     out: &mut Vec<u8>,
 ) {
     for (field, mut lane) in lanes {
         let mut rest = String::new();
+        let before = case.found_so_far();
         lane.masker.finish(
             &case.runtime.masker,
             Direction::Response,
@@ -215,6 +226,7 @@ fn flush_lanes(
             &mut case.memory,
             &mut rest,
         );
+        case.flowed((index, &field), &before);
         let (false, Some(last)) = (rest.is_empty(), lane.last) else { continue };
         let Ok(mut data) = serde_json::from_slice::<serde_json::Value>(&last.data) else { continue };
         if let Some(delta) = data.get_mut("delta").and_then(serde_json::Value::as_object_mut) {

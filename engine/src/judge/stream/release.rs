@@ -41,6 +41,7 @@ impl ReplyStream {
             self.refuse_call(index, &events, &words, out);
             return Ok(None);
         };
+        case.base(|| format!("/content/{index}"));
         match case.call(block, doc.root()) {
             Call::Deny(words) => self.refuse_call(index, &events, &words, out),
             Call::Hold(ask) => {
@@ -51,6 +52,7 @@ impl ReplyStream {
             Call::Allow => {
                 self.passed |= block.get("type").is_some_and(|kind| kind.is("tool_use"));
                 let mut splices = Splices::new();
+                case.base(|| format!("/content/{index}/input"));
                 case.mask_input(doc.root(), &mut splices);
                 if splices.is_empty() {
                     events.iter().for_each(|event| self.pass(event, out));

@@ -1,7 +1,7 @@
 //! What was probably meant.
 
 /// The known name that is nearest to a mistyped one, if any is near: at most a third of its characters differ.
-pub(super) fn nearest<'k>(text: &str, known: &[&'k str]) -> Option<&'k str> {
+pub fn nearest<'k>(text: &str, known: &[&'k str]) -> Option<&'k str> {
     // A longer text than any name is no misspelling, and would only cost time.
     if text.len() > 200 {
         return None;

@@ -29,7 +29,6 @@ pub(super) fn check(policy: &Policy, found: &mut Found) {
         if role.max_tokens == Some(0) {
             found.add(place("maxTokens"), "zero would refuse every request; leave the scope out instead");
         }
-        found.globs(&place("unmasked"), &role.unmasked);
     }
 }
 

@@ -3,7 +3,9 @@
 use super::{Found, check_together};
 use crate::claude::routes;
 use crate::policy::document::{Action, Part, Policy, Rule};
+use crate::policy::server::ServerGlob;
 use crate::policy::{pattern, rule};
+use crate::target::{HostGlob, PathGlob};
 
 /// Names that records give to decisions of the engine itself.
 const RESERVED: &[&str] = &[
@@ -37,7 +39,13 @@ pub(super) fn check(policy: &Policy, found: &mut Found) {
         found.known(&place("when.routes"), "route", &rule.when.routes, &routes);
         found.globs(&place("when.models"), &rule.when.models);
         found.globs(&place("when.tools"), &rule.when.tools);
-        found.globs(&place("when.findings"), &rule.when.findings);
+        found.each(&place("when.paths"), &rule.when.paths, PathGlob::new);
+        found.each(&place("when.pathsExcept"), &rule.when.paths_except, PathGlob::new);
+        found.each(&place("when.hosts"), &rule.when.hosts, HostGlob::new);
+        found.each(&place("when.hostsExcept"), &rule.when.hosts_except, HostGlob::new);
+        found.globs(&place("when.toolsOffered"), &rule.when.tools_offered);
+        found.each(&place("when.mcpServers"), &rule.when.mcp_servers, ServerGlob::new);
+        found.globs(&place("when.betas"), &rule.when.betas);
         for (field, regex, all) in
             [("when.text", &rule.when.text, &mut texts), ("when.input", &rule.when.input, &mut inputs)]
         {
@@ -80,21 +88,28 @@ fn check_approval(n: usize, rule: &Rule, found: &mut Found) {
     }
 }
 
-/// Whether the conditions can hold together for the part: a tool call has an input and no text, other parts have
-/// text, and only tool calls and their results belong to a tool.
+/// Whether the conditions can hold together for the part: a tool call has an input and no text, a request has what it
+/// asks for and nothing else, other parts have text, and only tool calls and their results belong to a tool.
 fn can_match(rule: &Rule, part: Part) -> bool {
     let when = &rule.when;
-    let call = part == Part::ToolCall;
-    (when.text.is_none() || !call)
-        && ((when.input.is_none() && when.effects.is_empty()) || call)
+    let (call, request) = (part == Part::ToolCall, part == Part::Request);
+    (when.text.is_none() || !(call || request))
+        && (!rule::is_about_calls(when) || call)
+        && (!rule::is_about_requests(when) || request)
+        && (when.findings.is_empty() || !request)
         && (when.tools.is_empty() || call || part == Part::ToolResult)
 }
 
 fn never(rule: &Rule) -> &'static str {
     let when = &rule.when;
-    if when.text.is_some() && rule::parts(rule).contains(&Part::ToolCall) {
+    let parts = rule::parts(rule);
+    if rule::is_about_requests(when) {
+        "the rule can never match: `toolsOffered`, `mcpServers` and `betas` are about a request as a whole, which has no text, findings or tool call; give those conditions to a rule of their own, and leave `part` out"
+    } else if when.text.is_some() && parts.contains(&Part::ToolCall) {
         "the rule can never match: a tool call has no `text`; look into its strings with `input`, or name another `part`"
+    } else if parts == [Part::Request] {
+        "the rule can never match: a request as a whole has a size, tools, MCP servers and betas; for anything else name another `part`"
     } else {
-        "the rule can never match: `tools`, `input` and `effects` are about tool calls (`tools` also about tool results); add `part: [toolCall]` or leave `part` out"
+        "the rule can never match: `tools`, `input`, `effects`, `paths` and `hosts` are about tool calls (`tools` also about tool results); add `part: [toolCall]` or leave `part` out"
     }
 }

@@ -93,6 +93,22 @@ fn each_mistake_is_found_where_it_is() {
         ("/bindings/0/issuer", json!("crop"), "bindings[0].issuer", "no issuer `crop`"),
         ("/bindings/0/name", json!(""), "bindings[0].name", "no name"),
         ("/masking/kinds", json!({"a{b": "off"}), "masking.kinds.a{b", "no meaning"),
+        ("/masking/kinds", json!({"emial": "off"}), "masking.kinds.emial", "no finding kind"),
+        ("/masking/packs", json!(["uk", "gb"]), "masking.packs[1]", "no pack `gb`"),
+        ("/roles/0/unmasked", json!(["e-mail"]), "roles[0].unmasked[0]", "no finding kind"),
+        (
+            "/rules/0",
+            deny(json!({"findings": ["credit_card"]})),
+            "rules[0].when.findings[0]",
+            "no finding kind",
+        ),
+        (
+            "/rules/0",
+            deny(json!({"findings": ["uk_nino"]})),
+            "rules[0].when.findings[0]",
+            "pack `uk`, which is off",
+        ),
+        ("/rules/0", deny(json!({"text": "\u{8}rm"})), "rules[0].when.text", "single quotes"),
         ("/masking/custom/0/name", json!("Staff-Id"), "masking.custom[0].name", "lower-case"),
         ("/commands/0/tools", json!([]), "commands[0].tools", "never applies"),
         ("/commands/0/fields", json!([]), "commands[0].fields", "never applies"),
@@ -120,6 +136,19 @@ fn each_mistake_is_found_where_it_is() {
             "never match",
         ),
         ("/limits", json!({"depth": 5000}), "limits.depth", "recursion"),
+        ("/paths", json!([{"tools": [], "fields": ["f"]}]), "paths[0].tools", "never applies"),
+        ("/urls", json!([{"tools": ["t"], "fields": []}]), "urls[0].fields", "never applies"),
+        ("/rules/0", deny(json!({"paths": ["C:\\x"]})), "rules[0].when.paths[0]", "with `/`"),
+        ("/rules/0", deny(json!({"pathsExcept": ["/a/../b"]})), "rules[0].when.pathsExcept[0]", "resolved"),
+        ("/rules/0", deny(json!({"hosts": ["https://a.test"]})), "rules[0].when.hosts[0]", "host alone"),
+        ("/rules/0", deny(json!({"hostsExcept": ["a.test:1"]})), "rules[0].when.hostsExcept[0]", "ports"),
+        ("/rules/0", deny(json!({"mcpServers": ["a.test"]})), "rules[0].when.mcpServers[0]", "not a URL"),
+        ("/rules/0", deny(json!({"toolsOffered": ["["]})), "rules[0].when.toolsOffered[0]", "no meaning"),
+        ("/rules/0", deny(json!({"betas": [""]})), "rules[0].when.betas[0]", "empty"),
+        ("/rules/0", deny(json!({"betas": ["x"], "text": "y"})), "rules[0].when", "request as a whole"),
+        ("/rules/0", deny(json!({"betas": ["x"], "tools": ["y"]})), "rules[0].when", "request as a whole"),
+        ("/rules/0", deny(json!({"part": ["request"], "findings": ["email"]})), "rules[0].when", "a size"),
+        ("/rules/0", deny(json!({"part": ["prompt"], "paths": ["/x"]})), "rules[0].when", "tool calls"),
         ("/rules/0", deny(json!({"tools": ["Bash"], "text": "rm"})), "rules[0].when", "`input`"),
         ("/rules/0", deny(json!({"input": "x", "text": "y"})), "rules[0].when", "never match"),
     ] {
@@ -138,6 +167,10 @@ fn what_could_match_is_not_complained_of() {
         json!({"tools": ["Read"], "part": ["toolResult"], "text": "ignore all previous"}),
         json!({"tools": ["Bash"], "part": ["prompt", "toolCall"]}),
         json!({"text": "x", "part": ["prompt"]}),
+        json!({"largerThan": 5, "part": ["request", "toolCall"]}),
+        json!({"largerThan": 5, "text": "x"}),
+        json!({"toolsOffered": ["x"], "betas": ["y"], "mcpServers": ["*"], "largerThan": 5}),
+        json!({"tools": ["WebFetch"], "hosts": ["10.*", "::1"], "paths": ["~/x", "*/.env"], "input": "x"}),
         json!({}),
     ] {
         let rule = json!({"name": "x", "action": "deny", "when": when});
@@ -157,6 +190,8 @@ fn what_was_probably_meant_is_suggested() {
         ("/bindings/0/roles", json!(["raeder"]), Some("reader")),
         ("/bindings/0/issuer", json!("crop"), Some("corp")),
         ("/masking/custom/0/name", json!("Staff-Id"), Some("staff_id")),
+        ("/masking/kinds", json!({"emial": "off"}), Some("email")),
+        ("/masking/kinds", json!({"credit_card": "off"}), Some("payment_card")),
     ] {
         let problems = check(&policy(pointer, value));
         assert_eq!(problems[0].suggestion.as_deref(), suggestion, "{}", problems[0]);

@@ -71,3 +71,18 @@ impl<'de> Deserialize<'de> for Duration {
         })
     }
 }
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for Duration {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A length of time: a whole number and `s`, `m`, `h` or `d`.",
+            "pattern": "^[0-9]+[smhd]$",
+        })
+    }
+}

@@ -6,6 +6,7 @@ use super::{Approval, Duration};
 
 /// Roles that people may ask for, for a time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Grantable {
     /// Name by which it is asked for.

@@ -1,20 +1,14 @@
-//! `sluice policy`.
+//! `sluice policy check`.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
-use super::{Failure, Outcome, Output, print};
+use crate::cli::{Failure, Outcome, Output, print};
 use crate::policies::load;
 
-/// Work on policy files.
-#[derive(Debug, Subcommand)]
-pub enum Policy {
-    /// Say whether policy files are in order, as the service would when it loads them.
-    Check(Check),
-}
-
-/// Which files, and how.
+/// Each fault says file, line, field, why, and what was probably meant. Warnings are about what hardly anybody means
+/// (a role that nobody has, a rule that can never decide); they do not make a policy bad.
 #[derive(Debug, Args)]
 pub struct Check {
     /// A policy file, or a directory of them that make one policy. Each path is a policy of its own.
@@ -25,26 +19,28 @@ pub struct Check {
     output: Output,
 }
 
-impl Policy {
+impl Check {
     pub fn run(self) -> Outcome {
-        let Self::Check(asked) = self;
         let mut bad = 0;
         let mut reports = Vec::new();
-        for path in asked.paths {
+        for path in self.paths {
             let shown = path.display().to_string();
-            let (version, faults) = match load(&path) {
-                Ok(loaded) => (Some(loaded.version), Vec::new()),
-                Err(faults) => (None, faults),
+            let (version, faults, warnings) = match load(&path) {
+                Ok(loaded) => (Some(loaded.version), Vec::new(), loaded.warnings),
+                Err(faults) => (None, faults, Vec::new()),
             };
             bad += faults.len();
-            match (asked.output, &version) {
+            if self.output == Output::Text {
+                warnings.iter().for_each(|warning| print::say(&warning.as_warning()));
+            }
+            match (self.output, &version) {
                 (Output::Text, Some(version)) => print::say(&format!("{shown}: in order, version {version}")),
                 (Output::Text, None) => faults.iter().for_each(|fault| print::say(&fault.to_string())),
                 (Output::Json, _) => {}
             }
-            reports.push(serde_json::json!({"path": shown, "version": version, "faults": faults}));
+            reports.push(serde_json::json!({"path": shown, "version": version, "faults": faults, "warnings": warnings}));
         }
-        if asked.output == Output::Json {
+        if self.output == Output::Json {
             print::say(&serde_json::Value::Array(reports).to_string());
         }
         match bad {

@@ -1,0 +1,47 @@
+//! `sluice policy`.
+
+mod check;
+mod diff;
+mod explain;
+mod schema;
+mod simulate;
+mod steps;
+mod test;
+
+use clap::Subcommand;
+
+use super::Outcome;
+use crate::policies::Fault;
+
+/// Work on policy files.
+#[derive(Debug, Subcommand)]
+pub enum Policy {
+    /// Say whether policy files are in order, as the service would when it loads them.
+    Check(check::Check),
+    Schema(schema::Schema),
+    Reference(schema::Reference),
+    Explain(Box<explain::Explain>),
+    Test(test::Test),
+    Diff(diff::Diff),
+    Simulate(simulate::Simulate),
+}
+
+impl Policy {
+    pub async fn run(self) -> Outcome {
+        match self {
+            Self::Check(check) => check.run(),
+            Self::Schema(schema) => schema.run(),
+            Self::Reference(reference) => reference.run(),
+            Self::Explain(explain) => explain.run().await,
+            Self::Test(test) => test.run(),
+            Self::Diff(diff) => diff.run(),
+            Self::Simulate(simulate) => simulate.run().await,
+        }
+    }
+}
+
+/// What is wrong with files, one a line below what follows from it.
+fn faults(what: &str, faults: &[Fault]) -> String {
+    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    format!("{what}:\n{}", faults.join("\n"))
+}

@@ -1,0 +1,51 @@
+//! Why a policy says what it says, for a person who tries it.
+
+use super::Compiled;
+use crate::identity::Principal;
+use crate::policy::rule::{CompiledRule, Facts};
+
+/// A role that a principal has, and through what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given<'c> {
+    /// The role.
+    pub role: &'c str,
+    /// The binding; `None`: a grant.
+    pub binding: Option<&'c str>,
+    /// The group by which the binding applies; `None`: by the subject.
+    pub group: Option<&'c str>,
+}
+
+impl Compiled {
+    /// Through what the principal has its roles at `now_ms`, as [`Compiled::rights`] puts them together.
+    pub fn given(&self, principal: &Principal, now_ms: u64) -> Vec<Given<'_>> {
+        let mut given = Vec::new();
+        for binding in &self.bindings {
+            if binding.issuer.as_ref().is_some_and(|issuer| *issuer != principal.issuer) {
+                continue;
+            }
+            let group = binding.groups.iter().find(|group| principal.groups.contains(group));
+            if group.is_none() && !binding.subjects.contains(&principal.subject) {
+                continue;
+            }
+            given.extend(binding.roles.iter().map(|role| Given {
+                role,
+                binding: Some(&binding.name),
+                group: group.map(String::as_str),
+            }));
+        }
+        let live = |from, until| (from..until).contains(&now_ms);
+        let grants = self
+            .grants
+            .iter()
+            .filter(|grant| grant.subject == principal.subject && live(grant.from_ms, grant.until_ms));
+        given.extend(grants.map(|grant| Given { role: &grant.role, binding: None, group: None }));
+        given
+    }
+
+    /// Every rule, with the first of its conditions that does not hold; `None`: it matches.
+    pub fn looked(&self, facts: &Facts<'_>) -> impl Iterator<Item = (&CompiledRule, Option<&'static str>)> {
+        let text = self.texts.found(facts.text);
+        let input = self.inputs.found(facts.input_strings.iter().map(AsRef::as_ref));
+        self.rules.iter().map(move |rule| (rule, rule.unmet(facts, &text, &input)))
+    }
+}
