@@ -329,3 +329,47 @@ fn a_diff_says_who_may_do_what_and_can_stop_a_change_that_loosens() {
     assert_eq!(told["changes"][1]["direction"], "unclear");
     assert_eq!(diff("rules: [", &[]).status.code(), Some(2));
 }
+
+#[test]
+fn explain_reads_a_stream_and_says_what_reviewers_change() {
+    let dir = folder(&cases());
+    let stream = dir.path().join("reply.sse");
+    let events = [
+        json!({"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "content": []}}),
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "ask bob@exam"}}),
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "ple.com"}}),
+        json!({"type": "content_block_stop", "index": 0}),
+        json!({"type": "content_block_start", "index": 1, "content_block": {"type": "tool_use", "id": "t", "name": "Bash", "input": {}}}),
+        json!({"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": "{\"command\":\"tou"}}),
+        json!({"type": "content_block_delta", "index": 1, "delta": {"type": "input_json_delta", "partial_json": "ch x\"}"}}),
+        json!({"type": "content_block_stop", "index": 1}),
+    ];
+    let text: String = events
+        .iter()
+        .map(|data| format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap()))
+        .collect();
+    fs::write(&stream, text).unwrap();
+    let policy = dir.path().to_str().unwrap();
+    let arguments = ["policy", "explain", policy, "--group", "staff", "--reply", stream.to_str().unwrap()];
+    for (holds, code, words) in [
+        (
+            "wait",
+            1,
+            &[
+                "email x1 in /content/0/text: masked",
+                "writes: matched: hold",
+                "hold, by writes",
+                "someone of approvers",
+            ][..],
+        ),
+        ("approve", 0, &["allow, by writes, the caller gets 200"]),
+        ("deny", 1, &["deny, by writes, the caller gets 200", "a reviewer denied it"]),
+    ] {
+        let told = sluice(&[&arguments[..], &["--holds", holds]].concat());
+        assert_eq!(told.status.code(), Some(code), "{holds}: {}", err(&told));
+        for words in words {
+            assert!(out(&told).contains(words), "{holds}: {words}:\n{}", out(&told));
+        }
+    }
+}

@@ -212,24 +212,24 @@ impl CompiledRule {
             || self.findings.is_empty() || facts.findings.iter().any(|kind| any(&self.findings, Some(kind)));
         let effects =
             || self.effects.is_empty() || self.effects.iter().any(|effect| facts.effects.contains(effect));
-        let conditions: [(&'static str, &dyn Fn() -> bool); 15] = [
-            ("part", &|| self.parts.contains(&facts.part)),
-            ("routes", &|| any(&self.routes, Some(facts.route))),
-            ("groups", &groups),
-            ("models", &|| any(&self.models, facts.model)),
-            ("tools", &|| any(&self.tools, facts.tool)),
-            ("findings", &findings),
-            ("effects", &effects),
-            ("paths", &|| self.names_paths(facts.targets)),
-            ("hosts", &|| self.names_hosts(facts.targets)),
-            ("toolsOffered", &|| self.offers_tools(facts.offer)),
-            ("mcpServers", &|| self.brings_servers(facts.offer)),
-            ("betas", &|| self.asks_for_betas(facts.offer)),
-            ("largerThan", &|| self.larger_than.is_none_or(|most| facts.size as u64 > most)),
-            ("text", &|| self.text.is_none_or(|number| text.has(number))),
-            ("input", &|| self.input.is_none_or(|number| input.has(number))),
-        ];
-        conditions.into_iter().find(|(_, holds)| !holds()).map(|(name, _)| name)
+        let larger = || self.larger_than.is_none_or(|most| facts.size as u64 > most);
+        let unless = |holds: bool, name: &'static str| if holds { None } else { Some(name) };
+        // Each is asked only where those before it hold: most rules are about another part.
+        unless(self.parts.contains(&facts.part), "part")
+            .or_else(|| unless(any(&self.routes, Some(facts.route)), "routes"))
+            .or_else(|| unless(groups(), "groups"))
+            .or_else(|| unless(any(&self.models, facts.model), "models"))
+            .or_else(|| unless(any(&self.tools, facts.tool), "tools"))
+            .or_else(|| unless(findings(), "findings"))
+            .or_else(|| unless(effects(), "effects"))
+            .or_else(|| unless(self.names_paths(facts.targets), "paths"))
+            .or_else(|| unless(self.names_hosts(facts.targets), "hosts"))
+            .or_else(|| unless(self.offers_tools(facts.offer), "toolsOffered"))
+            .or_else(|| unless(self.brings_servers(facts.offer), "mcpServers"))
+            .or_else(|| unless(self.asks_for_betas(facts.offer), "betas"))
+            .or_else(|| unless(larger(), "largerThan"))
+            .or_else(|| unless(self.text.is_none_or(|number| text.has(number)), "text"))
+            .or_else(|| unless(self.input.is_none_or(|number| input.has(number)), "input"))
     }
 }
 
@@ -254,7 +254,7 @@ fn each<G>(field: &str, texts: &[String], one: impl Fn(&str) -> Result<G, String
 
 /// The parts that a rule looks at: those it names; else requests as a whole or tool calls where a condition is about
 /// them, else prompts and tool results.
-pub(super) fn parts(rule: &Rule) -> Vec<Part> {
+pub fn parts(rule: &Rule) -> Vec<Part> {
     let when = &rule.when;
     if !when.part.is_empty() {
         when.part.clone()

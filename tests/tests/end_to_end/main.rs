@@ -14,6 +14,7 @@ mod records;
 mod rules;
 mod scopes;
 mod streams;
+mod trial;
 
 use sluice_tests::stack::{Settings, Stack};
 use tokio::sync::OnceCell;

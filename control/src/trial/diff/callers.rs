@@ -198,14 +198,10 @@ fn compared(old: &View<'_>, new: &View<'_>) -> Vec<(Direction, String)> {
         &[],
         &mut found,
     );
-    lists("betas", old.lists(|role| &role.betas, true), new.lists(|role| &role.betas, true), &[], &mut found);
-    limits("max_tokens", old.limit(|role| role.max_tokens), new.limit(|role| role.max_tokens), &mut found);
-    limits(
-        "thinking.budget_tokens",
-        old.limit(|role| role.thinking_budget),
-        new.limit(|role| role.thinking_budget),
-        &mut found,
-    );
+    // Of somebody who had nothing, or has nothing now, enough is said.
+    if !old.roles.is_empty() && !new.roles.is_empty() {
+        bounds(old, new, &mut found);
+    }
     let (before, after) = (old.unmasked(), new.unmasked());
     let kinds = |one: &BTreeSet<String>, other: &BTreeSet<String>| -> Vec<String> {
         one.difference(other).cloned().collect()
@@ -215,6 +211,18 @@ fn compared(old: &View<'_>, new: &View<'_>) -> Vec<(Direction, String)> {
     names("is now masked for", Direction::Tightened, fewer.iter().map(String::as_str), &mut found);
     rest(old, new, &mut found);
     found
+}
+
+/// What bounds the requests of a caller who has roles.
+fn bounds(old: &View<'_>, new: &View<'_>, found: &mut Vec<(Direction, String)>) {
+    lists("betas", old.lists(|role| &role.betas, true), new.lists(|role| &role.betas, true), &[], found);
+    limits("max_tokens", old.limit(|role| role.max_tokens), new.limit(|role| role.max_tokens), found);
+    limits(
+        "thinking.budget_tokens",
+        old.limit(|role| role.thinking_budget),
+        new.limit(|role| role.thinking_budget),
+        found,
+    );
 }
 
 /// Fields of roles that are not known here.

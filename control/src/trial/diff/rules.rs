@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use sluice_engine::policy::document::{Action, Rule};
+use sluice_engine::policy::document::{Action, Part, Rule};
+use sluice_engine::policy::rule::parts;
 
 use super::fields::{is_empty, strings, without};
 use super::language::{Beyond, Set};
@@ -11,6 +12,8 @@ use super::{Change, Direction, by_name, change, json};
 
 /// Fields of a rule that are compared by meaning.
 const KNOWN: &[&str] = &["name", "when", "action", "message", "approval", "observe"];
+/// Conditions whose globs are not those of names, and so are compared entry by entry.
+const OTHER_GLOBS: &[&str] = &["paths", "pathsExcept", "hosts", "hostsExcept", "mcpServers"];
 /// Fields of an approval that are.
 const KNOWN_APPROVAL: &[&str] = &["groups", "expires", "reason"];
 
@@ -84,20 +87,37 @@ fn compare(old: &Rule, new: &Rule, found: &mut Vec<Change>) {
         tell(direction, format!("{} became {}", does(old), does(new)));
     }
     let idle = weight(old) == 0 && weight(new) == 0;
+    let restricts = |more: Option<bool>| match more {
+        _ if idle => Direction::Same,
+        Some(true) => Direction::Tightened,
+        Some(false) => Direction::Loosened,
+        None => Direction::Unclear,
+    };
+    // Where `part` is left out, it follows from the other conditions.
+    let looks = |rule: &Rule| parts(rule).into_iter().collect::<BTreeSet<Part>>();
+    let (was, is) = (looks(old), looks(new));
+    if was != is {
+        let more = if is.is_superset(&was) {
+            Some(true)
+        } else if is.is_subset(&was) {
+            Some(false)
+        } else {
+            None
+        };
+        let told = |parts: &BTreeSet<Part>| shown(&json(parts));
+        tell(restricts(more), format!("looks at {}, where it looked at {}", told(&is), told(&was)));
+    }
     let (before, after) = (json(&old.when), json(&new.when));
-    for field in fields(&before, &after) {
+    for field in fields(&before, &after).into_iter().filter(|field| *field != "part") {
         let (was, is) = (before.get(field).unwrap_or(&Value::Null), after.get(field).unwrap_or(&Value::Null));
         if was == is || is_empty(was) && is_empty(is) {
             continue;
         }
+        // Without `paths`, `pathsExcept` counts paths otherwise.
+        let others = field == "paths" && after.get("pathsExcept").is_some_and(|except| !is_empty(except));
+        let more = if others && is_empty(is) { None } else { matches_more(field, was, is) };
         // A rule that matches more restricts more.
-        let direction = match matches_more(field, was, is) {
-            _ if idle => Direction::Same,
-            Some(true) => Direction::Tightened,
-            Some(false) => Direction::Loosened,
-            None => Direction::Unclear,
-        };
-        tell(direction, format!("`when.{field}`: {} became {}", shown(was), shown(is)));
+        tell(restricts(more), format!("`when.{field}`: {} became {}", shown(was), shown(is)));
     }
     approvals(old, new, &mut tell);
     if old.message != new.message {
@@ -143,10 +163,6 @@ fn fields<'v>(one: &'v Value, other: &'v Value) -> BTreeSet<&'v String> {
 
 /// Whether a condition that changed holds more often; `None`: it cannot be told.
 fn matches_more(field: &str, was: &Value, is: &Value) -> Option<bool> {
-    // What is left out of `part` follows from the other conditions.
-    if field == "part" && (is_empty(was) || is_empty(is)) {
-        return None;
-    }
     // An absent condition always holds; an absent exception excepts nothing.
     let exceptions = field.ends_with("Except");
     match (is_empty(was), is_empty(is)) {
@@ -155,6 +171,14 @@ fn matches_more(field: &str, was: &Value, is: &Value) -> Option<bool> {
         _ => {}
     }
     if let (Some(was), Some(is)) = (strings(was), strings(is)) {
+        if OTHER_GLOBS.contains(&field) {
+            let has = |list: &[&str], others: &[&str]| others.iter().all(|entry| list.contains(entry));
+            return match (has(&is, &was), has(&was, &is)) {
+                (true, false) => Some(!exceptions),
+                (false, true) => Some(exceptions),
+                _ => None,
+            };
+        }
         let set = |list: &[&str]| Set::new(list.iter().copied(), []);
         let (was, is) = (set(&was), set(&is));
         return match (is.beyond(&was), was.beyond(&is)) {

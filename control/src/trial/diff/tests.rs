@@ -16,6 +16,9 @@ fn base() -> Value {
             {"name": "writes", "when": {"effects": ["write"]}, "action": "hold",
                 "approval": {"groups": ["approvers"], "expires": "30m"}},
             {"name": "hints", "when": {"text": "ignore"}, "action": "deny", "observe": true},
+            {"name": "words", "when": {"text": "secret"}, "action": "deny"},
+            {"name": "cards", "when": {"findings": ["payment_card"], "tools": ["Bash"]}, "action": "deny"},
+            {"name": "files", "when": {"paths": ["/etc/*", "~/.ssh/*"], "pathsExcept": ["/etc/hosts"], "largerThan": 100}, "action": "deny"},
         ],
         "recording": {"mode": "background"},
         "access": {"auditors": ["auditors"]},
@@ -123,7 +126,31 @@ fn each_change_is_said_to_loosen_to_tighten_or_neither() {
         ("/rules/0/when/tools", json!(["Bash"]), Loosened, "`when.tools`"),
         ("/rules/0/when/input", json!("rm"), Loosened, "`when.input`"),
         ("/rules/2/when/text", json!("other"), Same, "`when.text`: `ignore` became `other`"),
-        ("/rules/0/when/part", json!(["toolCall"]), Unclear, "`when.part`"),
+        ("/rules/0/when/part", json!(["toolCall"]), Same, ""),
+        (
+            "/rules/0/when/part",
+            json!(["prompt"]),
+            Unclear,
+            "looks at [prompt], where it looked at [toolCall]",
+        ),
+        ("/rules/0/when/part", json!(["prompt", "toolCall"]), Tightened, "looks at [prompt, toolCall]"),
+        ("/rules/3/when/part", json!(["prompt"]), Loosened, "looks at [prompt]"),
+        // A rule that loses its condition on tools looks at prompts instead of calls.
+        ("/rules/4/when/tools", Value::Null, Unclear, "where it looked at [toolCall]"),
+        ("/rules/5/when/paths/-", json!("/root/*"), Tightened, "`when.paths`"),
+        (
+            "/rules/5/when/paths/0",
+            Value::Null,
+            Loosened,
+            "`when.paths`: [/etc/*, ~/.ssh/*] became [~/.ssh/*]",
+        ),
+        ("/rules/5/when/paths/0", json!("/etc*"), Unclear, "`when.paths`"),
+        ("/rules/5/when/pathsExcept/-", json!("/etc/motd"), Loosened, "`when.pathsExcept`"),
+        ("/rules/5/when/pathsExcept", Value::Null, Tightened, "`when.pathsExcept`"),
+        ("/rules/5/when/paths", Value::Null, Unclear, "`when.paths`"),
+        ("/rules/5/when/largerThan", json!(200), Loosened, "`when.largerThan`: 100 became 200"),
+        ("/rules/5/when/largerThan", json!(50), Tightened, "`when.largerThan`"),
+        ("/paths", json!([{"tools": ["x"], "fields": ["y"]}]), Unclear, "`paths` differs"),
         ("/rules/0/message", json!("no"), Same, "another message"),
         ("/rules/1/approval/groups/-", json!("all"), Loosened, "group all may now approve"),
         ("/rules/1/approval/groups/0", json!("few"), Loosened, "group few may now approve"),
@@ -191,6 +218,17 @@ fn rights_that_are_only_said_in_other_words_are_no_change() {
         ("/bindings/0/roles/-", json!("asks")),
     ]);
     assert_eq!(changes, []);
+}
+
+#[test]
+fn limits_of_callers_who_come_or_go_are_no_news() {
+    for change in [("/bindings/0/groups/-", json!("others")), ("/bindings/0/groups/0", Value::Null)] {
+        let changes = after(&[change]);
+        assert!(
+            !changes.is_empty() && !changes.iter().any(|change| change.what.contains("max_tokens")),
+            "{changes:#?}"
+        );
+    }
 }
 
 #[test]
