@@ -167,7 +167,10 @@ impl CompiledRule {
     /// Whether a call names a host that the rule is about.
     fn names_hosts(&self, targets: Option<&Targets>) -> bool {
         let named = |host: &Host| {
-            (self.hosts.among.is_empty() || host.may_be(&self.hosts.among)) && !host.is(&self.hosts.except)
+            // Likewise a word with a dot in it.
+            let among =
+                if self.hosts.among.is_empty() { !host.is_bare() } else { host.may_be(&self.hosts.among) };
+            among && !host.is(&self.hosts.except)
         };
         !self.hosts.is_given() || targets.is_some_and(|targets| targets.hosts().iter().any(named))
     }

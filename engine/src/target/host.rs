@@ -15,6 +15,7 @@ pub struct Host {
     name: Option<String>,
     /// Whether every reader takes it for the same.
     plain: bool,
+    bare: bool,
 }
 
 /// Schemes whose URLs have no host.
@@ -23,7 +24,7 @@ const HOSTLESS: &[&str] = &["data", "mailto", "tel", "sms", "urn", "about", "cid
 impl Host {
     /// A host of which nothing can be told.
     pub fn any() -> Self {
-        Self { name: None, plain: false }
+        Self { name: None, plain: false, bare: false }
     }
 
     /// The host of a URL, as browsers read it (WHATWG URL); `None`: the text has no host. Where other readers (RFC
@@ -73,6 +74,35 @@ impl Host {
         Some(Self::of_authority(host, plain).unwrap_or_else(Self::any))
     }
 
+    /// Reads a word of a command that could be a host without a scheme: `curl evil.com/x`, `ssh ann@evil.com`. `None`:
+    /// it could not, or it is a number such as commands are full of.
+    pub fn bare(word: &str) -> Option<Self> {
+        let authority = word.split('/').next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        // What follows a colon is a port, or a path of scp.
+        let host = if host.starts_with('[') { host } else { host.split(':').next().unwrap_or_default() };
+        let numbers = host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let address = host.matches('.').count() == 3 || host.len() > 7 && !host.contains('.');
+        let likely = match numbers {
+            true => address,
+            false => {
+                host.contains('.')
+                    || authority.contains('@')
+                    || host.starts_with(['[', '0'])
+                    || host.eq_ignore_ascii_case("localhost")
+            }
+        };
+        if !likely || authority.starts_with(['.', '-', '~']) {
+            return None;
+        }
+        Some(Self { bare: true, ..Self::of_authority(host, false)? })
+    }
+
+    /// Whether it was a word that could be anything else.
+    pub fn is_bare(&self) -> bool {
+        self.bare
+    }
+
     /// Whether it may be one of the hosts.
     pub fn may_be(&self, globs: &[HostGlob]) -> bool {
         self.name.as_ref().is_none_or(|name| globs.iter().any(|glob| glob.fits(name)))
@@ -91,7 +121,7 @@ impl Host {
                 return None;
             }
             let address = address.split('%').next().unwrap_or_default();
-            return Some(Self { name: Some(of_ipv6(address.parse().ok()?)), plain });
+            return Some(Self { name: Some(of_ipv6(address.parse().ok()?)), plain, bare: false });
         }
         let (host, port) = host.split_once(':').unwrap_or((host, ""));
         if !is_port(port) {
@@ -104,7 +134,7 @@ impl Host {
         let decoded = percent_decoded(host)?;
         plain &= decoded == host && decoded.is_ascii();
         let name = canonical(&decoded)?;
-        Some(Self { name: Some(name), plain })
+        Some(Self { name: Some(name), plain, bare: false })
     }
 }
 

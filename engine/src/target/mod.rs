@@ -66,13 +66,18 @@ impl Targets {
         }
     }
 
-    /// Adds what a command writes out: words that are URLs, and words with a slash or `~`.
+    /// Adds what a command writes out: words that are URLs or could be hosts, and words with a slash or `~`.
     pub fn command(&mut self, text: &str) {
         let ends = |c: char| c.is_whitespace() || "'\"`;|&<>(),={}".contains(c);
         for word in text.split(ends).filter(|word| !word.is_empty() && word.len() <= LONGEST) {
             if word.contains("://") {
                 self.url(word);
-            } else if word.starts_with('~') || word.contains('/') {
+                continue;
+            }
+            if let Some(host) = Host::bare(word) {
+                self.add_host(host);
+            }
+            if word.starts_with('~') || word.contains('/') {
                 self.add_path(FilePath::read_in_command(word));
             }
         }

