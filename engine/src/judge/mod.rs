@@ -13,6 +13,7 @@
 //! Whoever drives it moves the bytes, asks control about holds, and tells the case what was decided
 //! ([`Case::settle`]).
 
+mod budget;
 mod calls;
 mod digest;
 mod lines;
@@ -31,6 +32,7 @@ pub use request::Judged;
 pub use runtime::{Runtime, RuntimeError};
 pub use stream::{Flow, ReplyStream};
 
+use crate::budget::Demand;
 use crate::claude::error::ErrorKind;
 use crate::claude::routes::Route;
 use crate::identity::Principal;
@@ -88,6 +90,10 @@ pub struct Case {
     settled: HashMap<String, Settled>,
     decisions: Vec<Decision>,
     usage: Option<Usage>,
+    /// What the request may use.
+    demands: Vec<Demand>,
+    /// Bytes of a streamed reply that left, when it ended before it said its usage.
+    seen: Option<u64>,
     stop_reason: Option<String>,
 }
 
@@ -127,6 +133,8 @@ impl Case {
             settled: HashMap::new(),
             decisions: Vec::new(),
             usage: None,
+            demands: vec![Demand::plain(None)],
+            seen: None,
             stop_reason: None,
         };
         if let Err(refusal) = &allowed {
@@ -221,7 +229,7 @@ impl Case {
             findings: self.memory.take_findings(),
             body: None,
             status: None,
-            usage: self.usage,
+            usage: self.priced_usage(),
             stop_reason: self.stop_reason.clone(),
             duration_ms: Some(now_ms.saturating_sub(self.started_ms)),
         }

@@ -140,6 +140,7 @@ impl ReplyStream {
 
     /// The whole message as the client got it, masked for the record.
     pub fn recorded(&self, case: &mut Case) -> Option<String> {
+        case.seen = self.transcript.cut();
         let message = self.transcript.message()?;
         case.model = self.transcript.model().or(case.model.take());
         case.stop_reason = self.transcript.stop_reason();

@@ -11,6 +11,10 @@ use crate::record::Usage;
 pub(super) struct Transcript {
     message: Map<String, Value>,
     blocks: BTreeMap<u64, Block>,
+    /// Bytes of text, thinking and tool input so far.
+    seen: u64,
+    /// Whether the end said what was used.
+    counted: bool,
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +41,8 @@ impl Transcript {
             }
             Some("content_block_delta") => {
                 if let Some(Value::Object(delta)) = event.get("delta") {
+                    let said = ["text", "thinking", "partial_json"].iter().filter_map(|field| delta.get(*field)?.as_str());
+                    self.seen += said.map(|text| text.len() as u64).sum::<u64>();
                     self.blocks.entry(index).or_default().delta(delta);
                 }
             }
@@ -47,7 +53,9 @@ impl Transcript {
                 if let (Some(Value::Object(new)), Some(Value::Object(usage))) =
                     (event.get("usage"), self.message.get_mut("usage"))
                 {
-                    usage.extend(new.clone());
+                    // Counts are of the whole message so far; one that is null is not told again.
+                    usage.extend(new.iter().filter(|(_, count)| !count.is_null()).map(|(k, v)| (k.clone(), v.clone())));
+                    self.counted = true;
                 }
             }
             _ => {}
@@ -73,6 +81,11 @@ impl Transcript {
         self.message.get("model")?.as_str().map(str::to_owned)
     }
 
+    /// Bytes that left, when the stream ended before it said what was used.
+    pub(super) fn cut(&self) -> Option<u64> {
+        (!self.counted).then_some(self.seen)
+    }
+
     pub(super) fn usage(&self) -> Option<Usage> {
         self.message.get("usage").and_then(usage)
     }
@@ -86,6 +99,11 @@ pub(super) fn usage(value: &Value) -> Option<Usage> {
         output_tokens: count("output_tokens"),
         cache_read_input_tokens: count("cache_read_input_tokens"),
         cache_creation_input_tokens: count("cache_creation_input_tokens"),
+        cache_creation_1h_input_tokens: value
+            .pointer("/cache_creation/ephemeral_1h_input_tokens")
+            .and_then(Value::as_u64)
+            .unwrap_or(0),
+        cost_micro_usd: None,
     })
 }
 

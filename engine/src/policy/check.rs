@@ -1,5 +1,6 @@
 //! What is wrong with a policy, where, and what to do about it.
 
+mod budgets;
 mod issuers;
 mod nearest;
 mod roles;
@@ -51,6 +52,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     check_masking(policy, &mut found);
     rules::check(policy, &mut found);
     check_commands(policy, &mut found);
+    budgets::check(policy, &mut found);
     check_limits(policy, &mut found);
     found.0
 }

@@ -3,15 +3,19 @@
 //! Every list of named things merges by name when a policy spans several files. Field names are camelCase in
 //! YAML. Unknown fields are errors: a misspelt restriction must not silently vanish.
 
+mod budgets;
 mod duration;
 mod masking;
 mod rules;
+mod usd;
 
 use serde::{Deserialize, Serialize};
 
+pub use budgets::{Budget, Per, Price};
 pub use duration::Duration;
 pub use masking::{CustomPattern, MaskMode, MaskStyle, Masking, MediaAction, ToolInputMasking, Validator};
 pub use rules::{Action, Approval, CommandField, Language, Part, Rule, When};
+pub use usd::Usd;
 
 /// A whole policy, possibly merged from several files.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +33,10 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// Which fields of which tools hold commands; added in front of the defaults.
     pub commands: Vec<CommandField>,
+    /// What models cost, for budgets and records; the first entry that fits a model holds.
+    pub prices: Vec<Price>,
+    /// How many requests, tokens and dollars may be used in a window of time.
+    pub budgets: Vec<Budget>,
     /// What is recorded, and when.
     pub recording: Recording,
     /// Settings of the enforcement point itself.

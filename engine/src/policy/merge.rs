@@ -8,7 +8,7 @@ pub enum MergeError {
     /// One name for two things.
     #[error("{what} `{name}` stands in {first} and again in {second}: rename or remove one")]
     Twice {
-        /// `issuer`, `role`, `binding` or `rule`.
+        /// `issuer`, `role`, `binding`, `rule`, `price` or `budget`.
         what: &'static str,
         /// The name.
         name: String,
@@ -43,6 +43,8 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
     once("role", &policies, |policy| policy.roles.iter().map(|r| &r.name).collect())?;
     once("binding", &policies, |policy| policy.bindings.iter().map(|b| &b.name).collect())?;
     once("rule", &policies, |policy| policy.rules.iter().map(|r| &r.name).collect())?;
+    once("price", &policies, |policy| policy.prices.iter().map(|p| &p.name).collect())?;
+    once("budget", &policies, |policy| policy.budgets.iter().map(|b| &b.name).collect())?;
     let mut merged = Policy {
         masking: setting("masking", &policies, |policy| &policy.masking)?,
         recording: setting("recording", &policies, |policy| &policy.recording)?,
@@ -56,6 +58,8 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
         merged.bindings.extend(policy.bindings);
         merged.rules.extend(policy.rules);
         merged.commands.extend(policy.commands);
+        merged.prices.extend(policy.prices);
+        merged.budgets.extend(policy.budgets);
     }
     Ok(merged)
 }
@@ -135,6 +139,8 @@ mod tests {
             ("role", "roles", json!({"name": "n"})),
             ("binding", "bindings", json!({"name": "n"})),
             ("rule", "rules", rule("n")),
+            ("price", "prices", json!({"name": "n", "models": ["*"], "input": 3, "output": 15})),
+            ("budget", "budgets", json!({"name": "n", "requests": 1, "window": "1m"})),
         ] {
             let error = files(&[("b.yaml", json!({list: [entry]})), ("a.yaml", json!({list: [entry]}))])
                 .expect_err("a name twice");

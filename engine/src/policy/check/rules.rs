@@ -6,7 +6,7 @@ use crate::policy::document::{Action, Part, Policy, Rule};
 use crate::policy::{pattern, rule};
 
 /// Names that records give to decisions of the engine itself.
-const RESERVED: &[&str] = &[
+pub(super) const RESERVED: &[&str] = &[
     "token",
     "route",
     "scope",
