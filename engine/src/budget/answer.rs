@@ -51,8 +51,8 @@ pub struct Exceeded {
 }
 
 impl Exceeded {
-    pub(super) fn new(claim: &Claim, why: Why, used: Spent, reserved: Spent) -> Self {
-        Self {
+    pub(super) fn new(claim: &Claim, why: Why, used: Spent, reserved: Spent) -> Box<Self> {
+        Box::new(Self {
             budget: claim.budget.name.clone(),
             why,
             holder: claim.key.holder.clone(),
@@ -63,12 +63,12 @@ impl Exceeded {
             reserved,
             most: claim.most,
             until_ms: claim.key.end_ms(),
-        }
+        })
     }
 
     /// The one of two that keeps the caller out for longer.
     #[must_use]
-    pub fn worse(self, other: Self) -> Self {
+    pub fn worse(self: Box<Self>, other: Box<Self>) -> Box<Self> {
         if other.weight() > self.weight() { other } else { self }
     }
 
@@ -97,19 +97,32 @@ impl Exceeded {
             ),
             Why::Requests => format!(
                 "budget `{budget}`{} allows {}, and {} were made; {}",
-                self.whose(), self.limit(&Why::Requests), self.used.requests, self.next(now_ms)
+                self.whose(),
+                self.limit(&Why::Requests),
+                self.used.requests,
+                self.next(now_ms)
             ),
             Why::Reserved(what) => format!(
                 "what is left of budget `{budget}`{} is reserved by requests under way: {} used and up to {} reserved of {}; come again when one has ended",
-                self.whose(), amount(what, self.used), amount(what, self.reserved), self.limit(what)
+                self.whose(),
+                amount(what, self.used),
+                amount(what, self.reserved),
+                self.limit(what)
             ),
             Why::TooMuch(what) => format!(
                 "this batch may use {}, which is more than is left of budget `{budget}`{}: {} used and reserved of {}; send a smaller batch or a smaller `max_tokens`, or wait: {}",
-                amount(what, self.most), self.whose(), amount(what, self.used.plus(self.reserved)), self.limit(what), self.next(now_ms)
+                amount(what, self.most),
+                self.whose(),
+                amount(what, self.used.plus(self.reserved)),
+                self.limit(what),
+                self.next(now_ms)
             ),
             why => format!(
                 "budget `{budget}`{} is used up: {} of {}; {}",
-                self.whose(), amount(why, self.used), self.limit(why), self.next(now_ms)
+                self.whose(),
+                amount(why, self.used),
+                self.limit(why),
+                self.next(now_ms)
             ),
         };
         if let Some(more) = &self.message {
@@ -199,23 +212,27 @@ fn amount(why: &Why, spent: Spent) -> String {
 }
 
 impl super::Standing {
-    /// The informational headers that the API sends of its own limits, for these.
-    pub fn headers(&self) -> Vec<(&'static str, String)> {
+    /// The informational headers that the API sends of its own limits, for these: of several, the one with the least
+    /// left.
+    pub fn headers(all: &[Self]) -> Vec<(&'static str, String)> {
+        let least = |limit: fn(&Limits) -> Option<u64>, taken: fn(Spent) -> u64| {
+            let limited =
+                all.iter().filter_map(|own| Some((limit(&own.limits)?, taken(own.taken), own.until_ms)));
+            limited.min_by_key(|(limit, taken, until)| (limit.saturating_sub(*taken), u64::MAX - until))
+        };
         let mut headers = Vec::new();
-        let left = |limit: u64, taken: u64| limit.saturating_sub(taken).to_string();
-        let reset = rfc3339(self.until_ms);
-        if let Some(limit) = self.limits.requests {
+        if let Some((limit, taken, until_ms)) = least(|limits| limits.requests, |spent| spent.requests) {
             headers.extend([
                 ("anthropic-ratelimit-requests-limit", limit.to_string()),
-                ("anthropic-ratelimit-requests-remaining", left(limit, self.taken.requests)),
-                ("anthropic-ratelimit-requests-reset", reset.clone()),
+                ("anthropic-ratelimit-requests-remaining", limit.saturating_sub(taken).to_string()),
+                ("anthropic-ratelimit-requests-reset", rfc3339(until_ms)),
             ]);
         }
-        if let Some(limit) = self.limits.tokens {
+        if let Some((limit, taken, until_ms)) = least(|limits| limits.tokens, Spent::tokens) {
             headers.extend([
                 ("anthropic-ratelimit-tokens-limit", limit.to_string()),
-                ("anthropic-ratelimit-tokens-remaining", left(limit, self.taken.tokens())),
-                ("anthropic-ratelimit-tokens-reset", reset),
+                ("anthropic-ratelimit-tokens-remaining", limit.saturating_sub(taken).to_string()),
+                ("anthropic-ratelimit-tokens-reset", rfc3339(until_ms)),
             ]);
         }
         headers

@@ -114,7 +114,7 @@ impl Budgets {
         route: &str,
         demands: &[Demand],
         now_ms: u64,
-    ) -> Result<Claims, Exceeded> {
+    ) -> Result<Claims, Box<Exceeded>> {
         let mut claims = Claims::new();
         for budget in self.budgets.iter().filter(|budget| budget.takes_route(route)) {
             let mine: Vec<Demand> = demands.iter().filter(|d| budget.takes_model(d)).cloned().collect();
@@ -124,7 +124,12 @@ impl Budgets {
             for holder in budget.holders(principal) {
                 let claim = Claim::new(budget, holder, &mine, &self.prices, now_ms);
                 if let Some(model) = claim.unpriced(&self.prices) {
-                    return Err(Exceeded::new(&claim, Why::Unpriced(model), Spent::default(), Spent::default()));
+                    return Err(Exceeded::new(
+                        &claim,
+                        Why::Unpriced(model),
+                        Spent::default(),
+                        Spent::default(),
+                    ));
                 }
                 claims.push(claim);
             }
@@ -155,10 +160,8 @@ impl Compiled {
             Per::Person => {
                 let everyone = self.groups.is_empty() && self.subjects.is_empty();
                 let named = self.subjects.contains(&principal.subject) || self.groups.iter().any(|g| own(&g));
-                let person = Holder::Person {
-                    issuer: principal.issuer.clone(),
-                    subject: principal.subject.clone(),
-                };
+                let person =
+                    Holder::Person { issuer: principal.issuer.clone(), subject: principal.subject.clone() };
                 (everyone || named).then_some(person).into_iter().collect()
             }
         }
@@ -188,8 +191,14 @@ impl Claim {
     fn unpriced(&self, prices: &Prices) -> Option<String> {
         self.budget.limits.cost_micro_usd?;
         let mut answered = self.demands.iter().filter(|demand| demand.answered);
-        let missing = answered.find(|d| d.model.as_deref().is_none_or(|model| prices.rates(model).is_none()))?;
+        let missing =
+            answered.find(|d| d.model.as_deref().is_none_or(|model| prices.rates(model).is_none()))?;
         Some(missing.model.clone().unwrap_or_default())
+    }
+
+    /// The most that it may use.
+    pub fn most(&self) -> Spent {
+        self.most
     }
 
     /// What it used in the end; see [`Demand::used`].

@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn each_kind_of_token_has_its_price_and_the_sum_is_rounded_up_once() {
-        let prices = prices(json!([{ "name": "s", "models": ["claude-sonnet-*"], "input": "3", "output": "15",
+        let prices =
+            prices(json!([{ "name": "s", "models": ["claude-sonnet-*"], "input": "3", "output": "15",
             "cacheWrite": "3.75", "cacheWrite1h": "6", "cacheRead": "0.3" }]));
         let usage = |input, output, write, hour, read| Usage {
             input_tokens: input,

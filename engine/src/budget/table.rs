@@ -80,6 +80,13 @@ pub struct Counter {
     pub reserved: Spent,
 }
 
+impl Counter {
+    /// Whether nothing will be added to it any more, so that it can go.
+    pub fn is_over(&self, now_ms: u64) -> bool {
+        self.reserved.is_zero() && self.key.end_ms().saturating_add(GRACE_MS) <= now_ms
+    }
+}
+
 /// Counters of some holders.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
@@ -123,7 +130,7 @@ impl Table {
     ///
     /// # Errors
     /// [`Exceeded`] when the budget does not allow it; nothing has changed then.
-    pub fn admit(&mut self, claim: &Claim, exchange: &str, now_ms: u64) -> Result<Standing, Exceeded> {
+    pub fn admit(&mut self, claim: &Claim, exchange: &str, now_ms: u64) -> Result<Standing, Box<Exceeded>> {
         self.check(claim, now_ms)?;
         let taken = self.change(&claim.key, now_ms, |row| {
             row.used.requests = row.used.requests.saturating_add(claim.requests);
@@ -141,7 +148,7 @@ impl Table {
     ///
     /// # Errors
     /// [`Exceeded`] when it would not.
-    pub fn check(&self, claim: &Claim, now_ms: u64) -> Result<(), Exceeded> {
+    pub fn check(&self, claim: &Claim, now_ms: u64) -> Result<(), Box<Exceeded>> {
         let row = self.rows.iter().find(|row| row.key == claim.key);
         let used = row.map(|row| row.used()).unwrap_or_default();
         let reserved = row.map(|row| row.reserved(now_ms)).unwrap_or_default();
@@ -207,12 +214,7 @@ impl Table {
         })
     }
 
-    /// Whether it has a counter whose window ended so long ago that it can go.
-    pub fn is_stale(&self, now_ms: u64) -> bool {
-        self.rows.iter().any(|row| row.is_over(now_ms))
-    }
-
-    /// Removes counters whose window has ended, and reservations that have lapsed.
+    /// Removes counters whose window has long ended, and reservations that have lapsed.
     pub fn evict(&mut self, now_ms: u64) {
         self.rows.retain(|row| !row.is_over(now_ms));
         for row in &mut self.rows {

@@ -16,7 +16,7 @@ impl Case {
     ///
     /// # Errors
     /// When a budget limits cost and the model has no price.
-    pub fn claims(&self, now_ms: u64) -> Result<Claims, Exceeded> {
+    pub fn claims(&self, now_ms: u64) -> Result<Claims, Box<Exceeded>> {
         self.runtime.budgets.claims(&self.principal, self.route.name, &self.demands, now_ms)
     }
 

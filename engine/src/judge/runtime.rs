@@ -53,8 +53,7 @@ impl Runtime {
         let key = key.ok_or(RuntimeError::TenantKey)?;
         let masker = Masker::new(&bundle.policy.masking, &key)?;
         let compiled = Compiled::new(&bundle)?;
-        let budgets =
-            Budgets::new(&bundle.policy).map_err(|(field, why)| CompileError { field, why })?;
+        let budgets = Budgets::new(&bundle.policy).map_err(|(field, why)| CompileError { field, why })?;
         Ok(Self {
             version: bundle.version,
             policy_version: bundle.policy_version,

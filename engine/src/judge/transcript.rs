@@ -41,7 +41,9 @@ impl Transcript {
             }
             Some("content_block_delta") => {
                 if let Some(Value::Object(delta)) = event.get("delta") {
-                    let said = ["text", "thinking", "partial_json"].iter().filter_map(|field| delta.get(*field)?.as_str());
+                    let said = ["text", "thinking", "partial_json"]
+                        .iter()
+                        .filter_map(|field| delta.get(*field)?.as_str());
                     self.seen += said.map(|text| text.len() as u64).sum::<u64>();
                     self.blocks.entry(index).or_default().delta(delta);
                 }
@@ -54,7 +56,9 @@ impl Transcript {
                     (event.get("usage"), self.message.get_mut("usage"))
                 {
                     // Counts are of the whole message so far; one that is null is not told again.
-                    usage.extend(new.iter().filter(|(_, count)| !count.is_null()).map(|(k, v)| (k.clone(), v.clone())));
+                    usage.extend(
+                        new.iter().filter(|(_, count)| !count.is_null()).map(|(k, v)| (k.clone(), v.clone())),
+                    );
                     self.counted = true;
                 }
             }

@@ -1,7 +1,7 @@
 //! Prices and budgets: that each can be compiled, applies to somebody, limits something, and can be counted.
 
-use super::rules::RESERVED;
 use super::Found;
+use super::rules::RESERVED;
 use crate::claude::routes;
 use crate::policy::document::{Budget, Per, Policy};
 
@@ -78,7 +78,8 @@ fn check_limits(n: usize, budget: &Budget, priceless: bool, found: &mut Found) {
     ];
     for (field, limit) in limits {
         if limit == Some(0) {
-            found.add(place(field), "zero would refuse every request; take the scope out of the role instead");
+            found
+                .add(place(field), "zero would refuse every request; take the scope out of the role instead");
         }
     }
     if limits.iter().all(|(_, limit)| limit.is_none()) {

@@ -41,7 +41,13 @@ impl fmt::Display for Usd {
         let short = text.trim_end_matches('0');
         let behind = short.split_once('.').map_or(0, |(_, part)| part.len());
         f.write_str(short)?;
-        f.write_str(if behind == 0 { "00" } else if behind == 1 { "0" } else { "" })
+        f.write_str(if behind == 0 {
+            "00"
+        } else if behind == 1 {
+            "0"
+        } else {
+            ""
+        })
     }
 }
 
@@ -58,7 +64,9 @@ impl<'de> Deserialize<'de> for Usd {
             type Value = Usd;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an amount of US dollars such as 5 or \"3.75\", with at most six digits behind the point")
+                f.write_str(
+                    "an amount of US dollars such as 5 or \"3.75\", with at most six digits behind the point",
+                )
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Usd, E> {
@@ -89,7 +97,8 @@ mod tests {
         {
             assert_eq!(Usd::parse(text), Some(Usd::micros(micros)), "{text}");
         }
-        for text in ["", ".", "1.", ".5", "-1", "+1", "1e3", "1,5", "0.0000001", "$5", "99999999999999999999"] {
+        for text in ["", ".", "1.", ".5", "-1", "+1", "1e3", "1,5", "0.0000001", "$5", "99999999999999999999"]
+        {
             assert_eq!(Usd::parse(text), None, "{text}");
         }
     }
@@ -106,7 +115,9 @@ mod tests {
 
     #[test]
     fn text_whole_numbers_and_bare_decimals_are_read_alike() {
-        for (json, micros) in [("\"0.3\"", 300_000), ("0.3", 300_000), ("15", 15_000_000), ("18.75", 18_750_000)] {
+        for (json, micros) in
+            [("\"0.3\"", 300_000), ("0.3", 300_000), ("15", 15_000_000), ("18.75", 18_750_000)]
+        {
             assert_eq!(serde_json::from_str::<Usd>(json).unwrap(), Usd::micros(micros), "{json}");
         }
         for json in ["-1", "0.12345678", "null", "true", "[]"] {
