@@ -4,6 +4,7 @@
 //! decision that was refused), and 2 when it could not be asked (wrong arguments, no connection).
 
 mod api;
+mod budgets;
 mod holds;
 mod keys;
 mod mask;
@@ -46,6 +47,9 @@ enum Command {
     /// See what waits for a person, and decide it.
     #[command(subcommand)]
     Holds(holds::Holds),
+    /// See who used what of which budget.
+    #[command(subcommand)]
+    Budgets(budgets::Budgets),
     /// See the sessions in the record.
     #[command(subcommand)]
     Sessions(records::Sessions),
@@ -119,6 +123,7 @@ async fn run(command: Command) -> Outcome {
         Command::Policy(policy) => policy.run(),
         Command::Mask(mask) => mask.run(),
         Command::Holds(holds) => holds.run().await,
+        Command::Budgets(budgets) => budgets.run().await,
         Command::Sessions(sessions) => sessions.run().await,
         Command::Replay(replay) => replay.run().await,
         Command::Records(records) => records.run().await,

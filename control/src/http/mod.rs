@@ -6,9 +6,11 @@
 //! | [`sluice_engine::wire`] | filters, by the data-plane token |
 //! | `GET /v1/holds`, `GET /v1/holds/{id}` | approvers of the hold, auditors |
 //! | `POST /v1/holds/{id}/decision` | approvers of the hold, never the requester |
+//! | `GET /v1/budgets` | auditors, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
 mod auth;
+mod budgets;
 mod bundle;
 mod health;
 mod holds;
@@ -28,6 +30,7 @@ use sluice_engine::wire::{self, Refresh};
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
+pub use budgets::{Use, Uses};
 pub use holds::{Ruling, Shown};
 pub use problem::Problem;
 pub use records::VerifyAsk;
@@ -83,6 +86,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .route(wire::RECORDS, post(records::batch).get(records::export))
         .route("/v1/holds/{id}/wait", post(holds::wait))
         .route("/v1/holds/{id}/use", post(holds::use_up))
+        .route(wire::BUDGETS, post(budgets::report).get(budgets::list))
         .route(wire::REFRESH, post(bundle::refresh))
         .layer(DefaultBodyLimit::max(FILTER_BYTES));
     let people = Router::new()

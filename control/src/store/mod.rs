@@ -11,6 +11,7 @@ pub mod sqlite;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use sluice_engine::budget::Counter;
 use sluice_engine::record::chain::Hash;
 use sluice_engine::record::{Block, Who};
 use sluice_engine::wire::{HoldAsk, HoldDecision};
@@ -141,6 +142,15 @@ pub struct WhichSessions {
     pub limit: u32,
 }
 
+/// Which counters of budgets are read.
+#[derive(Debug, Clone, Default)]
+pub struct WhichSpending {
+    /// What this reporter has counted itself is left out.
+    pub except: Option<String>,
+    /// Only counters that someone has changed since an answer that ended here.
+    pub after: u64,
+}
+
 /// What control keeps. Times are Unix milliseconds, given by the caller.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -180,6 +190,17 @@ pub trait Store: Send + Sync {
 
     /// Where each writer's chain stands.
     async fn heads(&self) -> Result<Vec<Head>, StoreError>;
+
+    /// Takes in what a reporter has counted of budgets in all. Told twice, or late, it changes nothing.
+    async fn report_spending(
+        &self,
+        reporter: String,
+        counters: Vec<Counter>,
+        now_ms: u64,
+    ) -> Result<(), StoreError>;
+
+    /// What all reporters together have counted of windows that have not ended, and where this answer ends.
+    async fn spending(&self, which: WhichSpending, now_ms: u64) -> Result<(u64, Vec<Counter>), StoreError>;
 
     /// Why the last write failed, as long as none has succeeded since.
     fn trouble(&self) -> Option<String>;

@@ -6,6 +6,7 @@
 
 mod holds;
 mod reads;
+mod spending;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use ed25519_dalek::SigningKey;
+use sluice_engine::budget::Counter;
 use sluice_engine::record::Block;
 use sluice_engine::wire::HoldDecision;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -26,7 +28,10 @@ use sqlx::{ConnectOptions, SqlSafeStr};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::{Addition, Decided, Decision, Head, Session, Store, StoreError, Stored, Which, WhichSessions};
+use super::{
+    Addition, Decided, Decision, Head, Session, Store, StoreError, Stored, Which, WhichSessions,
+    WhichSpending,
+};
 use crate::holds::Hold;
 use writer::{Job, Write, Written};
 
@@ -97,14 +102,14 @@ async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Erro
 }
 
 fn migrator() -> Migrator {
-    let first = include_str!("../migrations/0001_first.sql");
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "first".into(),
-        MigrationType::Simple,
-        first.into_sql_str(),
-        false,
-    )])
+    let all = [
+        (1, "first", include_str!("../migrations/0001_first.sql")),
+        (2, "spending", include_str!("../migrations/0002_spending.sql")),
+    ];
+    let simple = |(version, name, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(all.map(simple).into())
 }
 
 #[async_trait]
@@ -173,6 +178,19 @@ impl Store for Sqlite {
 
     async fn heads(&self) -> Result<Vec<Head>, StoreError> {
         reads::heads(&self.readers).await
+    }
+
+    async fn report_spending(
+        &self,
+        reporter: String,
+        counters: Vec<Counter>,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        self.write(Write::Spending(reporter, counters, now_ms)).await.map(|_| ())
+    }
+
+    async fn spending(&self, which: WhichSpending, now_ms: u64) -> Result<(u64, Vec<Counter>), StoreError> {
+        spending::sums(&self.readers, which, now_ms).await
     }
 
     fn trouble(&self) -> Option<String> {

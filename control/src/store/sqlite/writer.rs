@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ed25519_dalek::SigningKey;
+use sluice_engine::budget::Counter;
 use sluice_engine::record::Block;
 use sluice_engine::record::chain::{self, Hash};
 use sluice_engine::record::checkpoint::Checkpoint;
@@ -11,7 +12,7 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::{Addition, Decided, Decision, StoreError};
-use super::{holds, tally::Tally};
+use super::{holds, spending, tally::Tally};
 use crate::holds::Hold;
 use crate::records::{Entry, writer_name};
 
@@ -37,6 +38,7 @@ pub enum Write {
     Claim(String, String, u64),
     Decide(Decision, u64),
     Expire(u64),
+    Spending(String, Vec<Counter>, u64),
     /// Lets the file grow no more, as a full disk would; or again.
     #[cfg(test)]
     Fill(bool),
@@ -47,6 +49,7 @@ pub enum Written {
     Hold(Option<Hold>),
     Decided(Decided),
     Expired(Vec<String>),
+    Nothing,
 }
 
 impl Write {
@@ -189,7 +192,11 @@ impl Writer {
                     let pages = if *full { 1 } else { 1_000_000_000 };
                     let sql = format!("PRAGMA max_page_count = {pages}");
                     sqlx::query(AssertSqlSafe(sql)).fetch_all(&mut self.connection).await?;
-                    Written::Hold(None)
+                    Written::Nothing
+                }
+                Write::Spending(reporter, counters, now) => {
+                    spending::report(&mut self.connection, reporter, counters, *now).await?;
+                    Written::Nothing
                 }
                 Write::Expire(now) => {
                     Written::Expired(holds::expire(&mut self.connection, *now, &mut pending.entries).await?)
