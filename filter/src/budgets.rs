@@ -9,7 +9,7 @@ use crate::host::{Host, NOT_THERE};
 use crate::shared::Shared;
 
 /// How many tables there are: enough that workers seldom meet in one.
-pub const SHARDS: u32 = 32;
+pub const SHARDS: u32 = 128;
 
 /// How often a change is tried. Of those who meet one always gets through, so that even many workers are done long before.
 const TRIES: u32 = 1000;

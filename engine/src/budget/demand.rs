@@ -7,8 +7,12 @@ use crate::record::Usage;
 /// or code has, so that the estimate is on the high side.
 const BYTES_PER_TOKEN: u64 = 3;
 
-/// What is taken for `max_tokens` where the body has no plain integer for it: more than a model writes.
+/// More than a model writes in one reply: what is taken for `max_tokens` where the body has no plain integer for it, and
+/// where it has a larger one, which the API refuses. So nobody reserves all that a group has with one wild request.
 const MOST_OUTPUT: u64 = 128_000;
+
+/// The largest context of a model, for the same reason.
+const MOST_INPUT: u64 = 1_000_000;
 
 /// What one request, or the requests of one model in a batch, may use at the most.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -34,12 +38,12 @@ pub enum Ended {
     Refused,
     /// It went upstream, and the client left before a reply began.
     Unanswered,
-    /// Upstream replied with this status. `seen`: bytes of the reply's text that the client got, when the reply was cut
-    /// before it said its usage.
+    /// Upstream replied with this status. `seen`: bytes that the model wrote, when the reply was cut before it said its
+    /// usage.
     Replied {
         /// The HTTP status.
         status: u16,
-        /// Bytes of text, thinking and tool input that left for the client.
+        /// Bytes of text, thinking and tool input.
         seen: Option<u64>,
     },
 }
@@ -55,8 +59,8 @@ impl Demand {
         Self {
             model,
             requests: 1,
-            input_tokens: tokens(bytes as u64),
-            output_tokens: max_tokens.unwrap_or(MOST_OUTPUT),
+            input_tokens: tokens(bytes as u64).min(MOST_INPUT),
+            output_tokens: max_tokens.unwrap_or(MOST_OUTPUT).min(MOST_OUTPUT),
             answered: true,
             apart: false,
         }

@@ -92,7 +92,7 @@ pub struct Case {
     usage: Option<Usage>,
     /// What the request may use.
     demands: Vec<Demand>,
-    /// Bytes of a streamed reply that left, when it ended before it said its usage.
+    /// Bytes that the model wrote of a streamed reply, when it ended before it said its usage.
     seen: Option<u64>,
     stop_reason: Option<String>,
 }

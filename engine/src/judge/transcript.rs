@@ -11,10 +11,6 @@ use crate::record::Usage;
 pub(super) struct Transcript {
     message: Map<String, Value>,
     blocks: BTreeMap<u64, Block>,
-    /// Bytes of text, thinking and tool input so far.
-    seen: u64,
-    /// Whether the end said what was used.
-    counted: bool,
 }
 
 #[derive(Debug, Default)]
@@ -41,10 +37,6 @@ impl Transcript {
             }
             Some("content_block_delta") => {
                 if let Some(Value::Object(delta)) = event.get("delta") {
-                    let said = ["text", "thinking", "partial_json"]
-                        .iter()
-                        .filter_map(|field| delta.get(*field)?.as_str());
-                    self.seen += said.map(|text| text.len() as u64).sum::<u64>();
                     self.blocks.entry(index).or_default().delta(delta);
                 }
             }
@@ -59,7 +51,6 @@ impl Transcript {
                     usage.extend(
                         new.iter().filter(|(_, count)| !count.is_null()).map(|(k, v)| (k.clone(), v.clone())),
                     );
-                    self.counted = true;
                 }
             }
             _ => {}
@@ -83,11 +74,6 @@ impl Transcript {
 
     pub(super) fn model(&self) -> Option<String> {
         self.message.get("model")?.as_str().map(str::to_owned)
-    }
-
-    /// Bytes that left, when the stream ended before it said what was used.
-    pub(super) fn cut(&self) -> Option<u64> {
-        (!self.counted).then_some(self.seen)
     }
 
     pub(super) fn usage(&self) -> Option<Usage> {

@@ -19,6 +19,7 @@ pub(super) const RESERVED: &[&str] = &[
     "thinking_budget",
     "media",
     "body",
+    "budget",
 ];
 
 pub(super) fn check(policy: &Policy, found: &mut Found) {
