@@ -54,7 +54,7 @@ pub struct Claim {
     pub(super) requests: u64,
     /// The most tokens and dollars that it may use.
     pub(super) most: Spent,
-    /// Whether tokens are used at all.
+    /// Whether tokens are used, and the budget limits them or what they cost.
     pub(super) answered: bool,
     /// Whether all of it must fit into what is left: nobody will say later what it used.
     pub(super) strict: bool,
@@ -181,7 +181,7 @@ impl Claim {
             budget: Arc::clone(budget),
             requests: demands.iter().fold(0, |sum, demand| sum.saturating_add(demand.requests)),
             most: demands.iter().fold(Spent::default(), |sum, demand| sum.plus(demand.most(prices))),
-            answered: demands.iter().any(|demand| demand.answered),
+            answered: budget.limits.limit_use() && demands.iter().any(|demand| demand.answered),
             strict: demands.iter().any(|demand| demand.apart),
             demands: demands.to_vec(),
         }
@@ -201,6 +201,11 @@ impl Claim {
         self.most
     }
 
+    /// Whether something is reserved that is to be settled at the end.
+    pub fn reserves(&self) -> bool {
+        self.answered
+    }
+
     /// What it used in the end; see [`Demand::used`].
     pub fn used(&self, ended: Ended, usage: Option<Usage>, model: Option<&str>, prices: &Prices) -> Spent {
         let used = self.demands.iter().map(|demand| demand.used(ended, usage, model, prices));
@@ -218,6 +223,11 @@ impl Limits {
             output_tokens: budget.output_tokens,
             cost_micro_usd: budget.cost.map(Usd::as_micros),
         }
+    }
+
+    /// Whether there is one on what replies use.
+    fn limit_use(&self) -> bool {
+        self.of_use(Spent::default()).iter().any(|(limit, ..)| limit.is_some())
     }
 
     /// The limits on what replies use, each with what `spent` has of it.

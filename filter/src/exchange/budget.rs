@@ -159,7 +159,7 @@ impl Exchange {
     fn release(&mut self, used: impl Fn(usize) -> Spent, host: &dyn Host) {
         let Some(admitted) = self.admitted.take() else { return };
         let now_ms = host.now_ms();
-        for (at, claim) in admitted.claims.iter().enumerate() {
+        for (at, claim) in admitted.claims.iter().enumerate().filter(|(_, claim)| claim.reserves()) {
             let key = &claim.key;
             let settled = self.shared.change_table(key.shard(SHARDS), host, |table| {
                 table.settle(key, &admitted.exchange, used(at), now_ms);
