@@ -8,8 +8,8 @@ use sluice_engine::budget::Table;
 use crate::host::{Host, NOT_THERE};
 use crate::shared::Shared;
 
-/// How many tables there are: enough that workers seldom meet in one.
-pub const SHARDS: u32 = 128;
+/// How many tables there are: enough that each is small with ten thousand holders, and that workers seldom meet in one.
+pub const SHARDS: u32 = 512;
 
 /// How often a change is tried. Of those who meet one always gets through, so that even many workers are done long before.
 const TRIES: u32 = 1000;
@@ -20,18 +20,17 @@ impl Shared {
         self.key(&format!("budgets-1/{shard}"))
     }
 
-    /// A table and its version; `None`: there is none yet.
+    /// A table's bytes and version; `None`: there is none yet.
+    pub fn table_bytes(&self, shard: u32, host: &dyn Host) -> Option<(Vec<u8>, Option<u32>)> {
+        host.shared(&self.table_key(shard))
+    }
+
+    /// A table.
     ///
     /// # Errors
     /// When what is there cannot be read.
-    pub fn table(&self, shard: u32, host: &dyn Host) -> Result<Option<(Table, Option<u32>)>, Unreadable> {
-        match host.shared(&self.table_key(shard)) {
-            None => Ok(None),
-            Some((bytes, version)) => {
-                let table = serde_json::from_slice(&bytes).map_err(|_| Unreadable)?;
-                Ok(Some((table, version)))
-            }
-        }
+    pub fn table(&self, shard: u32, host: &dyn Host) -> Result<Table, Unreadable> {
+        self.table_bytes(shard, host).map_or(Ok(Table::default()), |(bytes, _)| read(&bytes))
     }
 
     /// Changes a table. `change` may run several times, each time on what is there then; the last run is what counts.
@@ -46,8 +45,8 @@ impl Shared {
     ) -> Result<T, Unreadable> {
         let key = self.table_key(shard);
         for _ in 0..TRIES {
-            let (mut table, version) = match self.table(shard, host)? {
-                Some((table, version)) => (table, version),
+            let (mut table, version) = match self.table_bytes(shard, host) {
+                Some((bytes, version)) => (read(&bytes)?, version),
                 None => (Table::default(), NOT_THERE),
             };
             let before = table.clone();
@@ -86,6 +85,14 @@ impl Shared {
         }
         self.totals_known.get()
     }
+}
+
+/// Reads a table.
+///
+/// # Errors
+/// When it is none.
+pub fn read(bytes: &[u8]) -> Result<Table, Unreadable> {
+    serde_json::from_slice(bytes).map_err(|_| Unreadable)
 }
 
 /// A table that cannot be read or written.

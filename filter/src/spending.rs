@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use sluice_engine::budget::{Counter, Key};
 use sluice_engine::wire::{self, Spending, SpendingReply};
 
-use crate::budgets::SHARDS;
+use crate::budgets::{SHARDS, read};
 use crate::host::{Call, Host};
 use crate::shared::Shared;
 
@@ -34,7 +34,16 @@ pub struct Reports {
     sent: Option<Vec<Counter>>,
     sent_ms: u64,
     /// The tables as they were last read.
-    seen: HashMap<u32, Vec<Counter>>,
+    seen: HashMap<u32, Seen>,
+}
+
+/// What was read of a table.
+struct Seen {
+    version: Option<u32>,
+    /// What was counted here; what only others have counted is left out.
+    own: Vec<Counter>,
+    /// Whether the table can be made smaller from this moment on, in Unix milliseconds.
+    over_ms: Option<u64>,
 }
 
 impl Reports {
@@ -77,7 +86,7 @@ impl Reports {
         }
         for (shard, counters) in by_shard {
             let taken = shared.change_table(shard, host, |table| {
-                counters.iter().for_each(|counter| table.tell(counter, now_ms));
+                table.tell(&counters, now_ms);
             });
             if let Err(why) = taken {
                 log::error!("sluice: {why}; what other gateways used is not counted here");
@@ -94,9 +103,9 @@ impl Reports {
         for shard in 0..SHARDS {
             self.look(shard, shared, host, now_ms);
         }
-        let counters = || self.seen.values().flatten();
+        let own = || self.seen.values().flat_map(|seen| &seen.own);
         let told = &mut self.told;
-        if told.len() > 2 * counters().count() + COUNTERS {
+        if told.len() > 2 * own().count() + COUNTERS {
             told.retain(|_, (counter, _)| !counter.is_over(now_ms));
         }
         let news = |counter: &&Counter| match told.get(&counter.key) {
@@ -104,19 +113,26 @@ impl Reports {
                 last != *counter
                     || (!counter.reserved.is_zero() && now_ms.saturating_sub(*at_ms) >= REMIND_MS)
             }
-            None => !counter.used.is_zero() || !counter.reserved.is_zero(),
+            None => true,
         };
-        counters().filter(news).take(COUNTERS).cloned().collect()
+        own().filter(news).take(COUNTERS).cloned().collect()
     }
 
-    /// Reads a table; lets it forget what is over.
+    /// Reads a table, unless it is as it was; lets it forget what is over.
     fn look(&mut self, shard: u32, shared: &Shared, host: &dyn Host, now_ms: u64) {
-        let Ok(Some((table, _))) = shared.table(shard, host) else { return };
-        let counters: Vec<Counter> = table.counters(now_ms).collect();
-        if counters.iter().any(|counter| counter.is_over(now_ms)) {
-            // What could not be written is tried again the next time.
-            let _ = shared.change_table(shard, host, |table| table.evict(now_ms));
+        let Some((bytes, version)) = shared.table_bytes(shard, host) else { return };
+        let same = self.seen.get(&shard).filter(|seen| version.is_some() && seen.version == version);
+        if let Some(over_ms) = same.map(|seen| seen.over_ms) {
+            if over_ms.is_some_and(|over_ms| over_ms <= now_ms) {
+                // What could not be written is tried again the next time.
+                let _ = shared.change_table(shard, host, |table| table.evict(now_ms));
+            }
+            return;
         }
-        self.seen.insert(shard, counters);
+        let Ok(table) = read(&bytes) else { return };
+        let over_ms = table.counters(now_ms).filter_map(|counter| counter.over_ms()).min();
+        // What was counted here has a request at the least.
+        let own = table.counters(now_ms).filter(|counter| !counter.used.is_zero()).collect();
+        self.seen.insert(shard, Seen { version, own, over_ms });
     }
 }

@@ -81,9 +81,14 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Whether nothing will be added to it any more, so that it can go.
+    /// From when on nothing will be added to it any more, so that it can go; `None`: something is still under way.
+    pub fn over_ms(&self) -> Option<u64> {
+        self.reserved.is_zero().then(|| self.key.end_ms().saturating_add(GRACE_MS))
+    }
+
+    /// Whether nothing will be added to it any more.
     pub fn is_over(&self, now_ms: u64) -> bool {
-        self.reserved.is_zero() && self.key.end_ms().saturating_add(GRACE_MS) <= now_ms
+        self.over_ms().is_some_and(|over_ms| over_ms <= now_ms)
     }
 }
 
@@ -132,7 +137,8 @@ impl Table {
     /// [`Exceeded`] when the budget does not allow it; nothing has changed then.
     pub fn admit(&mut self, claim: &Claim, exchange: &str, now_ms: u64) -> Result<Standing, Box<Exceeded>> {
         self.check(claim, now_ms)?;
-        let taken = self.change(&claim.key, now_ms, |row| {
+        self.evict(now_ms);
+        let taken = self.change(&claim.key, |row| {
             row.used.requests = row.used.requests.saturating_add(claim.requests);
             if claim.answered {
                 let until_ms = now_ms.saturating_add(LAPSE_MS);
@@ -182,7 +188,8 @@ impl Table {
 
     /// Counts a request that was refused for other reasons: it costs itself and nothing else.
     pub fn count(&mut self, claim: &Claim, now_ms: u64) {
-        self.change(&claim.key, now_ms, |row| {
+        self.evict(now_ms);
+        self.change(&claim.key, |row| {
             row.used.requests = row.used.requests.saturating_add(claim.requests);
         });
     }
@@ -197,12 +204,15 @@ impl Table {
     }
 
     /// Takes in what all others together have used and reserved, as of now.
-    pub fn tell(&mut self, others: &Counter, now_ms: u64) {
-        self.change(&others.key, now_ms, |row| {
-            row.others = others.used;
-            row.others_reserved = others.reserved;
-            row.told_ms = now_ms;
-        });
+    pub fn tell(&mut self, all: &[Counter], now_ms: u64) {
+        self.evict(now_ms);
+        for others in all {
+            self.change(&others.key, |row| {
+                row.others = others.used;
+                row.others_reserved = others.reserved;
+                row.told_ms = now_ms;
+            });
+        }
     }
 
     /// What was counted here, what others told left out.
@@ -223,8 +233,7 @@ impl Table {
     }
 
     /// Changes the row of a key, which is made where there is none.
-    fn change<T>(&mut self, key: &Key, now_ms: u64, change: impl FnOnce(&mut Row) -> T) -> T {
-        self.evict(now_ms);
+    fn change<T>(&mut self, key: &Key, change: impl FnOnce(&mut Row) -> T) -> T {
         if let Some(row) = self.rows.iter_mut().find(|row| row.key == *key) {
             return change(row);
         }

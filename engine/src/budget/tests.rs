@@ -173,10 +173,10 @@ fn what_others_used_counts_and_what_they_reserved_is_forgotten_when_they_fall_si
     let mut table = Table::default();
     let claim = only(&budgets, &message(30, 10), NOW);
     let others = Counter { key: claim.key.clone(), used: tokens(600, 0), reserved: tokens(0, 400) };
-    table.tell(&others, NOW);
+    table.tell(std::slice::from_ref(&others), NOW);
     assert_eq!(table.check(&claim, NOW).unwrap_err().why, Why::Reserved(Box::new(Why::Tokens)));
     assert!(table.check(&claim, NOW + RESERVED_MS).is_ok());
-    table.tell(&Counter { used: tokens(600, 400), ..others }, NOW);
+    table.tell(&[Counter { used: tokens(600, 400), ..others }], NOW);
     assert_eq!(table.check(&claim, NOW + RESERVED_MS).unwrap_err().why, Why::Tokens);
     assert!(table.counters(NOW).all(|own| own.used.is_zero()), "what others told is not told back");
 }
@@ -255,7 +255,7 @@ fn the_worst_of_several_names_itself() {
 
 #[test]
 fn a_table_forgets_windows_that_have_ended_and_nothing_else() {
-    let budgets = budgets(json!([{ "name": "b", "requests": 9, "window": "1m" }]));
+    let budgets = budgets(json!([{ "name": "b", "requests": 9, "tokens": 9, "window": "1m" }]));
     let mut table = Table::default();
     for minute in 0..1000 {
         let now = NOW + minute * 60_000;

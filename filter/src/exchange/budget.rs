@@ -52,10 +52,10 @@ impl Exchange {
             let shard = claim.key.shard(SHARDS);
             let outcome = match barred {
                 // What already keeps it out stands; whether this budget does so for longer is only looked at.
-                Some(_) => self.shared.table(shard, host).map(|table| {
-                    let table = table.map(|(table, _)| table).unwrap_or_default();
-                    table.check(&claim, now_ms).map(|()| None)
-                }),
+                Some(_) => {
+                    let table = self.shared.table(shard, host);
+                    table.map(|table| table.check(&claim, now_ms).map(|()| None))
+                }
                 None => self.shared.change_table(shard, host, |table| {
                     table.admit(&claim, &admitted.exchange, now_ms).map(Some)
                 }),
