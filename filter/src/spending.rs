@@ -19,6 +19,8 @@ const REPORT_MS: u64 = 400;
 /// How often reservations are told again: control forgets those of an Envoy that is silent for
 /// [`RESERVED_MS`](sluice_engine::budget::RESERVED_MS).
 const REMIND_MS: u64 = 5000;
+/// How long what was read of an unchanged table is good: reservations of a VM that died lapse without a change.
+const REREAD_MS: u64 = 60_000;
 /// Counters in one report at the most.
 const COUNTERS: usize = 2000;
 const TIMEOUT_MS: u64 = 5000;
@@ -40,6 +42,7 @@ pub struct Reports {
 /// What was read of a table.
 struct Seen {
     version: Option<u32>,
+    at_ms: u64,
     /// What was counted here; what only others have counted is left out.
     own: Vec<Counter>,
     /// Whether the table can be made smaller from this moment on, in Unix milliseconds.
@@ -121,7 +124,10 @@ impl Reports {
     /// Reads a table, unless it is as it was; lets it forget what is over.
     fn look(&mut self, shard: u32, shared: &Shared, host: &dyn Host, now_ms: u64) {
         let Some((bytes, version)) = shared.table_bytes(shard, host) else { return };
-        let same = self.seen.get(&shard).filter(|seen| version.is_some() && seen.version == version);
+        let fresh = |seen: &&Seen| {
+            version.is_some() && seen.version == version && now_ms.saturating_sub(seen.at_ms) < REREAD_MS
+        };
+        let same = self.seen.get(&shard).filter(fresh);
         if let Some(over_ms) = same.map(|seen| seen.over_ms) {
             if over_ms.is_some_and(|over_ms| over_ms <= now_ms) {
                 // What could not be written is tried again the next time.
@@ -133,6 +139,6 @@ impl Reports {
         let over_ms = table.counters(now_ms).filter_map(|counter| counter.over_ms()).min();
         // What was counted here has a request at the least.
         let own = table.counters(now_ms).filter(|counter| !counter.used.is_zero()).collect();
-        self.seen.insert(shard, Seen { version, own, over_ms });
+        self.seen.insert(shard, Seen { version, at_ms: now_ms, own, over_ms });
     }
 }

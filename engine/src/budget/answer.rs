@@ -9,7 +9,7 @@ use crate::policy::document::{Duration, Usd};
 const PATIENCE_SECONDS: u64 = 60;
 
 /// When what is reserved may have been given back.
-const RESERVED_SECONDS: u64 = 2;
+const RESERVED_SECONDS: u64 = 5;
 
 /// Why a budget does not allow a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,28 +145,28 @@ impl Exceeded {
 
     /// The headers of the answer beside `retry-after` and `x-should-retry`.
     ///
-    /// `anthropic-ratelimit-unified-*` are what Claude Code 2.1.330 reads of an answer with 429 (found in its bundle,
-    /// where its own gateway sends the same for a spend limit): with `overage-disabled-reason` it shows our message
-    /// and nothing of its own, also to people who signed in, and makes no further attempt.
-    pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let reset = self.until_ms.div_ceil(1000).to_string();
-        match &self.why {
-            Why::Unpriced(_) | Why::Reserved(_) => Vec::new(),
-            Why::Requests => {
-                let limit = self.limits.requests.unwrap_or(0).to_string();
-                vec![
-                    ("anthropic-ratelimit-requests-limit", limit),
-                    ("anthropic-ratelimit-requests-remaining", "0".into()),
-                    ("anthropic-ratelimit-requests-reset", rfc3339(self.until_ms)),
-                ]
-            }
-            _ => vec![
+    /// `anthropic-ratelimit-unified-*` are what Claude Code 2.1.330 reads of an answer with 429; its own gateway sends the
+    /// same for a spend limit. With `overage-disabled-reason` it makes one attempt and shows our message; without it, to
+    /// people who signed in to a gateway, it says in front that this is no usage limit of theirs (seen in a run).
+    pub fn headers(&self, now_ms: u64) -> Vec<(&'static str, String)> {
+        let mut headers = Vec::new();
+        if self.why == Why::Requests {
+            headers.extend([
+                ("anthropic-ratelimit-requests-limit", self.limits.requests.unwrap_or(0).to_string()),
+                ("anthropic-ratelimit-requests-remaining", "0".into()),
+                ("anthropic-ratelimit-requests-reset", rfc3339(self.until_ms)),
+            ]);
+        }
+        if self.retry(now_ms).is_some_and(|(_, again)| !again) {
+            let reset = self.until_ms.div_ceil(1000).to_string();
+            headers.extend([
                 ("anthropic-ratelimit-unified-status", "rejected".into()),
                 ("anthropic-ratelimit-unified-reset", reset.clone()),
                 ("anthropic-ratelimit-unified-overage-reset", reset),
                 ("anthropic-ratelimit-unified-overage-disabled-reason", "org_spend_cap_reached".into()),
-            ],
+            ]);
         }
+        headers
     }
 
     fn whose(&self) -> String {

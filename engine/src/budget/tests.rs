@@ -94,6 +94,8 @@ fn requests_are_counted_at_once_and_freed_by_the_next_window() {
     let exceeded = table.admit(&claim, "e3", NOW).unwrap_err();
     assert_eq!(exceeded.why, Why::Requests);
     assert_eq!(exceeded.retry(NOW), Some((50, true)), "10 s into the minute");
+    let named = |(name, _): &(&str, String)| name.starts_with("anthropic-ratelimit-unified-");
+    assert!(!exceeded.headers(NOW).iter().any(named), "they would end Claude Code's attempts");
     let refusal = exceeded.refusal(NOW);
     assert_eq!((refusal.kind, refusal.rule.as_str()), (ErrorKind::RateLimit, "rate"));
     assert!(refusal.message.contains("allows 2 requests in 1m, and 2 were made"), "{}", refusal.message);
@@ -107,7 +109,9 @@ fn a_long_rate_does_not_ask_a_client_to_wait_for_it() {
     let mut table = Table::default();
     let claim = only(&budgets, &Demand::plain(None), NOW);
     table.admit(&claim, "e1", NOW).unwrap();
-    assert_eq!(table.admit(&claim, "e2", NOW).unwrap_err().retry(NOW), Some((3590, false)));
+    let exceeded = table.admit(&claim, "e2", NOW).unwrap_err();
+    assert_eq!(exceeded.retry(NOW), Some((3590, false)));
+    assert!(exceeded.headers(NOW).contains(&("anthropic-ratelimit-unified-status", "rejected".to_owned())));
 }
 
 #[test]
@@ -135,7 +139,7 @@ fn what_is_used_up_is_a_billing_error_with_figures_and_an_end() {
         )
     );
     assert_eq!(exceeded.retry(NOW), Some((3590, false)));
-    assert!(exceeded.headers().contains(&("anthropic-ratelimit-unified-status", "rejected".to_owned())));
+    assert!(exceeded.headers(NOW).contains(&("anthropic-ratelimit-unified-status", "rejected".to_owned())));
     // What uses no tokens goes on.
     assert!(table.check(&only(&budgets, &Demand::plain(None), NOW), NOW).is_ok());
 }
@@ -150,7 +154,7 @@ fn requests_under_way_reserve_what_they_may_use() {
     table.admit(&claim, "e2", NOW).unwrap();
     let exceeded = table.admit(&claim, "e3", NOW).unwrap_err();
     assert_eq!(exceeded.why, Why::Reserved(Box::new(Why::Tokens)));
-    assert_eq!(exceeded.retry(NOW), Some((2, true)), "come again when one has ended");
+    assert_eq!(exceeded.retry(NOW), Some((5, true)), "come again when one has ended");
     assert_eq!(exceeded.refusal(NOW).kind, ErrorKind::RateLimit);
     table.settle(&claim.key, "e1", tokens(50, 10), NOW);
     table.admit(&claim, "e3", NOW).unwrap();

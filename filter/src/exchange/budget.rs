@@ -124,7 +124,7 @@ impl Exchange {
         self.close(&mut case, Some(refusal.kind.status()), None, host);
         let retry = exceeded.retry(now_ms);
         let seconds = retry.map(|(seconds, _)| seconds.to_string());
-        let own = exceeded.headers();
+        let own = exceeded.headers(now_ms);
         let mut headers: Vec<(&str, &str)> =
             own.iter().map(|(name, value)| (*name, value.as_str())).collect();
         headers.extend(seconds.as_deref().map(|seconds| ("retry-after", seconds)));

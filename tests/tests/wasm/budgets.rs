@@ -316,6 +316,21 @@ fn memory_does_not_grow_with_windows_that_have_ended() {
 }
 
 #[test]
+fn what_a_worker_that_died_had_reserved_is_given_back_after_an_hour() {
+    let host = host(&day("outputTokens", json!(1000)));
+    // Never finished.
+    let _hung = begin(&host, &Prompt::new("hello"));
+    assert_eq!(report(&host)["counters"][0]["reserved"]["outputTokens"], 1024);
+    assert_eq!(exchange(&host, 1, 1).unwrap().status(), Some(429));
+    tick_after(&host, 6000);
+    let again = report(&host);
+    assert_eq!(again["counters"][0]["reserved"]["outputTokens"], 1024, "control is reminded of it: {again}");
+    host.set_time(host.time() + 3_600_000);
+    assert_eq!(report(&host)["counters"][0]["reserved"]["outputTokens"], 0);
+    assert_eq!(exchange(&host, 1, 1), None);
+}
+
+#[test]
 fn two_budgets_of_which_one_refuses_leave_the_other_as_it_was() {
     let host = host(&json!([
         { "name": "wide", "outputTokens": 2000, "window": "24h" },
