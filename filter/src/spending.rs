@@ -127,18 +127,17 @@ impl Reports {
         let fresh = |seen: &&Seen| {
             version.is_some() && seen.version == version && now_ms.saturating_sub(seen.at_ms) < REREAD_MS
         };
-        let same = self.seen.get(&shard).filter(fresh);
-        if let Some(over_ms) = same.map(|seen| seen.over_ms) {
-            if over_ms.is_some_and(|over_ms| over_ms <= now_ms) {
-                // What could not be written is tried again the next time.
-                let _ = shared.change_table(shard, host, |table| table.evict(now_ms));
-            }
-            return;
+        if self.seen.get(&shard).is_none_or(|seen| !fresh(&seen)) {
+            let Ok(table) = read(&bytes) else { return };
+            let over_ms = table.counters(now_ms).filter_map(|counter| counter.over_ms()).min();
+            // What was counted here has a request at the least.
+            let own = table.counters(now_ms).filter(|counter| !counter.used.is_zero()).collect();
+            self.seen.insert(shard, Seen { version, at_ms: now_ms, own, over_ms });
         }
-        let Ok(table) = read(&bytes) else { return };
-        let over_ms = table.counters(now_ms).filter_map(|counter| counter.over_ms()).min();
-        // What was counted here has a request at the least.
-        let own = table.counters(now_ms).filter(|counter| !counter.used.is_zero()).collect();
-        self.seen.insert(shard, Seen { version, at_ms: now_ms, own, over_ms });
+        let over_ms = self.seen.get(&shard).and_then(|seen| seen.over_ms);
+        if over_ms.is_some_and(|over_ms| over_ms <= now_ms) {
+            // What could not be written is tried again the next time.
+            let _ = shared.change_table(shard, host, |table| table.evict(now_ms));
+        }
     }
 }

@@ -129,15 +129,15 @@ fn a_reply_says_how_the_caller_stands() {
 
 #[test]
 fn a_budget_that_is_used_up_is_a_billing_error_until_its_window_ends() {
-    let host = host(&day("cost", json!("0.01")));
+    let host = host(&json!([{ "name": "half-hour", "cost": "0.01", "window": "30m" }]));
     assert_eq!(exchange(&host, 1000, 1000), None);
     let refused = exchange(&host, 1, 1).unwrap();
     assert_eq!(refused.status(), Some(429));
     assert_eq!(refused.json()["error"]["type"], "billing_error");
     assert_eq!(header(&refused, "x-should-retry"), "false");
     assert_eq!(header(&refused, "anthropic-ratelimit-unified-status"), "rejected");
-    assert!(refused.text().contains("0.02 of 0.01 US dollars in 1d"), "{}", refused.text());
-    host.set_time(host.time() + 86_400_000);
+    assert!(refused.text().contains("0.02 of 0.01 US dollars in 30m"), "{}", refused.text());
+    host.set_time(host.time() + 1_800_000);
     assert_eq!(exchange(&host, 1, 1), None);
 }
 
@@ -327,7 +327,6 @@ fn what_a_worker_that_died_had_reserved_is_given_back_after_an_hour() {
     assert_eq!(again["counters"][0]["reserved"]["outputTokens"], 1024, "control is reminded of it: {again}");
     host.set_time(host.time() + 3_600_000);
     assert_eq!(report(&host)["counters"][0]["reserved"]["outputTokens"], 0);
-    assert_eq!(exchange(&host, 1, 1), None);
 }
 
 #[test]
