@@ -51,7 +51,7 @@ async fn send(url: &str, token: &str, prompt: &Prompt) -> Reply {
 fn listed(stack: &Stack) -> Vec<Value> {
     let json = stack.control().unwrap().sluice(&["budgets", "ls", "--output", "json"]).unwrap();
     let json: Value = serde_json::from_str(&json).unwrap();
-    json["budgets"].as_array().cloned().unwrap()
+    json.get("budgets").and_then(Value::as_array).cloned().unwrap()
 }
 
 /// Waits until the list of budgets is as it should be.
