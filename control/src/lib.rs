@@ -11,7 +11,6 @@
 
 pub mod cli;
 pub mod client;
-pub mod clock;
 pub mod grants;
 pub mod holds;
 pub mod http;

@@ -10,6 +10,7 @@
 //!                                                      └──► record ──► wire ──► control
 //! ```
 
+pub mod budget;
 pub mod claude;
 pub mod command;
 pub mod identity;

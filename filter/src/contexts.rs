@@ -1,6 +1,6 @@
 //! The SDK's contexts: they turn a [`Step`] into Pause or Continue, and do nothing else.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -82,6 +82,7 @@ impl RootContext for RootPlugin {
             refreshes: RefCell::default(),
             retries: RefCell::default(),
             proxied: RefCell::default(),
+            totals_known: Cell::default(),
         });
         let root = Root::new(shared, self.context, vm, host.as_ref());
         self.running = Some((root, host));

@@ -10,6 +10,7 @@
 //! Every callback ends in a [`Step`]; only the contexts turn it into Pause or Continue.
 
 mod asking;
+mod budget;
 mod refusal;
 mod request;
 mod response;
@@ -118,6 +119,10 @@ pub struct Exchange {
     status: Option<u16>,
     /// The masked copy of a whole reply.
     recorded: Option<String>,
+    /// Budgets of which something is reserved.
+    admitted: Option<budget::Admitted>,
+    /// Whether the request went upstream.
+    forwarded: bool,
 }
 
 impl Exchange {
@@ -132,6 +137,8 @@ impl Exchange {
                 gateway: None,
                 status: None,
                 recorded: None,
+                admitted: None,
+                forwarded: false,
             })
         })
     }
@@ -209,7 +216,7 @@ impl Exchange {
     pub fn done(&mut self, host: &dyn Host) {
         let status = self.status;
         let (mut case, recorded) = match std::mem::replace(&mut self.state, State::Done) {
-            State::Start | State::Trading(_) | State::Done => return,
+            State::Start | State::Trading(_) | State::Done => return self.give_up(host),
             State::Streaming(mut case, stream, _) => {
                 let recorded = stream.reply.recorded(&mut case);
                 (case, recorded)
@@ -230,6 +237,7 @@ impl Exchange {
 
     /// Queues the record of the end.
     fn close(&mut self, case: &mut Case, status: Option<u16>, recorded: Option<String>, host: &dyn Host) {
+        self.settle_budgets(case, host);
         if case.runtime().recording == RecordMode::Off {
             return;
         }
@@ -252,13 +260,18 @@ impl Exchange {
         recorded: Option<String>,
         host: &dyn Host,
     ) -> Step {
+        self.record_refused(&mut case, recorded, host);
+        self.refuse_opened(case, refusal, host)
+    }
+
+    /// Queues the beginning of an exchange that goes no further.
+    fn record_refused(&mut self, case: &mut Case, recorded: Option<String>, host: &dyn Host) {
         if case.runtime().recording != RecordMode::Off {
             let mut record = case.record(Stage::Open, host.now_ms(), &self.shared.node);
             let (body, blocks) = recorded.map(|body| cut(&body)).unzip();
             record.body = body;
             self.shared.queue.borrow_mut().push(record, blocks.unwrap_or_default());
         }
-        self.refuse_opened(case, refusal, host)
     }
 
     /// The same, once the beginning is recorded.

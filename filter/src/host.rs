@@ -85,6 +85,10 @@ impl Metric {
     }
 }
 
+/// The version to give to [`Host::set_shared`] so that data is only made where there is none: Envoy compares versions
+/// only of data that is there, and counts them up from 1. Source: `SharedData::set` in proxy-wasm-cpp-host.
+pub const NOT_THERE: Option<u32> = Some(u32::MAX);
+
 /// Every ability of the host that the filter uses. Acts on the context whose callback is running, or on the
 /// one that [`Host::enter`] named.
 pub trait Host {

@@ -7,6 +7,7 @@
 //!
 //! `exchange` and `root` know their host only by the trait in `host`; `envoy` is the real one.
 
+pub mod budgets;
 pub mod config;
 #[cfg(target_arch = "wasm32")]
 mod contexts;
@@ -17,6 +18,7 @@ pub mod host;
 pub mod queue;
 pub mod root;
 pub mod shared;
+pub mod spending;
 
 #[cfg(target_arch = "wasm32")]
 #[allow(unsafe_code, missing_docs, reason = "the SDK's macro exports the entry that the ABI demands")]

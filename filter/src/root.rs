@@ -13,6 +13,7 @@ use sluice_engine::wire::{self, BatchReply, Refresh};
 use crate::exchange::Exchange;
 use crate::host::{Call, Host, Metric, Side};
 use crate::shared::Shared;
+use crate::spending::Reports;
 
 /// Between ticks, in milliseconds. A bundle is in force everywhere one tick after it came.
 pub const TICK_MS: u64 = 200;
@@ -38,6 +39,7 @@ enum Asked {
     Bundle,
     Records(String),
     Refresh,
+    Spending,
 }
 
 /// The root context's state, beside what it shares with exchanges.
@@ -53,6 +55,7 @@ pub struct Root {
     polling: bool,
     poll_at_ms: u64,
     refresh_at_ms: u64,
+    reports: Reports,
 }
 
 impl Root {
@@ -70,6 +73,7 @@ impl Root {
             polling: false,
             poll_at_ms: 0,
             refresh_at_ms: 0,
+            reports: Reports::default(),
         }
     }
 
@@ -83,6 +87,7 @@ impl Root {
         let now_ms = host.now_ms();
         self.shared.take(host);
         self.poll(host, now_ms);
+        self.report(host, now_ms);
         self.send_records(host, now_ms);
         self.refresh(host, now_ms);
         for (context, exchange) in self.shared.due(now_ms) {
@@ -117,7 +122,12 @@ impl Root {
                     _ => self.poll_at_ms = now_ms + POLL_PAUSE_MS,
                 }
                 self.poll(host, now_ms);
+                self.report(host, now_ms);
             }
+            Asked::Spending => match status {
+                200 if self.reports.answered(&body, &self.shared, host, now_ms) => {}
+                _ => self.reports.failed(),
+            },
             Asked::Records(id) => {
                 let mut queue = self.shared.queue.borrow_mut();
                 match (status, serde_json::from_slice::<BatchReply>(&body)) {
@@ -240,6 +250,24 @@ impl Root {
         }
     }
 
+    /// Tells control what was used of budgets, where there are any.
+    fn report(&mut self, host: &dyn Host, now_ms: u64) {
+        let counts = self.shared.runtime.borrow().as_ref().is_some_and(|own| !own.budgets.is_empty());
+        if !counts || !self.leads(host, now_ms) {
+            return;
+        }
+        let Some(call) = self.reports.next(&self.shared, host, now_ms) else { return };
+        match host.call(&call) {
+            Ok(token) => {
+                self.calls.insert(token, Asked::Spending);
+            }
+            Err(_) => {
+                host.count(Metric::ControlFailed, 1);
+                self.reports.failed();
+            }
+        }
+    }
+
     fn refresh(&mut self, host: &dyn Host, now_ms: u64) {
         if now_ms < self.refresh_at_ms {
             return;
@@ -268,6 +296,7 @@ impl Asked {
             Asked::Bundle => "the poll for a bundle",
             Asked::Records(_) => "a batch of records",
             Asked::Refresh => "the wish for fresh keys",
+            Asked::Spending => "what was used of budgets",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the exchanges of one VM share: the bundle in force, verified tokens, the queue of records, and calls
 //! that are to be made again.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub struct Shared {
     pub retries: RefCell<Vec<Retry>>,
     /// Calls made by the root context in the name of an exchange, by token.
     pub proxied: RefCell<HashMap<u32, Proxied>>,
+    /// Whether it is known what was used of budgets before this Envoy started.
+    pub totals_known: Cell<bool>,
 }
 
 /// The context and the exchange in whose name a call was made.

@@ -11,6 +11,7 @@ import sys
 from claude_agent_sdk import (
     AssistantMessage,
     ClaudeAgentOptions,
+    ClaudeSDKError,
     ResultMessage,
     TextBlock,
     ToolResultBlock,
@@ -23,6 +24,14 @@ from claude_agent_sdk import (
 async def main(prompt):
     out = {"texts": [], "calls": [], "results": []}
     options = ClaudeAgentOptions(allowed_tools=["Bash"], max_turns=4, setting_sources=[])
+    try:
+        await follow(prompt, options, out)
+    except ClaudeSDKError as error:
+        out["error"] = str(error)
+    return out
+
+
+async def follow(prompt, options, out):
     async for message in query(prompt=prompt, options=options):
         blocks = message.content if isinstance(message, (AssistantMessage, UserMessage)) else []
         for block in blocks if isinstance(blocks, list) else []:
@@ -35,7 +44,6 @@ async def main(prompt):
         if isinstance(message, ResultMessage):
             out["result"] = message.result
             out["is_error"] = message.is_error
-    return out
 
 
 print(json.dumps(asyncio.run(main(sys.argv[1]))))

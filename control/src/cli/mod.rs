@@ -4,6 +4,7 @@
 //! decision that was refused), and 2 when it could not be asked (wrong arguments, no connection).
 
 mod api;
+mod budgets;
 mod documents;
 mod effect;
 mod grants;
@@ -57,6 +58,9 @@ enum Command {
     /// Ask for rights with an end, decide such wishes, take them back.
     #[command(subcommand)]
     Grants(grants::Grants),
+    /// See who used what of which budget.
+    #[command(subcommand)]
+    Budgets(budgets::Budgets),
     /// See the sessions in the record.
     #[command(subcommand)]
     Sessions(records::Sessions),
@@ -142,6 +146,7 @@ async fn run(command: Command) -> Outcome {
         Command::Effect(effect) => effect.run(),
         Command::Holds(holds) => holds.run().await,
         Command::Grants(grants) => grants.run().await,
+        Command::Budgets(budgets) => budgets.run().await,
         Command::Sessions(sessions) => sessions.run().await,
         Command::Replay(replay) => replay.run().await,
         Command::Records(records) => records.run().await,

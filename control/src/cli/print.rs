@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 
-pub use crate::clock::utc as time;
+pub use sluice_engine::budget::utc as time;
 
 /// Colours, where they are wanted.
 #[derive(Debug, Clone, Copy)]

@@ -79,6 +79,16 @@ impl Person {
         bundle.policy.access.operators.iter().any(|group| self.0.groups.contains(group))
     }
 
+    /// Refuses everyone but auditors and operators.
+    pub fn needs_auditor_or_operator(&self, control: &Control) -> Result<(), Problem> {
+        if self.is_operator(control) || self.is_auditor(control) {
+            return Ok(());
+        }
+        Err(Problem::forbidden(
+            "this is for auditors and operators: the policy names their groups in `access`, and you are in none",
+        ))
+    }
+
     /// Refuses everyone but auditors.
     pub fn needs_auditor(&self, control: &Control) -> Result<(), Problem> {
         self.needs("records.read")?;

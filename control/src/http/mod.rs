@@ -11,9 +11,11 @@
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
+//! | `GET /v1/budgets` | auditors, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
 mod auth;
+mod budgets;
 mod bundle;
 mod grants;
 mod health;
@@ -33,6 +35,7 @@ use sluice_engine::wire::{self, Refresh};
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
+pub use budgets::{Use, Uses};
 pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
 pub use problem::Problem;
@@ -93,6 +96,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .route(wire::RECORDS, post(records::batch).get(records::export))
         .route("/v1/holds/{id}/wait", post(holds::wait))
         .route("/v1/holds/{id}/use", post(holds::use_up))
+        .route(wire::BUDGETS, post(budgets::report).get(budgets::list))
         .route(wire::REFRESH, post(bundle::refresh))
         .layer(DefaultBodyLimit::max(FILTER_BYTES));
     let people = Router::new()

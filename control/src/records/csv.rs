@@ -118,7 +118,7 @@ impl Row {
         let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
         line(&[
             self.cursor.to_string(),
-            crate::clock::utc(self.at_ms),
+            sluice_engine::budget::utc(self.at_ms),
             self.what,
             who.issuer,
             who.subject,

@@ -14,6 +14,7 @@ pub mod sqlite;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use sluice_engine::budget::Counter;
 use sluice_engine::record::chain::Hash;
 use sluice_engine::record::{Block, Who};
 use sluice_engine::wire::{HoldAsk, HoldDecision};
@@ -181,6 +182,14 @@ pub struct WhichSessions {
 
 /// Is told of news.
 pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
+/// Which counters of budgets are read.
+#[derive(Debug, Clone, Default)]
+pub struct WhichSpending {
+    /// What this reporter has counted itself is left out.
+    pub except: Option<String>,
+    /// Only counters that someone has changed since an answer that ended here.
+    pub after: u64,
+}
 
 /// What control keeps. Times are Unix milliseconds, given by the caller.
 #[async_trait]
@@ -246,6 +255,16 @@ pub trait Store: Send + Sync {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;
+    /// Takes in what a reporter has counted of budgets in all. Told twice, or late, it changes nothing.
+    async fn report_spending(
+        &self,
+        reporter: String,
+        counters: Vec<Counter>,
+        now_ms: u64,
+    ) -> Result<(), StoreError>;
+
+    /// What all reporters together have counted of windows that have not ended, and where this answer ends.
+    async fn spending(&self, which: WhichSpending, now_ms: u64) -> Result<(u64, Vec<Counter>), StoreError>;
 
     /// Why the last write failed, as long as none has succeeded since.
     fn trouble(&self) -> Option<String>;

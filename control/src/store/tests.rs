@@ -37,6 +37,8 @@ macro_rules! on_both {
     };
 }
 
+mod spending;
+
 on_both! {
     what_was_acknowledged_is_there_for_everyone_at_once,
     a_batch_sent_twice_is_written_once,

@@ -1,5 +1,6 @@
 //! The real binary: started, called, killed and started again.
 
+mod budgets;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //! Whoever drives it moves the bytes, asks control about holds, and tells the case what was decided
 //! ([`Case::settle`]).
 
+mod budget;
 mod calls;
 mod digest;
 mod follow;
@@ -38,6 +39,7 @@ pub use runtime::{Runtime, RuntimeError};
 pub use stream::{Flow, ReplyStream};
 pub use trace::{Looked, Step};
 
+use crate::budget::Demand;
 use crate::claude::error::ErrorKind;
 use crate::claude::routes::Route;
 use crate::identity::Principal;
@@ -95,6 +97,10 @@ pub struct Case {
     settled: HashMap<String, Settled>,
     decisions: Vec<Decision>,
     usage: Option<Usage>,
+    /// What the request may use.
+    demands: Vec<Demand>,
+    /// Bytes that the model wrote of a streamed reply, when it ended before it said its usage.
+    seen: Option<u64>,
     stop_reason: Option<String>,
     trace: trace::Trace,
 }
@@ -135,6 +141,8 @@ impl Case {
             settled: HashMap::new(),
             decisions: Vec::new(),
             usage: None,
+            demands: vec![Demand::plain(None)],
+            seen: None,
             stop_reason: None,
             trace: trace::Trace::default(),
         };
@@ -230,7 +238,7 @@ impl Case {
             findings: self.memory.take_findings(),
             body: None,
             status: None,
-            usage: self.usage,
+            usage: self.priced_usage(),
             stop_reason: self.stop_reason.clone(),
             duration_ms: Some(now_ms.saturating_sub(self.started_ms)),
         }

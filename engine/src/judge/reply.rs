@@ -55,6 +55,8 @@ impl Case {
                 // Its request came in another exchange: the model is the one that the result names.
                 self.model = message.str("model").map(Into::into);
             }
+            // Before a call in it is held: what it used is used, whatever becomes of it.
+            self.read_usage(message);
             match self.judge_message(message, &mut splices) {
                 Ok(refused) => self.mask_message(message, &refused, &mut splices),
                 Err(ask) => {
@@ -180,6 +182,9 @@ impl Case {
     fn read_reply(&mut self, root: Value<'_, '_>) {
         self.model = root.str("model").map(Into::into).or(self.model.take());
         self.stop_reason = root.str("stop_reason").map(Into::into);
+    }
+
+    fn read_usage(&mut self, root: Value<'_, '_>) {
         self.usage = root
             .get("usage")
             .and_then(|value| serde_json::from_str::<Json>(value.raw()).ok())

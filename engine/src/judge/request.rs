@@ -76,6 +76,7 @@ impl Case {
 
     fn judge_doc(&mut self, doc: &Doc<'_>, body: &[u8], betas: &[String]) -> Judged {
         let mut params = self.params(doc.root());
+        self.read_demands(params.iter().filter(|request| !request.around).map(|request| request.root));
         for request in params.iter().filter(|request| !request.around) {
             if let Err(refusal) = self.check_limits(request.root) {
                 return Judged { recorded: self.recorded(&params, body, false), ..Judged::refused(refusal) };

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use crate::budget::Budgets;
 use crate::mask::{MaskError, Masker};
 use crate::policy::bundle::Bundle;
 use crate::policy::compile::{CompileError, Compiled};
@@ -22,6 +23,8 @@ pub struct Runtime {
     pub limits: Limits,
     /// Issuers, rights and rules.
     pub compiled: Compiled,
+    /// Prices and budgets.
+    pub budgets: Budgets,
     pub(super) masking: Masking,
     pub(super) masker: Masker,
 }
@@ -50,6 +53,7 @@ impl Runtime {
         let key = key.ok_or(RuntimeError::TenantKey)?;
         let masker = Masker::new(&bundle.policy.masking, &key)?;
         let compiled = Compiled::new(&bundle)?;
+        let budgets = Budgets::new(&bundle.policy).map_err(|(field, why)| CompileError { field, why })?;
         Ok(Self {
             version: bundle.version,
             policy_version: bundle.policy_version,
@@ -57,6 +61,7 @@ impl Runtime {
             recording: bundle.policy.recording.mode,
             limits: bundle.policy.limits,
             compiled,
+            budgets,
             masking: bundle.policy.masking,
             masker,
         })

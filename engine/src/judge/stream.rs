@@ -53,6 +53,10 @@ pub struct ReplyStream {
     /// Whether a call for the client to run was let out.
     passed: bool,
     transcript: Transcript,
+    /// Bytes of text, thinking and tool input that the model wrote so far.
+    written: u64,
+    /// Whether the model has said what was used.
+    counted: bool,
 }
 
 /// A content block that is open.
@@ -145,6 +149,7 @@ impl ReplyStream {
 
     /// The whole message as the client got it, masked for the record.
     pub fn recorded(&self, case: &mut Case) -> Option<String> {
+        case.seen = (!self.counted).then_some(self.written);
         let message = self.transcript.message()?;
         case.model = self.transcript.model().or(case.model.take());
         case.stop_reason = self.transcript.stop_reason();
@@ -207,12 +212,16 @@ impl ReplyStream {
         case.base(|| index.map(|index| format!("/content/{index}")).unwrap_or_default());
         match (kind.as_ref(), index) {
             ("content_block_start", Some(index)) => self.start(case, index, event, root, out)?,
-            ("content_block_delta", Some(index)) => self.delta(case, index, event, root, out)?,
+            ("content_block_delta", Some(index)) => {
+                self.written += written(root);
+                self.delta(case, index, event, root, out)?;
+            }
             ("content_block_stop", Some(index)) => return self.stop(case, index, event, out),
             ("content_block_start" | "content_block_delta" | "content_block_stop", None) => {
                 return Err(Unreadable("an event of a block has no index"));
             }
             ("message_delta", _) => {
+                self.counted |= root.get("usage").is_some_and(|usage| usage.kind() == json::Kind::Object);
                 self.flush_all(case, out);
                 self.message_delta(case, &event, root, out);
             }
@@ -270,4 +279,11 @@ impl ReplyStream {
         self.transcript.event(data.as_bytes());
         write(name, data, out);
     }
+}
+
+/// Bytes of what a delta adds to the reply. Signatures are no tokens of the model.
+fn written(event: Value<'_, '_>) -> u64 {
+    let delta = event.get("delta");
+    let texts = ["text", "thinking", "partial_json"].into_iter().filter_map(|field| delta?.str(field));
+    texts.map(|text| text.len() as u64).sum()
 }

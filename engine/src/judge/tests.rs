@@ -1,5 +1,6 @@
 //! Cases from the caller's principal to the last byte of the reply.
 
+mod budgets;
 mod evasions;
 mod reach;
 mod replies;

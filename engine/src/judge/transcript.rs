@@ -47,7 +47,10 @@ impl Transcript {
                 if let (Some(Value::Object(new)), Some(Value::Object(usage))) =
                     (event.get("usage"), self.message.get_mut("usage"))
                 {
-                    usage.extend(new.clone());
+                    // Counts are of the whole message so far; one that is null is not told again.
+                    usage.extend(
+                        new.iter().filter(|(_, count)| !count.is_null()).map(|(k, v)| (k.clone(), v.clone())),
+                    );
                 }
             }
             _ => {}
@@ -86,6 +89,11 @@ pub(super) fn usage(value: &Value) -> Option<Usage> {
         output_tokens: count("output_tokens"),
         cache_read_input_tokens: count("cache_read_input_tokens"),
         cache_creation_input_tokens: count("cache_creation_input_tokens"),
+        cache_creation_1h_input_tokens: value
+            .pointer("/cache_creation/ephemeral_1h_input_tokens")
+            .and_then(Value::as_u64)
+            .unwrap_or(0),
+        cost_micro_usd: None,
     })
 }
 

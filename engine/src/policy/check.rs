@@ -1,6 +1,7 @@
 //! What is wrong with a policy, where, and what to do about it.
 
 mod advice;
+mod budgets;
 mod grants;
 mod issuers;
 mod kinds;
@@ -57,6 +58,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     check_masking(policy, &mut found);
     rules::check(policy, &mut found);
     check_commands(policy, &mut found);
+    budgets::check(policy, &mut found);
     check_limits(policy, &mut found);
     found.0
 }

@@ -3,17 +3,21 @@
 //! Every list of named things merges by name when a policy spans several files. Field names are camelCase in
 //! YAML. Unknown fields are errors: a misspelt restriction must not silently vanish.
 
+mod budgets;
 mod duration;
 mod grants;
 mod masking;
 mod rules;
+mod usd;
 
 use serde::{Deserialize, Serialize};
 
+pub use budgets::{Budget, Per, Price};
 pub use duration::Duration;
 pub use grants::Grantable;
 pub use masking::{CustomPattern, MaskMode, MaskStyle, Masking, MediaAction, ToolInputMasking, Validator};
 pub use rules::{Action, Approval, CommandField, Language, Part, Rule, ToolFields, When};
+pub use usd::Usd;
 
 /// What agents may do through Sluice: a file, or a directory of files that are put together.
 ///
@@ -45,6 +49,10 @@ pub struct Policy {
     /// Which fields of which tools hold URLs or hosts, beside the built-in ones: for every tool `url`, `uri`, `href`,
     /// `endpoint`, `host`, `domain`, `webhook_url` and the like.
     pub urls: Vec<ToolFields>,
+    /// What models cost, for budgets and records; the first entry that fits a model holds.
+    pub prices: Vec<Price>,
+    /// How many requests, tokens and dollars may be used in a window of time.
+    pub budgets: Vec<Budget>,
     /// What is recorded, and when.
     pub recording: Recording,
     /// Sizes and ages that the enforcement point itself keeps to.

@@ -108,7 +108,7 @@ impl From<char> for Token {
 }
 
 /// Compiles a list of globs; the error names the place in the list.
-pub(super) fn globs(texts: &[String]) -> Result<Vec<Glob>, (usize, GlobError)> {
+pub(crate) fn globs(texts: &[String]) -> Result<Vec<Glob>, (usize, GlobError)> {
     texts.iter().enumerate().map(|(n, text)| Glob::new(text).map_err(|e| (n, e))).collect()
 }
 

@@ -9,6 +9,7 @@ pub enum MergeError {
     #[error("{what} `{name}` stands in {first} and again in {second}: rename or remove one")]
     Twice {
         /// `issuer`, `role`, `binding`, `grant` or `rule`.
+        /// `issuer`, `role`, `binding`, `rule`, `price` or `budget`.
         what: &'static str,
         /// The name.
         name: String,
@@ -44,6 +45,8 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
     once("binding", &policies, |policy| policy.bindings.iter().map(|b| &b.name).collect())?;
     once("grant", &policies, |policy| policy.grants.iter().map(|g| &g.name).collect())?;
     once("rule", &policies, |policy| policy.rules.iter().map(|r| &r.name).collect())?;
+    once("price", &policies, |policy| policy.prices.iter().map(|p| &p.name).collect())?;
+    once("budget", &policies, |policy| policy.budgets.iter().map(|b| &b.name).collect())?;
     let mut merged = Policy {
         masking: setting("masking", &policies, |policy| &policy.masking)?,
         recording: setting("recording", &policies, |policy| &policy.recording)?,
@@ -60,6 +63,8 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
         merged.commands.extend(policy.commands);
         merged.paths.extend(policy.paths);
         merged.urls.extend(policy.urls);
+        merged.prices.extend(policy.prices);
+        merged.budgets.extend(policy.budgets);
     }
     Ok(merged)
 }
@@ -144,6 +149,8 @@ mod tests {
             ("binding", "bindings", json!({"name": "n"})),
             ("rule", "rules", rule("n")),
             ("grant", "grants", json!({"name": "n", "roles": [], "groups": []})),
+            ("price", "prices", json!({"name": "n", "models": ["*"], "input": 3, "output": 15})),
+            ("budget", "budgets", json!({"name": "n", "requests": 1, "window": "1m"})),
         ] {
             let error = files(&[("b.yaml", json!({list: [entry]})), ("a.yaml", json!({list: [entry]}))])
                 .expect_err("a name twice");

@@ -136,6 +136,17 @@ pub struct Usage {
     pub cache_read_input_tokens: u64,
     /// Tokens written to the cache.
     pub cache_creation_input_tokens: u64,
+    /// Of those, tokens that stay for an hour.
+    #[serde(rename = "cacheCreation1hInputTokens", skip_serializing_if = "is_zero")]
+    pub cache_creation_1h_input_tokens: u64,
+    /// What they cost, in millionths of a US dollar, where the policy has a price for the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cost_micro_usd: Option<u64>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A masked body, as pieces that put together give its bytes.

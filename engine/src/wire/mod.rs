@@ -8,10 +8,12 @@
 //! | `POST /v1/holds/{id}/wait?seconds=N` | [`HoldState`] once it is decided or the wait ends. Uses nothing up: whoever waits may be gone when the answer comes |
 //! | `POST /v1/holds/{id}/use?exchange=ID` | [`HoldState`]; `approved` uses the approval up for this exchange, which may ask again. Where another exchange was faster, the answer carries the id of the hold to wait for instead |
 //! | `POST /v1/records` [`Batch`] | writes records durably; [`BatchReply`] |
+//! | `POST /v1/budgets` [`Spending`] | adds up durably what was used of budgets; [`SpendingReply`] says what others have used |
 //! | `POST /v1/issuers/refresh` [`Refresh`] | 202; the issuer's keys are fetched again (rate-limited) |
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::Counter;
 use crate::policy::document::Part;
 use crate::record::{Block, Record, Who};
 
@@ -23,6 +25,8 @@ pub const EXCHANGES: &str = "/v1/exchanges";
 pub const RECORDS: &str = "/v1/records";
 /// Path below which holds live.
 pub const HOLDS: &str = "/v1/holds";
+/// Path on which filters say what was used of budgets.
+pub const BUDGETS: &str = "/v1/budgets";
 /// Path on which a fresh look at an issuer's keys is asked for.
 pub const REFRESH: &str = "/v1/issuers/refresh";
 
@@ -151,6 +155,31 @@ pub struct BatchReply {
     /// Digests that control does not have. Not empty: nothing was written; send again with these blocks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+}
+
+/// What one Envoy has counted of budgets, and the wish to know what others have.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spending {
+    /// Who counts: drawn anew when an Envoy starts, since its counters start anew then.
+    pub reporter: String,
+    /// Where the last answer ended; 0: tell all.
+    #[serde(default)]
+    pub after: u64,
+    /// Counters that have changed since the last report. Each is what this reporter has counted in all, not an addition:
+    /// one that is told twice, or late, changes nothing.
+    #[serde(default)]
+    pub counters: Vec<Counter>,
+}
+
+/// Control's answer to [`Spending`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SpendingReply {
+    /// Where this answer ends.
+    pub after: u64,
+    /// Of each counter of which another reporter has told something new: what all others together have counted.
+    pub counters: Vec<Counter>,
 }
 
 /// Asks control to look at an issuer's keys again.

@@ -10,6 +10,18 @@ impl Exchange {
     /// Answers in the API's error envelope; with `retry-after` in seconds, the client is told to come again.
     /// Nothing of the exchange goes on after this.
     pub(super) fn answer(&mut self, refusal: &Refusal, retry_after: Option<&str>, host: &dyn Host) -> Step {
+        let headers: Vec<_> = retry_after.map(|seconds| ("retry-after", seconds)).into_iter().collect();
+        self.answer_with(refusal, retry_after.is_some(), &headers, host)
+    }
+
+    /// The same with headers of its own. `again`: whether a client should come again by itself.
+    pub(super) fn answer_with(
+        &mut self,
+        refusal: &Refusal,
+        again: bool,
+        more: &[(&str, &str)],
+        host: &dyn Host,
+    ) -> Step {
         self.state = State::Done;
         self.status = Some(refusal.kind.status());
         let metric = match refusal.kind {
@@ -22,10 +34,10 @@ impl Exchange {
         let mut headers = vec![
             ("content-type", "application/json"),
             ("request-id", request_id.as_str()),
-            ("x-should-retry", if retry_after.is_some() { "true" } else { "false" }),
+            ("x-should-retry", if again { "true" } else { "false" }),
             ("x-sluice-rule", refusal.rule.as_str()),
         ];
-        headers.extend(retry_after.map(|seconds| ("retry-after", seconds)));
+        headers.extend_from_slice(more);
         if let Err(why) = host.reply(refusal.kind.status(), &headers, body.as_bytes()) {
             // An answer has begun; the stream stays paused and Envoy ends it.
             log::error!("sluice: a refusal could not be sent: {why}");

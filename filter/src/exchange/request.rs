@@ -149,8 +149,12 @@ impl Exchange {
             Err(why) => return self.fault(&format!("request body: {why}"), host),
         };
         let judged = case.request(&body, &reading.betas);
+        let barred = self.admit(&case, judged.refusal.is_some(), host);
         if let Some(refusal) = &judged.refusal {
             return self.refuse(case, refusal, judged.recorded, host);
+        }
+        if let Some(barred) = barred {
+            return self.bar(case, &barred, judged.recorded, host);
         }
         let length = judged.body.as_ref().map_or(body.len(), Vec::len);
         self.proceed(case, judged, length, host)
@@ -209,6 +213,7 @@ impl Exchange {
             return self.fault(&format!("request body: {why}"), host);
         }
         host.count(Metric::Forwarded, 1);
+        self.forwarded = true;
         self.state = State::Forwarded(case);
         Step::Go
     }

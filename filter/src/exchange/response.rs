@@ -19,6 +19,7 @@ impl Exchange {
         let first = |name: &str| headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str());
         let status = first(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
         self.status = Some(status);
+        self.show_standing(host);
         let download = case.route().kind == Kind::Download && status < 400;
         let encoded =
             first("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));

@@ -222,12 +222,12 @@ fn link_shared(linker: &mut Linker<World>) -> wasmtime::Result<()> {
             run(c, |guest| {
                 let (key, value) = (guest.read((k, kl))?, guest.read((v, vl))?);
                 let mut shared = guest.world().shared.borrow_mut();
-                let version = shared.get(&key).map_or(0, |(_, version)| *version);
-                // A version of 0 means that the writer does not mind.
-                if cas != 0 && cas != version {
+                // A version of 0 means that the writer does not mind; what is not there has none to compare.
+                let version = shared.get(&key).map(|(_, version)| *version);
+                if version.is_some_and(|version| cas != 0 && cas != version) {
                     return Err(Status::CasMismatch);
                 }
-                shared.insert(key, (value, version + 1));
+                shared.insert(key, (value, version.unwrap_or(0) + 1));
                 Ok(())
             })
         },

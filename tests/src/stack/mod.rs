@@ -97,6 +97,8 @@ pub struct Stack {
     control: Option<Control>,
     stand_in: Option<Process>,
     stand_in_url: Option<String>,
+    /// What each Envoy of this stack is started with.
+    plan: EnvoyPlan,
     /// Held so that it goes with the stack; last, since the others write into it.
     _temporary: Option<TempDir>,
 }
@@ -142,41 +144,21 @@ impl Stack {
             None => String::new(),
         };
         let certificates = if upstream.tls { Some(place::certificates()?) } else { None };
-        let rendered = Bootstrap {
-            node: "sluice-local",
-            port,
-            admin_port,
-            upstream: &upstream,
-            certificates: certificates.as_deref(),
-            secret: &secret,
-            sluice: module.as_deref().zip(control.as_ref()).map(|(module, control)| Sluice {
-                module,
-                configuration: &configuration,
-                control_port: control.port,
-            }),
-        }
-        .render()?;
-        // It carries the data plane's token.
-        let config = state.join("envoy.yaml");
-        write_secret(&config, &rendered)?;
-        let arguments = [
-            "--config-path".to_owned(),
-            config.display().to_string(),
-            "--concurrency".to_owned(),
-            settings.workers.to_string(),
-            // Several run side by side on one machine.
-            "--disable-hot-restart".to_owned(),
-            "--log-level".to_owned(),
-            "warn".to_owned(),
-            "--component-log-level".to_owned(),
-            "wasm:info".to_owned(),
-        ];
+        let plan = EnvoyPlan {
+            upstream: upstream.clone(),
+            certificates,
+            secret,
+            module: module.zip(control.as_ref().map(|control| control.port)),
+            configuration,
+            workers: settings.workers,
+        };
         let mut stack = Self {
             url: format!("http://127.0.0.1:{port}"),
             admin_url: format!("http://127.0.0.1:{admin_port}"),
             policy,
-            state,
-            envoy: Process::start("envoy", &logs, &place::envoy()?, &arguments)?,
+            state: state.clone(),
+            envoy: plan.start(port, admin_port, &state, &logs)?,
+            plan,
             control,
             stand_in_url: stand_in.as_ref().map(|_| upstream.url()),
             stand_in,
@@ -188,13 +170,21 @@ impl Stack {
 
     /// Waits until Envoy is ready and the filter has its bundle (until then it answers 503).
     async fn wait(&mut self) -> Result<(), StackError> {
-        let ready = format!("{}/ready", self.admin_url);
-        wait_for(&mut self.envoy, &ready, |reply| reply.status == 200).await?;
-        if self.control.is_some() {
-            let models = format!("{}/v1/models", self.url);
-            wait_for(&mut self.envoy, &models, |reply| reply.status != 503).await?;
-        }
-        Ok(())
+        wait_for_envoy(&mut self.envoy, &self.url, &self.admin_url, self.control.is_some()).await
+    }
+
+    /// A further Envoy of the same control and model, and where clients connect to it. It ends when it is dropped.
+    ///
+    /// # Errors
+    /// See [`StackError`].
+    pub async fn another_envoy(&self) -> Result<(Process, String), StackError> {
+        let (port, admin_port) = (port("PORT", 0)?, self::port("ADMIN_PORT", 0)?);
+        let folder = made(&self.state.join(format!("envoy-{port}")))?;
+        let mut envoy = self.plan.start(port, admin_port, &folder, &folder)?;
+        let url = format!("http://127.0.0.1:{port}");
+        let admin_url = format!("http://127.0.0.1:{admin_port}");
+        wait_for_envoy(&mut envoy, &url, &admin_url, self.control.is_some()).await?;
+        Ok((envoy, url))
     }
 
     /// Whether all of it still runs.
@@ -265,6 +255,66 @@ impl Stack {
         write_secret(&next, &model_key(key)?)?;
         fs::rename(&next, &file).map_err(StackError::file(&file))
     }
+}
+
+/// What each Envoy of a stack is started with.
+#[derive(Debug)]
+struct EnvoyPlan {
+    upstream: Upstream,
+    certificates: Option<PathBuf>,
+    secret: PathBuf,
+    /// The filter's module, and control's port.
+    module: Option<(PathBuf, u16)>,
+    configuration: String,
+    workers: u32,
+}
+
+impl EnvoyPlan {
+    fn start(&self, port: u16, admin_port: u16, folder: &Path, logs: &Path) -> Result<Process, StackError> {
+        let rendered = Bootstrap {
+            node: "sluice-local",
+            port,
+            admin_port,
+            upstream: &self.upstream,
+            certificates: self.certificates.as_deref(),
+            secret: &self.secret,
+            sluice: self.module.as_ref().map(|(module, control_port)| Sluice {
+                module,
+                configuration: &self.configuration,
+                control_port: *control_port,
+            }),
+        }
+        .render()?;
+        // It carries the data plane's token.
+        let config = folder.join("envoy.yaml");
+        write_secret(&config, &rendered)?;
+        let arguments = [
+            "--config-path".to_owned(),
+            config.display().to_string(),
+            "--concurrency".to_owned(),
+            self.workers.to_string(),
+            // Several run side by side on one machine.
+            "--disable-hot-restart".to_owned(),
+            "--log-level".to_owned(),
+            "warn".to_owned(),
+            "--component-log-level".to_owned(),
+            "wasm:info".to_owned(),
+        ];
+        Process::start("envoy", logs, &place::envoy()?, &arguments)
+    }
+}
+
+async fn wait_for_envoy(
+    envoy: &mut Process,
+    url: &str,
+    admin_url: &str,
+    filter: bool,
+) -> Result<(), StackError> {
+    wait_for(envoy, &format!("{admin_url}/ready"), |reply| reply.status == 200).await?;
+    if filter {
+        wait_for(envoy, &format!("{url}/v1/models"), |reply| reply.status != 503).await?;
+    }
+    Ok(())
 }
 
 fn no_control() -> StackError {

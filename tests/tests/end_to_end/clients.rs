@@ -13,14 +13,14 @@ use super::stack;
 
 /// A client: what runs it, and how it is given its token.
 #[derive(Clone, Copy)]
-struct Client {
+pub struct Client {
     name: &'static str,
     program: &'static str,
     script: &'static str,
     token: &'static str,
 }
 
-const PYTHON: Client = Client {
+pub const PYTHON: Client = Client {
     name: "the Python SDK",
     program: "python/bin/python",
     script: "sdk.py",
@@ -33,9 +33,9 @@ const PYTHON_0: Client = Client {
     script: "sdk.py",
     token: "ANTHROPIC_API_KEY",
 };
-const TYPESCRIPT: Client =
+pub const TYPESCRIPT: Client =
     Client { name: "the TypeScript SDK", program: "node", script: "sdk.cjs", token: "ANTHROPIC_AUTH_TOKEN" };
-const CLAUDE_CODE: Client = Client {
+pub const CLAUDE_CODE: Client = Client {
     name: "Claude Code",
     program: "python/bin/python",
     script: "agent.py",
@@ -52,7 +52,7 @@ fn clients() -> PathBuf {
 }
 
 /// Runs a client in `home` and reads what it prints.
-async fn run(client: Client, home: &Path, stack: &Stack, token: &str, arguments: &[&str]) -> Value {
+pub async fn run(client: Client, home: &Path, stack: &Stack, token: &str, arguments: &[&str]) -> Value {
     let program = match client.program {
         "node" => PathBuf::from("node"),
         path => clients().join(path),
@@ -83,7 +83,7 @@ async fn run(client: Client, home: &Path, stack: &Stack, token: &str, arguments:
     })
 }
 
-fn text<'a>(value: &'a Value, path: &str) -> &'a str {
+pub fn text<'a>(value: &'a Value, path: &str) -> &'a str {
     value.pointer(path).and_then(Value::as_str).unwrap_or_default()
 }
 

@@ -3,6 +3,7 @@
 //! Tests that change nothing share one stack; those that end, stop or reconfigure something have their own.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod budgets;
 mod bundle;
 mod clients;
 mod failures;

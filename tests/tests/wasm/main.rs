@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod broken_waits;
+mod budgets;
 mod bundles;
 mod calls;
 mod heads;

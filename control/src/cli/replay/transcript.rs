@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 use sluice_engine::policy::document::Action;
+use sluice_engine::policy::document::Usd;
 use sluice_engine::record::{Decision, Record};
 
 use super::super::print::{Paint, clean, clean_line, short, time};
@@ -229,7 +230,9 @@ impl Transcript {
             let cached = usage.cache_read_input_tokens;
             let sent =
                 usage.input_tokens.saturating_add(cached).saturating_add(usage.cache_creation_input_tokens);
-            format!("{sent} tokens in ({cached} from cache), {} out", usage.output_tokens)
+            let cost = usage.cost_micro_usd.map(|micros| format!(", {} USD", Usd::micros(micros)));
+            let cost = cost.unwrap_or_default();
+            format!("{sent} tokens in ({cached} from cache), {} out{cost}", usage.output_tokens)
         }));
         parts.extend(record.duration_ms.map(|ms| format!("{ms} ms")));
         let text = self.paint.dim(&clean_line(&parts.join(", ")));

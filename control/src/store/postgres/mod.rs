@@ -122,6 +122,7 @@ fn migrator() -> Migrator {
     let texts = [
         ("first", include_str!("../migrations/postgres/0001_first.sql")),
         ("grants", include_str!("../migrations/postgres/0002_grants.sql")),
+        ("spending", include_str!("../migrations/postgres/0003_spending.sql")),
     ];
     let migrations = (1..).zip(texts).map(|(version, (name, text))| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

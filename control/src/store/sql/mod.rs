@@ -10,6 +10,7 @@
 mod grants;
 mod holds;
 mod reads;
+mod spending;
 mod tally;
 pub mod writer;
 
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use ed25519_dalek::SigningKey;
+use sluice_engine::budget::Counter;
 use sluice_engine::record::Block;
 use sluice_engine::wire::HoldDecision;
 use tokio::sync::{mpsc, oneshot};
@@ -27,7 +29,7 @@ use crate::grants::{Change, Grant, GrantState};
 use crate::holds::Hold;
 use crate::store::{
     Addition, Changed, Decided, Decision, Enrolled, Head, Heard, Session, Store, StoreError, Stored, Which,
-    WhichSessions,
+    WhichSessions, WhichSpending,
 };
 use writer::{Job, Write, Written};
 
@@ -171,6 +173,19 @@ impl Store for Database {
 
     async fn heads(&self) -> Result<Vec<Head>, StoreError> {
         reads::heads(&self.readers).await
+    }
+
+    async fn report_spending(
+        &self,
+        reporter: String,
+        counters: Vec<Counter>,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        self.write(Write::Spending(reporter, counters, now_ms)).await.map(|_| ())
+    }
+
+    async fn spending(&self, which: WhichSpending, now_ms: u64) -> Result<(u64, Vec<Counter>), StoreError> {
+        spending::sums(&self.readers, which, now_ms).await
     }
 
     async fn listen(&self, heard: Heard) -> StoreError {

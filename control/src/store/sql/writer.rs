@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ed25519_dalek::SigningKey;
+use sluice_engine::budget::Counter;
 use sluice_engine::record::Block;
 use sluice_engine::record::chain::{self, Hash};
 use sluice_engine::record::checkpoint::Checkpoint;
@@ -11,7 +12,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use tokio::sync::{mpsc, oneshot};
 
 use super::super::{BEGIN, Connection, Pool, take_turn, text};
-use super::{grants, holds, tally::Tally};
+use super::{grants, holds, spending, tally::Tally};
 use crate::grants::{Change, Grant};
 use crate::holds::Hold;
 use crate::records::{Entry, writer_name};
@@ -43,6 +44,7 @@ pub enum Write {
     ChangeGrant(Change, u64),
     EndGrants(u64),
     Enrol(Enrolled),
+    Spending(String, Vec<Counter>, u64),
     /// A statement on the writer's own connection.
     #[cfg(test)]
     Raw(&'static str),
@@ -220,6 +222,10 @@ impl Writer {
             Write::EndGrants(now) => Written::Ended(grants::end(connection, *now, log).await?),
             Write::Enrol(writer) => {
                 enrol(connection, writer).await?;
+                Written::Done
+            }
+            Write::Spending(reporter, counters, now) => {
+                spending::report(connection, reporter, counters, *now).await?;
                 Written::Done
             }
             #[cfg(test)]

@@ -79,6 +79,7 @@ fn migrator() -> Migrator {
         ("first", include_str!("../migrations/sqlite/0001_first.sql")),
         ("writers", include_str!("../migrations/sqlite/0002_writers.sql")),
         ("grants", include_str!("../migrations/sqlite/0003_grants.sql")),
+        ("spending", include_str!("../migrations/sqlite/0004_spending.sql")),
     ];
     let migrations = (1..).zip(texts).map(|(version, (name, text))| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -8,7 +8,7 @@ use crate::policy::{pattern, rule};
 use crate::target::{HostGlob, PathGlob};
 
 /// Names that records give to decisions of the engine itself.
-const RESERVED: &[&str] = &[
+pub(super) const RESERVED: &[&str] = &[
     "token",
     "route",
     "scope",
@@ -21,6 +21,7 @@ const RESERVED: &[&str] = &[
     "thinking_budget",
     "media",
     "body",
+    "budget",
 ];
 
 pub(super) fn check(policy: &Policy, found: &mut Found) {

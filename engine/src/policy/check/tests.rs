@@ -32,6 +32,11 @@ fn policy(pointer: &str, value: Value) -> Policy {
             {"name": "glass", "roles": ["reader"], "groups": ["oncall"], "longest": "1h", "breakGlass": true},
         ],
         "commands": [{"tools": ["psql"], "fields": ["q"], "language": "sql"}],
+        "prices": [{"name": "all", "models": ["*"], "input": "3", "output": "15"}],
+        "budgets": [
+            {"name": "day", "routes": ["messages.*"], "models": ["claude-*"], "cost": "5.00", "window": "24h"},
+            {"name": "team", "groups": ["readers"], "per": "group", "requests": 9, "tokens": 9, "window": "1m"},
+        ],
     });
     if !pointer.is_empty() {
         let (parent, field) = pointer.rsplit_once('/').expect("a pointer");
@@ -149,6 +154,22 @@ fn each_mistake_is_found_where_it_is() {
         ("/rules/0", deny(json!({"betas": ["x"], "tools": ["y"]})), "rules[0].when", "request as a whole"),
         ("/rules/0", deny(json!({"part": ["request"], "findings": ["email"]})), "rules[0].when", "a size"),
         ("/rules/0", deny(json!({"part": ["prompt"], "paths": ["/x"]})), "rules[0].when", "tool calls"),
+        ("/budgets/0/name", json!("no-drop"), "budgets[0].name", "already use `no-drop`"),
+        ("/budgets/0/name", json!("scope"), "budgets[0].name", "already use `scope`"),
+        ("/budgets/1/name", json!("day"), "budgets[1].name", "taken by an earlier"),
+        ("/budgets/0/routes", json!(["message.create"]), "budgets[0].routes[0]", "fits no route"),
+        ("/budgets/0/models", json!(["[a]"]), "budgets[0].models[0]", "no meaning"),
+        ("/budgets/0/window", json!("0s"), "budgets[0].window", "missing or zero"),
+        ("/budgets/0/window", json!("400d"), "budgets[0].window", "at most 366d"),
+        ("/budgets/0/tokens", json!(0), "budgets[0].tokens", "zero would refuse"),
+        ("/budgets/0/subjects", json!(["*"]), "budgets[0].subjects", "compared exactly"),
+        ("/budgets/1/groups", json!([]), "budgets[1].groups", "names the groups"),
+        ("/budgets/1/subjects", json!(["ann"]), "budgets[1].subjects", "shared by groups"),
+        ("/budgets/1", json!({"name": "x", "window": "1h"}), "budgets[1]", "limits nothing"),
+        ("/prices", json!([]), "budgets[0].cost", "no `prices`"),
+        ("/prices/0/models", json!([]), "prices[0].models", "for no model"),
+        ("/prices/0/models", json!(["a{b}"]), "prices[0].models[0]", "no meaning"),
+        ("/prices/0/name", json!(""), "prices[0].name", "no name"),
         ("/rules/0", deny(json!({"tools": ["Bash"], "text": "rm"})), "rules[0].when", "`input`"),
         ("/rules/0", deny(json!({"input": "x", "text": "y"})), "rules[0].when", "never match"),
     ] {
