@@ -17,6 +17,7 @@ mod calls;
 mod digest;
 mod lines;
 mod marks;
+mod offered;
 mod reply;
 mod request;
 mod runtime;
@@ -272,6 +273,7 @@ fn decision(rule: &str, action: Action) -> Decision {
         action,
         part: None,
         tool: None,
+        role: None,
         effects: Vec::new(),
         hold: None,
         observed: false,

@@ -13,7 +13,6 @@ use crate::claude::units::{self, Unit};
 use crate::json::{self, Doc, Kind, Splices, Value};
 use crate::mask::Direction;
 use crate::policy::document::{Action, MaskMode, MediaAction, RecordMode};
-use crate::policy::rights::undated;
 use crate::policy::rule::{CompiledRule, Facts};
 use crate::record::Decision;
 use crate::wire::HoldAsk;
@@ -95,8 +94,9 @@ impl Case {
 
     fn judge_doc(&mut self, doc: &Doc<'_>, body: &[u8]) -> Judged {
         let mut params = self.params(doc.root());
+        let mut left_out = Splices::new();
         for request in params.iter().filter(|request| !request.around) {
-            if let Err(refusal) = self.check_limits(request.root) {
+            if let Err(refusal) = self.check_limits(request.root, &mut left_out) {
                 return Judged { recorded: self.recorded(&params, body, false), ..Judged::refused(refusal) };
             }
         }
@@ -120,6 +120,7 @@ impl Case {
                 HoldAsk { thread, ..waiting.ask }
             }));
         }
+        splices.put_over(left_out);
         let body = (!splices.is_empty()).then(|| splices.apply(body));
         Judged { refusal, holds, body, recorded }
     }
@@ -193,21 +194,14 @@ impl Case {
     }
 
     /// What the caller's roles allow of a Messages request.
-    fn check_limits(&self, root: Value<'_, '_>) -> Result<(), Refusal> {
+    fn check_limits(&mut self, root: Value<'_, '_>, splices: &mut Splices) -> Result<(), Refusal> {
         if !matches!(self.route.kind, BodyKind::Messages | BodyKind::CountTokens | BodyKind::BatchCreate) {
             return Ok(());
         }
         let model =
             root.str("model").ok_or_else(|| unreadable("`model` is missing; name the model to use"))?;
         self.rights.model(&model).map_err(|denied| Refusal::denied(&denied))?;
-        for tool in root.get("tools").into_iter().flat_map(Value::items) {
-            self.check_tool(tool)?;
-        }
-        for server in root.get("mcp_servers").into_iter().flat_map(Value::items) {
-            let url =
-                server.str("url").ok_or_else(|| unreadable("an entry of `mcp_servers` has no `url`"))?;
-            self.rights.mcp_server(&url).map_err(|denied| Refusal::denied(&denied))?;
-        }
+        self.check_offered(root, splices)?;
         for field in ["betas", "anthropic_beta"] {
             let betas = all_strings_of(root.get(field));
             self.check_betas(&betas)?;
@@ -215,23 +209,6 @@ impl Case {
         let budget = root.get("thinking").and_then(|thinking| thinking.get("budget_tokens"));
         within("max_tokens", "max_tokens", root.get("max_tokens"), self.rights.max_tokens())?;
         within("thinking_budget", "thinking.budget_tokens", budget, self.rights.thinking_budget())
-    }
-
-    fn check_tool(&self, tool: Value<'_, '_>) -> Result<(), Refusal> {
-        // A tool that runs at the provider can name a model of its own (the advisor).
-        if let Some(model) = tool.str("model") {
-            self.rights.model(&model).map_err(|denied| Refusal::denied(&denied))?;
-        }
-        let kind = tool.str("type").unwrap_or(Cow::Borrowed("custom"));
-        match undated(&kind) {
-            "custom" | "bash" | "text_editor" | "computer" | "memory" => {
-                let name = tool.str("name").ok_or_else(|| unreadable("a tool has no `name`"))?;
-                self.rights.tool(&name).map_err(|denied| Refusal::denied(&denied))
-            }
-            // Its server stands in `mcp_servers`, where its URL is checked.
-            "mcp_toolset" => Ok(()),
-            _ => self.rights.server_tool(&kind).map_err(|denied| Refusal::denied(&denied)),
-        }
     }
 
     fn check_media(&self, media: usize) -> Result<(), Refusal> {
@@ -392,7 +369,7 @@ fn may_be_empty(kind: BodyKind) -> bool {
     matches!(kind, BodyKind::Json | BodyKind::Batch)
 }
 
-fn unreadable(why: &str) -> Refusal {
+pub(super) fn unreadable(why: &str) -> Refusal {
     Refusal::new(ErrorKind::InvalidRequest, "body", why)
 }
 

@@ -52,7 +52,7 @@ fn case_on(runtime: &Arc<Runtime>, method: &str, path: &str) -> Case {
     case
 }
 
-fn case(policy: Value) -> Case {
+pub(super) fn case(policy: Value) -> Case {
     case_on(&runtime(policy), "POST", "/v1/messages")
 }
 

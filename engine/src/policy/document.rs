@@ -139,6 +139,20 @@ pub struct Role {
     pub thinking_budget: Option<u64>,
     /// Finding kinds that are not masked for holders of this role.
     pub unmasked: Vec<String>,
+    /// What happens to a request that offers the model a tool, server tool or MCP server that is not allowed.
+    /// Default: filter. Of several roles, one that refuses wins.
+    pub offered: Offered,
+}
+
+/// What happens to a request that offers the model something that no role allows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Offered {
+    /// The entry is taken out of the request, the rest goes on: agents offer all of their tools every time.
+    #[default]
+    Filter,
+    /// Refused with 403.
+    Refuse,
 }
 
 /// Two lists of globs. Something is allowed when an `allow` matches and no `deny` does.
