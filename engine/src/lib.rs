@@ -16,6 +16,7 @@ pub mod identity;
 pub mod json;
 pub mod judge;
 pub mod mask;
+pub mod mcp;
 pub mod policy;
 pub mod record;
 pub mod wire;

@@ -18,9 +18,10 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use sluice_engine::judge::{Case, Refusal, ReplyStream, refused_record};
+use sluice_engine::mcp::answer::Answers;
 use sluice_engine::policy::document::RecordMode;
 use sluice_engine::record::{Stage, cut};
-use sluice_engine::wire::HoldAsk;
+use sluice_engine::wire::{HoldAsk, Open, ToolsSeen};
 
 use crate::host::{Host, Side};
 use crate::shared::Shared;
@@ -84,7 +85,7 @@ struct Question {
     /// Whether it was approved, so that the approval is to be used now.
     approved: bool,
     /// The message of [`sluice_engine::wire::EXCHANGES`], to be sent again when blocks were missing.
-    open: sluice_engine::wire::Open,
+    open: Open,
     /// All blocks that its record names.
     blocks: Vec<sluice_engine::record::Block>,
     /// The call under way.
@@ -96,8 +97,14 @@ struct Question {
 impl Question {
     /// A question about a hold alone: nothing is written with it.
     fn about(ask: HoldAsk, since_ms: u64) -> Self {
-        let open = sluice_engine::wire::Open { record: None, blocks: Vec::new(), hold: Some(ask.clone()) };
+        let open = Open { hold: Some(ask.clone()), ..Open::default() };
         Self { ask: Some(ask), hold: None, approved: false, open, blocks: Vec::new(), token: None, since_ms }
+    }
+
+    /// A question about the definitions of listed tools.
+    fn tools(seen: Box<ToolsSeen>, since_ms: u64) -> Self {
+        let open = Open { tools: Some(seen), ..Open::default() };
+        Self { ask: None, hold: None, approved: false, open, blocks: Vec::new(), token: None, since_ms }
     }
 }
 
@@ -113,6 +120,8 @@ pub struct Exchange {
     status: Option<u16>,
     /// The masked copy of a whole reply.
     recorded: Option<String>,
+    /// How the client of an MCP server reads refusals; `None`: it is a client of the API.
+    answers: Option<Answers>,
 }
 
 impl Exchange {
@@ -127,6 +136,7 @@ impl Exchange {
                 gateway: None,
                 status: None,
                 recorded: None,
+                answers: None,
             })
         })
     }
@@ -253,7 +263,9 @@ impl Exchange {
 
     /// The same, once the beginning is recorded.
     fn refuse_opened(&mut self, mut case: Case, refusal: &Refusal, host: &dyn Host) -> Step {
-        self.close(&mut case, Some(refusal.kind.status()), None, host);
+        self.answers = case.answers();
+        let status = self.answers.as_ref().map_or(refusal.kind.status(), |own| own.status(refusal.kind));
+        self.close(&mut case, Some(status), None, host);
         self.answer(refusal, refusal::comes_again(refusal), host)
     }
 

@@ -17,6 +17,7 @@ mod calls;
 mod digest;
 mod lines;
 mod marks;
+mod mcp;
 mod offered;
 mod reply;
 mod request;
@@ -90,6 +91,7 @@ pub struct Case {
     decisions: Vec<Decision>,
     usage: Option<Usage>,
     stop_reason: Option<String>,
+    mcp: Option<mcp::Mcp>,
 }
 
 impl Case {
@@ -129,6 +131,7 @@ impl Case {
             decisions: Vec::new(),
             usage: None,
             stop_reason: None,
+            mcp: None,
         };
         if let Err(refusal) = &allowed {
             case.note(refusal);
@@ -164,6 +167,11 @@ impl Case {
 
     /// Tells what became of a hold. A hold that still waits settles nothing.
     pub fn settle(&mut self, key: &str, rule: &str, state: &HoldState) {
+        if state.id.is_empty() && state.decision == HoldDecision::Approved {
+            // Nothing was held.
+            self.settled.insert(key.to_owned(), Settled::Approved);
+            return;
+        }
         let of = |action| Decision { hold: Some(state.id.clone()), ..decision(rule, action) };
         let (settled, decision) = match state.decision {
             HoldDecision::Waiting => return,

@@ -106,7 +106,7 @@ impl Unwanted<'_, '_> {
             return Err(Refusal::new(ErrorKind::Permission, "tool", message));
         }
         if none_left {
-            take_out_entry(root, "tool_choice", splices);
+            take_out_entries(root, |key| key.is("tool_choice"), splices);
         }
         Ok(())
     }
@@ -135,9 +135,13 @@ pub(super) fn take_out_items<'d, 'a: 'd>(
     take_out(all.iter().map(|item| (item.span(), gone(*item))).collect(), splices);
 }
 
-/// Takes an entry out of an object.
-fn take_out_entry(object: Value<'_, '_>, name: &str, splices: &mut Splices) {
-    let spans = object.entries().map(|(key, value)| (key.span().start..value.span().end, key.is(name)));
+/// Takes entries out of an object, by their keys.
+pub(super) fn take_out_entries<'d, 'a: 'd>(
+    object: Value<'d, 'a>,
+    gone: impl Fn(Value<'d, 'a>) -> bool,
+    splices: &mut Splices,
+) {
+    let spans = object.entries().map(|(key, value)| (key.span().start..value.span().end, gone(key)));
     take_out(spans.collect(), splices);
 }
 

@@ -31,14 +31,14 @@ pub struct Judged {
 }
 
 impl Judged {
-    fn refused(refusal: Refusal) -> Self {
+    pub(super) fn refused(refusal: Refusal) -> Self {
         Self { refusal: Some(refusal), holds: Vec::new(), body: None, recorded: None }
     }
 }
 
 /// What is held of one request, while its units are judged.
 #[derive(Default)]
-struct Held {
+pub(super) struct Held {
     /// Index of the last message that the model wrote.
     last_reply: Option<usize>,
     /// The request's key under each rule that holds something of it: a digest of the whole request, made once.
@@ -64,7 +64,8 @@ struct Params<'d, 'a> {
 impl Case {
     /// Judges the body of a request. `betas`: every value of the `anthropic-beta` headers.
     pub fn request(&mut self, body: &[u8], betas: &[String]) -> Judged {
-        let judged = self.judge_request(body, betas);
+        let judged =
+            if self.mcp.is_some() { self.mcp_request(body) } else { self.judge_request(body, betas) };
         if let Some(refusal) = &judged.refusal {
             self.note(refusal);
         }
@@ -211,7 +212,7 @@ impl Case {
         within("thinking_budget", "thinking.budget_tokens", budget, self.rights.thinking_budget())
     }
 
-    fn check_media(&self, media: usize) -> Result<(), Refusal> {
+    pub(super) fn check_media(&self, media: usize) -> Result<(), Refusal> {
         match self.runtime.masking.media {
             MediaAction::Deny if media > 0 => Err(Refusal::new(
                 ErrorKind::Permission,
@@ -231,7 +232,12 @@ impl Case {
     }
 
     /// Judges what rules look at in one unit; adds to `holds`, or refuses.
-    fn judge_unit(&mut self, root: Value<'_, '_>, unit: &Unit<'_, '_>, held: &mut Held) -> Option<Refusal> {
+    pub(super) fn judge_unit(
+        &mut self,
+        root: Value<'_, '_>,
+        unit: &Unit<'_, '_>,
+        held: &mut Held,
+    ) -> Option<Refusal> {
         let part = unit.part?;
         let runtime = self.runtime.clone();
         if !runtime.compiled.watches(part) {
@@ -324,6 +330,11 @@ impl Case {
 }
 
 impl Held {
+    /// What is asked about, in order.
+    pub(super) fn into_asks(self) -> impl Iterator<Item = HoldAsk> {
+        self.waiting.into_iter().map(|waiting| waiting.ask)
+    }
+
     /// Adds what a rule holds; says whether it is a question of its own.
     ///
     /// One approval of the request covers all that is new in it, so its reviewer sees all of it. An approval of an

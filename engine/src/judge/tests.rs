@@ -18,7 +18,7 @@ use crate::policy::bundle::{Bundle, FORMAT};
 use crate::wire::{HoldDecision, HoldState};
 
 /// A runtime of a policy; roles and bindings that allow `staff` everything are put in where it has none.
-fn runtime(mut policy: Value) -> Arc<Runtime> {
+pub(super) fn runtime(mut policy: Value) -> Arc<Runtime> {
     let fields = policy.as_object_mut().unwrap();
     fields.entry("issuers").or_insert(json!([{"name":"idp","issuer":"https://idp","audiences":["sluice"]}]));
     fields.entry("roles").or_insert(json!([{"name":"all","scopes":["*"],"models":["*"],
@@ -56,7 +56,7 @@ pub(super) fn case(policy: Value) -> Case {
     case_on(&runtime(policy), "POST", "/v1/messages")
 }
 
-fn state(decision: HoldDecision) -> HoldState {
+pub(super) fn state(decision: HoldDecision) -> HoldState {
     HoldState { id: "h1".into(), decision, reason: Some("because".into()), by: Some("bob".into()) }
 }
 

@@ -1,6 +1,7 @@
 //! What is wrong with a policy, where, and what to do about it.
 
 mod issuers;
+mod mcp;
 mod nearest;
 mod roles;
 mod rules;
@@ -51,6 +52,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     check_masking(policy, &mut found);
     rules::check(policy, &mut found);
     check_commands(policy, &mut found);
+    mcp::check(policy, &mut found);
     check_limits(policy, &mut found);
     found.0
 }

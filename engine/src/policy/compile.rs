@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::bundle::{Bundle, Grant};
 use super::command::Commands;
 use super::document::{Action, Binding, Language, Part};
+use super::mcp::CompiledMcp;
 use super::pattern::Patterns;
 use super::rights::{CompiledRole, Rights};
 use super::rule::{CompiledRule, Facts, Outcome};
@@ -31,6 +32,7 @@ pub struct Compiled {
     texts: Patterns,
     inputs: Patterns,
     commands: Commands,
+    mcp: Vec<Arc<CompiledMcp>>,
 }
 
 impl Compiled {
@@ -67,6 +69,11 @@ impl Compiled {
                 return Err(CompileError { field: format!("rules[{n}].approval"), why });
             }
         }
+        let mut mcp = Vec::new();
+        for (n, server) in policy.mcp.iter().enumerate() {
+            let compiled = CompiledMcp::new(server).map_err(below(format!("mcp[{n}]")))?;
+            mcp.push(Arc::new(compiled));
+        }
         let patterns = |field: &str, patterns: &[&str]| {
             Patterns::new(patterns).map_err(|why| CompileError { field: field.into(), why })
         };
@@ -80,6 +87,7 @@ impl Compiled {
             texts: patterns("rules[].when.text", &texts)?,
             inputs: patterns("rules[].when.input", &inputs)?,
             commands: Commands::new(&policy.commands).map_err(wrong)?,
+            mcp,
         })
     }
 
@@ -151,6 +159,11 @@ impl Compiled {
             }
         }
         outcome
+    }
+
+    /// The MCP server at an authority and a path (without its query).
+    pub fn mcp_server(&self, authority: &str, path: &str) -> Option<&Arc<CompiledMcp>> {
+        self.mcp.iter().find(|server| server.is_at(authority, path))
     }
 
     /// How the text of a field in a tool's input is read, at whatever depth it stands; `None`: not a command.

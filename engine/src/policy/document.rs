@@ -5,12 +5,14 @@
 
 mod duration;
 mod masking;
+mod mcp;
 mod rules;
 
 use serde::{Deserialize, Serialize};
 
 pub use duration::Duration;
 pub use masking::{CustomPattern, MaskMode, MaskStyle, Masking, MediaAction, ToolInputMasking, Validator};
+pub use mcp::{Definitions, FirstSeen, McpServer, ServerAsk};
 pub use rules::{Action, Approval, CommandField, Language, Part, Rule, When};
 
 /// A whole policy, possibly merged from several files.
@@ -29,6 +31,8 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// Which fields of which tools hold commands; added in front of the defaults.
     pub commands: Vec<CommandField>,
+    /// MCP servers that callers reach through the filter.
+    pub mcp: Vec<McpServer>,
     /// What is recorded, and when.
     pub recording: Recording,
     /// Settings of the enforcement point itself.

@@ -43,6 +43,7 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
     once("role", &policies, |policy| policy.roles.iter().map(|r| &r.name).collect())?;
     once("binding", &policies, |policy| policy.bindings.iter().map(|b| &b.name).collect())?;
     once("rule", &policies, |policy| policy.rules.iter().map(|r| &r.name).collect())?;
+    once("MCP server", &policies, |policy| policy.mcp.iter().map(|s| &s.name).collect())?;
     let mut merged = Policy {
         masking: setting("masking", &policies, |policy| &policy.masking)?,
         recording: setting("recording", &policies, |policy| &policy.recording)?,
@@ -56,6 +57,7 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
         merged.bindings.extend(policy.bindings);
         merged.rules.extend(policy.rules);
         merged.commands.extend(policy.commands);
+        merged.mcp.extend(policy.mcp);
     }
     Ok(merged)
 }

@@ -13,6 +13,7 @@ mod command;
 pub mod compile;
 pub mod document;
 pub mod glob;
+pub mod mcp;
 pub mod merge;
 mod pattern;
 pub mod rights;
