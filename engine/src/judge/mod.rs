@@ -167,19 +167,21 @@ impl Case {
 
     /// Tells what became of a hold. A hold that still waits settles nothing.
     pub fn settle(&mut self, key: &str, rule: &str, state: &HoldState) {
-        if state.id.is_empty() && state.decision == HoldDecision::Approved {
+        let named = !state.id.is_empty();
+        if !named && state.decision == HoldDecision::Approved {
             // Nothing was held.
             self.settled.insert(key.to_owned(), Settled::Approved);
             return;
         }
-        let of = |action| Decision { hold: Some(state.id.clone()), ..decision(rule, action) };
+        let of = |action| Decision { hold: named.then(|| state.id.clone()), ..decision(rule, action) };
         let (settled, decision) = match state.decision {
             HoldDecision::Waiting => return,
             HoldDecision::Approved => (Settled::Approved, of(Action::Allow)),
             HoldDecision::Denied => {
                 let by = state.by.as_deref().unwrap_or("a reviewer");
                 let reason = state.reason.as_deref().unwrap_or("no reason was given");
-                let words = format!("{by} denied it (hold {}): {reason}", state.id);
+                let hold = if named { format!(" (hold {})", state.id) } else { String::new() };
+                let words = format!("{by} denied it{hold}: {reason}");
                 (Settled::Refused(words), of(Action::Deny))
             }
             HoldDecision::Expired => {

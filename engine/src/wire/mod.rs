@@ -83,6 +83,9 @@ pub struct ToolKey {
     pub digest: Option<String>,
     /// Whether a tool that was never listed may be called.
     pub trust: bool,
+    /// The definition, masked; empty in a question.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
 }
 
 /// Something that must be approved by a person.
@@ -136,7 +139,7 @@ pub struct HoldAsk {
 }
 
 /// Control's answer to [`Open`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenReply {
     /// The hold's state. Absent when none was asked for: go on.

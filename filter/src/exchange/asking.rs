@@ -2,7 +2,7 @@
 
 use sluice_engine::claude::error::ErrorKind;
 use sluice_engine::judge::Refusal;
-use sluice_engine::wire::{self, HoldDecision, HoldState, OpenReply};
+use sluice_engine::wire::{self, HoldAsk, HoldDecision, HoldState, OpenReply};
 
 use super::refusal::unavailable;
 use super::{Exchange, Question, State, Step};
@@ -31,7 +31,9 @@ enum Heard {
 impl Exchange {
     /// Sends the question of the current state for the first time.
     pub(super) fn send_question(&mut self, host: &dyn Host) -> Step {
-        if self.question().is_some_and(|question| question.ask.is_some()) {
+        // The look at a tool's definition holds nothing by itself.
+        let holds = |ask: &HoldAsk| ask.definition.is_none();
+        if self.question().and_then(|question| question.ask.as_ref()).is_some_and(holds) {
             host.count(Metric::Held, 1);
         }
         self.ask_again(host)

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub use self::bootstrap::{Bootstrap, Sluice, model_key};
+pub use self::bootstrap::{Bootstrap, McpUpstream, Sluice, model_key};
 pub use self::control::{Control, Hold};
 pub use self::error::StackError;
 pub use self::policy::{DEFAULT_POLICY, Policy};
@@ -61,6 +61,8 @@ pub struct Settings {
     pub key: Option<String>,
     /// Envoy's workers.
     pub workers: u32,
+    /// MCP servers behind Envoy.
+    pub mcp: Vec<McpUpstream>,
     /// Whether the filter is in place; without it there is no control either.
     pub filter: bool,
 }
@@ -76,6 +78,7 @@ impl Default for Settings {
             upstream: None,
             key: None,
             workers: 2,
+            mcp: Vec::new(),
             filter: true,
         }
     }
@@ -149,6 +152,7 @@ impl Stack {
             upstream: &upstream,
             certificates: certificates.as_deref(),
             secret: &secret,
+            mcp: &settings.mcp,
             sluice: module.as_deref().zip(control.as_ref()).map(|(module, control)| Sluice {
                 module,
                 configuration: &configuration,

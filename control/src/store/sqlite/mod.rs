@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use ed25519_dalek::SigningKey;
 use sluice_engine::record::Block;
-use sluice_engine::wire::HoldDecision;
+use sluice_engine::wire::{HoldDecision, ToolsSeen};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -127,6 +127,13 @@ impl Store for Sqlite {
         match self.write(Write::Decide(decision, now_ms)).await? {
             Written::Decided(decided) => Ok(decided),
             _ => Ok(Decided::Unknown),
+        }
+    }
+
+    async fn tools_seen(&self, seen: ToolsSeen, now_ms: u64) -> Result<Vec<String>, StoreError> {
+        match self.write(Write::Tools(Box::new(seen), now_ms)).await? {
+            Written::Unapproved(tools) => Ok(tools),
+            _ => Err(StoreError::Closed),
         }
     }
 

@@ -6,6 +6,7 @@ use ed25519_dalek::SigningKey;
 use sluice_engine::record::Block;
 use sluice_engine::record::chain::{self, Hash};
 use sluice_engine::record::checkpoint::Checkpoint;
+use sluice_engine::wire::ToolsSeen;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 use tokio::sync::{mpsc, oneshot};
@@ -36,6 +37,7 @@ pub enum Write {
     Add(Box<Addition>, u64),
     Claim(String, String, u64),
     Decide(Decision, u64),
+    Tools(Box<ToolsSeen>, u64),
     Expire(u64),
     /// Lets the file grow no more, as a full disk would; or again.
     #[cfg(test)]
@@ -47,6 +49,7 @@ pub enum Written {
     Hold(Option<Hold>),
     Decided(Decided),
     Expired(Vec<String>),
+    Unapproved(Vec<String>),
 }
 
 impl Write {
@@ -183,6 +186,11 @@ impl Writer {
                 Write::Decide(decision, now) => {
                     let connection = &mut self.connection;
                     Written::Decided(holds::decide(connection, decision, *now, &mut pending.entries).await?)
+                }
+                Write::Tools(seen, now) => {
+                    let connection = &mut self.connection;
+                    let log = &mut pending.entries;
+                    Written::Unapproved(holds::definitions::seen(connection, seen, *now, log).await?)
                 }
                 #[cfg(test)]
                 Write::Fill(full) => {

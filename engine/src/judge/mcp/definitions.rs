@@ -48,6 +48,7 @@ impl Case {
             tool: tool.to_owned(),
             digest: None,
             trust: definitions.first == FirstSeen::Trust,
+            text: String::new(),
         };
         Some(HoldAsk {
             thread: key.clone(),
