@@ -25,9 +25,8 @@ async def main(url, prompt):
     out = {"calls": [], "results": []}
     headers = {"authorization": f"Bearer {os.environ['MCP_TOKEN']}"}
     options = ClaudeAgentOptions(
-        allowed_tools=["mcp__notes__*"],
+        allowed_tools=["mcp__notes"],
         mcp_servers={"notes": {"type": "http", "url": url, "headers": headers}},
-        permission_mode="bypassPermissions",
         max_turns=4,
         setting_sources=[],
     )

@@ -9,6 +9,7 @@ mod failures;
 mod holds;
 mod identity;
 mod masking;
+mod mcp;
 mod plain_envoy;
 mod records;
 mod rules;

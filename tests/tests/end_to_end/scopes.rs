@@ -91,7 +91,7 @@ async fn what_the_role_does_not_allow_is_left_out_of_what_is_offered() {
     let arrived = stack.arrived("left-out-1").await.unwrap();
     let body: serde_json::Value = serde_json::from_str(&arrived[0].body).unwrap();
     let names: Vec<_> = body["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
-    assert_eq!((names, &body["mcp_servers"]), (vec!["Read"], &json!([])));
+    assert_eq!((names, &body["mcp_servers"]), (vec![&json!("Read")], &json!([])));
     let demanded = prompt.set("tool_choice", json!({ "type": "tool", "name": "mcp__production__deploy" }));
     assert_denied(
         "a demand",
