@@ -18,6 +18,9 @@ fn policy() -> String {
         .replace("models.read]", "models.read, mcp.*]")
         .replace("models.read, files.*]", "models.read, files.*, mcp.*]")
         .replace(r#"deny: ["mcp__production__*"]"#, r#"deny: ["mcp__*__drop_*"]"#);
+    // Only where the call reaches the server: what Claude Code makes of that is a test, too.
+    let rule = "rules:\n- name: not-that-table\n  when:\n    routes: [mcp.tools.call]\n    tools: [mcp__notes__run_sql]\n    input: secret_table\n  action: deny\n  message: That table is not for agents.\n";
+    let policy = policy.replacen("rules:\n", rule, 1);
     format!("{policy}\n{mcp}")
 }
 
@@ -103,6 +106,8 @@ impl World {
             .env("ANTHROPIC_BASE_URL", &self.stack.url)
             .env("ANTHROPIC_AUTH_TOKEN", token)
             .env("ANTHROPIC_MODEL", "claude-stand-in")
+            // Else it offers a tool that looks for these, and not these.
+            .env("ENABLE_TOOL_SEARCH", "false")
             .env("DISABLE_TELEMETRY", "1")
             .env("DISABLE_AUTOUPDATER", "1")
             .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");
@@ -309,8 +314,17 @@ async fn claude_code_works_with_the_server_through_the_filter() {
     assert_eq!(out["servers"][0]["status"], "connected", "{out}");
     assert!(out["tools"].to_string().contains("mcp__notes__read_note"), "{out}");
     assert!(!out["tools"].to_string().contains("drop_notes"), "{out}");
-    assert!(out["results"][0]["text"].as_str().unwrap().contains("<email:"), "{out}");
+    assert!(out["results"].to_string().contains("<email:"), "{out}");
     assert!(!out.to_string().contains(MAIL), "{out}");
+
+    let out = world.agent(&reader, r#"call: mcp__notes__run_sql {"sql":"select * from secret_table"}"#).await;
+    assert_eq!(out["results"][0]["is_error"], true, "{out}");
+    assert!(out["results"].to_string().contains("not-that-table"), "{out}");
+    assert!(
+        out["result"].as_str().unwrap().contains("That table is not for agents"),
+        "the model read: {out}"
+    );
+    assert!(!world.streams.ran().contains("secret_table"));
 
     let writer = world.stack.token("wanda", &["writers"]).unwrap();
     let approver = world.stack.token("abe", &["approvers"]).unwrap();
@@ -325,6 +339,6 @@ async fn claude_code_works_with_the_server_through_the_filter() {
         }
     };
     let (out, ()) = tokio::join!(waiting, approve);
-    assert!(out["results"][0]["text"].as_str().unwrap().contains("done: INSERT"), "{out}");
+    assert!(out["results"].to_string().contains("done: INSERT"), "{out}");
     assert!(world.streams.ran().contains("mcp_agent"));
 }
