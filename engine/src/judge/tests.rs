@@ -4,6 +4,7 @@ mod evasions;
 mod replies;
 mod requests;
 mod streams;
+mod turns;
 
 use std::sync::Arc;
 
