@@ -32,6 +32,7 @@ def read_note(name: str) -> str:
 @server.tool(description="Runs SQL on the notes.")
 async def run_sql(sql: str, ctx: Context) -> str:
     ran(f"sql {sql}")
+    ran(f"headers {sorted(ctx.request_context.request.headers)}")
     await ctx.report_progress(1, 2, "asked by jane.doe@example.com")
     return f"done: {sql}"
 

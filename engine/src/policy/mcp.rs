@@ -50,3 +50,31 @@ impl CompiledMcp {
 pub fn scope(server: &str) -> String {
     format!("mcp.{server}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_found_at_its_exact_path_and_host() {
+        let at = |host: Option<&str>, authority: &str, path: &str| {
+            let server = serde_json::json!({"name": "n", "path": "/mcp/n", "host": host});
+            CompiledMcp::new(&serde_json::from_value(server).unwrap()).unwrap().is_at(authority, path)
+        };
+        for (host, authority, path, expected) in [
+            (None, "any:8080", "/mcp/n", true),
+            (None, "any:8080", "/mcp/n?x=1", false),
+            (None, "any:8080", "/mcp/n/", false),
+            (None, "any:8080", "/mcp/N", false),
+            (Some("notes.test"), "notes.test", "/mcp/n", true),
+            (Some("notes.test"), "NOTES.test:8080", "/mcp/n", true),
+            (Some("notes.test"), "other.test", "/mcp/n", false),
+            (Some("notes.test"), "", "/mcp/n", false),
+            (Some("notes.test:80"), "notes.test:80", "/mcp/n", true),
+            (Some("notes.test:80"), "notes.test:81", "/mcp/n", false),
+            (Some("notes.test:80"), "notes.test", "/mcp/n", false),
+        ] {
+            assert_eq!(at(host, authority, path), expected, "{host:?} {authority} {path}");
+        }
+    }
+}

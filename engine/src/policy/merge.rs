@@ -137,6 +137,7 @@ mod tests {
             ("role", "roles", json!({"name": "n"})),
             ("binding", "bindings", json!({"name": "n"})),
             ("rule", "rules", rule("n")),
+            ("MCP server", "mcp", json!({"name": "n", "path": "/mcp/n"})),
         ] {
             let error = files(&[("b.yaml", json!({list: [entry]})), ("a.yaml", json!({list: [entry]}))])
                 .expect_err("a name twice");

@@ -167,6 +167,8 @@ async fn the_sdks_client_sees_its_tools_reads_masked_text_and_is_told_why_not() 
         assert_eq!(out[4], json!({"text": "done: select 1", "is_error": false}), "{what}");
         assert!(out[5][0].as_str().unwrap().contains("<email:"), "{what}");
         let ran = if server == "notes" { world.streams.ran() } else { world.json.ran() };
+        assert!(ran.contains("headers ['accept'") && !ran.contains("authorization"), "{ran}");
+        assert!(!ran.contains("x-api-key"), "the model's key went to an MCP server: {ran}");
         assert!(ran.contains("sql select 1") && !ran.contains("drop") && !ran.contains("DROP"), "{ran}");
     }
 }

@@ -1,5 +1,7 @@
 //! A session as a person reads it.
 
+mod rpc;
+
 use std::collections::HashMap;
 use std::fmt::Write;
 
@@ -85,6 +87,9 @@ impl Transcript {
     }
 
     fn request(&mut self, agent: &str, request: &Value) {
+        if rpc::is_message(request) {
+            return self.messages(request);
+        }
         let Some(messages) = request.get("messages").and_then(Value::as_array) else {
             let text = request.as_str().map_or_else(|| pretty(request), str::to_owned);
             return self.text("request", &text);
@@ -108,6 +113,9 @@ impl Transcript {
     }
 
     fn reply(&mut self, agent: &str, reply: &Value) {
+        if rpc::is_message(reply) {
+            return self.messages(reply);
+        }
         let Some(content) = reply.get("content") else {
             let error = reply.pointer("/error/message").and_then(Value::as_str);
             let text = error
@@ -192,6 +200,7 @@ impl Transcript {
         let mut about: Vec<String> = Vec::new();
         about.extend(decision.part.map(|part| word(&part)));
         about.extend(decision.tool.clone());
+        about.extend(decision.role.as_ref().map(|role| format!("role {role}")));
         about.extend(decision.effects.iter().map(word));
         about.extend(decision.hold.as_ref().map(|id| format!("hold {id}")));
         let mut text = format!("{} by {}", word(&decision.action), decision.rule);

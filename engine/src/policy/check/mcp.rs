@@ -47,3 +47,53 @@ pub(super) fn check(policy: &Policy, found: &mut Found) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn found(servers: Value) -> Vec<(String, String)> {
+        let policy: Policy = serde_json::from_value(json!({ "mcp": servers })).unwrap();
+        let mut found = Found::default();
+        check(&policy, &mut found);
+        found.0.into_iter().map(|problem| (problem.field, problem.why)).collect()
+    }
+
+    #[test]
+    fn each_mistake_is_found_where_it_is() {
+        let good = json!({"name":"notes","path":"/mcp/notes","methods":["vendor/*"],"serverMayAsk":["roots"],
+            "definitions":{"approval":{"groups":["approvers"]}},"wait":"50s"});
+        assert_eq!(found(json!([good])), []);
+        for (field, value, place, why) in [
+            ("name", json!("two__parts"), "mcp[0].name", "single `_`"),
+            ("name", json!("a.b"), "mcp[0].name", "letters, digits"),
+            ("name", json!(""), "mcp[0].name", "no name"),
+            ("path", json!("/"), "mcp[0].path", "plain form"),
+            ("path", json!("/mcp/../v1"), "mcp[0].path", "plain form"),
+            ("path", json!("mcp"), "mcp[0].path", "plain form"),
+            ("path", json!("/v1/messages"), "mcp[0].path", "belongs to the Claude API"),
+            ("path", json!("/api/hello"), "mcp[0].path", "belongs to the Claude API"),
+            ("methods", json!(["[a]"]), "mcp[0].methods[0]", "no meaning"),
+            ("wait", json!("0s"), "mcp[0].wait", "nobody"),
+            (
+                "definitions",
+                json!({"approval":{"groups":[]}}),
+                "mcp[0].definitions.approval.groups",
+                "nobody could",
+            ),
+        ] {
+            let mut server = good.clone();
+            server[field] = value;
+            let problems = found(json!([server]));
+            assert!(
+                problems.iter().any(|(at, says)| at == place && says.contains(why)),
+                "{place}: {problems:?}"
+            );
+        }
+        let other = |host: Value| json!({"name":"other","path":"/mcp/notes","host":host});
+        assert_eq!(found(json!([good, other(json!("a.test"))]))[0].0, "mcp[1].path");
+        assert_eq!(found(json!([other(json!("a.test")), good])), []);
+    }
+}
