@@ -37,7 +37,7 @@ use crate::claude::error::ErrorKind;
 use crate::claude::routes::Route;
 use crate::identity::Principal;
 use crate::mask::{Memory, Profile};
-use crate::policy::document::Action;
+use crate::policy::document::{Action, Part};
 use crate::policy::rights::{Denied, Rights};
 use crate::record::{Decision, Record, Stage, Usage, Who};
 use crate::wire::{HoldDecision, HoldState};
@@ -207,7 +207,13 @@ impl Case {
 
     /// Remembers a refusal for the record.
     pub fn note(&mut self, refusal: &Refusal) {
-        self.decisions.push(decision(&refusal.rule, Action::Deny));
+        // A refused call has said so itself, with its tool and effects.
+        let said = self.decisions.last().is_some_and(|last| {
+            last.part == Some(Part::ToolCall) && last.action == Action::Deny && last.rule == refusal.rule
+        });
+        if !said {
+            self.decisions.push(decision(&refusal.rule, Action::Deny));
+        }
     }
 
     /// The record of a stage. Decisions and findings since the last one go into it.

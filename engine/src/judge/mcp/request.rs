@@ -182,7 +182,7 @@ impl Case {
         asked.iter().for_each(|ask| drop(self.settled.remove(&ask.key)));
         self.forget_repeated(noted);
         if let Some(words) = refused {
-            let rule = self.decisions.pop().map_or("tool".into(), |decision| decision.rule);
+            let rule = self.decisions.last().map_or("tool".into(), |decision| decision.rule.clone());
             return Err(Refusal { kind: ErrorKind::Permission, rule, message: words });
         }
         if method == "tools/call" {

@@ -141,6 +141,9 @@ fn a_tool_that_the_role_denies_is_not_called_and_the_model_reads_why() {
         body["result"]["content"][0]["text"].as_str().unwrap().contains("mcp__notes__drop_all"),
         "{body}"
     );
+    let record = case.record(Stage::Open, 1, "n");
+    let named: Vec<_> = record.decisions.iter().map(|d| (d.rule.as_str(), d.tool.as_deref())).collect();
+    assert_eq!(named, [("tool", Some("mcp__notes__drop_all"))]);
     // Where a role lists tools, reading resources is one of them.
     let narrow = json!({"roles":[{"name":"all","scopes":["mcp.*"],"tools":{"allow":["mcp__notes__read"]}}]});
     asked(narrow.clone(), &call("read", json!({})));
@@ -431,7 +434,8 @@ fn each_event_leaves_as_soon_as_it_is_whole() {
 fn a_held_result_stops_the_stream_and_its_refusal_answers_the_call() {
     let hold = json!({"rules":[rule("orders", json!({"part":["toolResult"],"text":"ignore"}), "hold")]});
     let events = format!("id: 1\ndata: {}\n\ndata: {}\n\n", said("ignore"), said("later"));
-    let run = |settle: &dyn Fn(&mut Case, &mut ReplyStream, &mut Vec<u8>, &crate::wire::HoldAsk)| {
+    type Settle = dyn Fn(&mut Case, &mut ReplyStream, &mut Vec<u8>, &crate::wire::HoldAsk);
+    let run = |settle: &Settle| {
         let mut case = asked(hold.clone(), &call("read", json!({})));
         let (mut reply, mut out) = (ReplyStream::mcp(), Vec::new());
         let Flow::Held(held) = reply.push(&mut case, events.as_bytes(), &mut out) else { panic!() };

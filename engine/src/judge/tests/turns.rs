@@ -177,7 +177,7 @@ fn a_held_call_waits_under_one_key_whatever_its_id_order_and_way() {
     assert_eq!(call_key(&reply(&call)), call_key(&reply(&again)));
     let mut case = case(rules());
     let mut out = Vec::new();
-    let flow = ReplyStream::events().push(&mut case, &events(&[call.clone()], 3), &mut out);
+    let flow = ReplyStream::events().push(&mut case, &events(std::slice::from_ref(&call), 3), &mut out);
     assert!(matches!(flow, Flow::Held(ask) if ask.key == call_key(&reply(&call))));
     let other = json!({"type":"tool_use","id":"a","name":"Bash","input":{"command":"make deploy","n":2}});
     assert_ne!(call_key(&reply(&other)), call_key(&reply(&call)));
