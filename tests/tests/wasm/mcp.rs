@@ -181,3 +181,16 @@ fn refusals_before_the_message_is_known_are_errors_of_json_rpc() {
         assert_eq!((&reply.json()["jsonrpc"], &reply.json()["id"]), (&json!("2.0"), &Value::Null));
     }
 }
+
+#[test]
+fn what_is_encoded_or_too_large_is_refused_unread() {
+    let host = mcp_host("off", &json!({}));
+    for (name, value, status) in [("content-encoding", "gzip", 415), ("content-length", "99999999", 413)] {
+        let mut exchange = host.exchange().unwrap();
+        let mut headers = headers("POST", 2);
+        headers.replace(name, value.as_bytes());
+        exchange.request_headers(&headers, false).unwrap();
+        let reply = exchange.local_reply().unwrap();
+        assert_eq!((reply.status(), &reply.json()["jsonrpc"]), (Some(status), &json!("2.0")));
+    }
+}
