@@ -2,7 +2,7 @@
 
 mcp_client.py URL MODE [STEP...]
 MODE: legacy (a session that `initialize` opens) or auto (the newest revision that both speak). The token is
-MCP_TOKEN. Steps: `list`, `read URI`, `call TOOL {JSON}`.
+MCP_TOKEN. Steps: `list`, `read URI`, `call TOOL {JSON}`, `asked` (what the server asked the user, who declines).
 """
 
 import asyncio
@@ -13,9 +13,20 @@ import sys
 import httpx2
 from mcp.client.client import Client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import ElicitResult
+
+
+ASKED = []
+
+
+async def ask_user(_context, params):
+    ASKED.append(params.message)
+    return ElicitResult(action="decline")
 
 
 async def step(client, words):
+    if words == "asked":
+        return ASKED
     verb, _, rest = words.partition(" ")
     if verb == "list":
         return [tool.name for tool in (await client.list_tools()).tools]
@@ -32,10 +43,11 @@ async def main(url, mode, steps):
     timeout = httpx2.Timeout(30, read=300)
     try:
         async with httpx2.AsyncClient(headers=headers, timeout=timeout) as http:
-            async with Client(streamable_http_client(url, http_client=http), mode=mode) as client:
+            transport = streamable_http_client(url, http_client=http)
+            async with Client(transport, mode=mode, elicitation_callback=ask_user) as client:
                 for words in steps:
                     try:
-                        out.append(await step(client, words))
+                        out.append(await asyncio.wait_for(step(client, words), 100))
                     except Exception as error:
                         out.append({"error": f"{type(error).__name__}: {error}"})
     except BaseException as error:

@@ -13,7 +13,7 @@ const MAIL: &str = "jane.doe@example.com";
 
 /// The default policy with an MCP server that readers and writers may use.
 fn policy() -> String {
-    let mcp = "mcp:\n- name: notes\n  path: /mcp/notes\n  definitions:\n    approval: {groups: [approvers]}\n- name: json\n  path: /mcp/json\n";
+    let mcp = "mcp:\n- name: notes\n  path: /mcp/notes\n  definitions:\n    approval: {groups: [approvers]}\n- name: json\n  path: /mcp/json\n- name: asking\n  path: /mcp/asking\n  serverMayAsk: [elicitation]\n";
     let policy = DEFAULT_POLICY
         .replace("models.read]", "models.read, mcp.*]")
         .replace("models.read, files.*]", "models.read, files.*, mcp.*]")
@@ -89,7 +89,11 @@ impl World {
             port: server.port,
             rewrite: "/mcp".into(),
         };
-        let mcp = vec![upstream("/mcp/notes", &streams), upstream("/mcp/json", &json)];
+        let mcp = vec![
+            upstream("/mcp/notes", &streams),
+            upstream("/mcp/json", &json),
+            upstream("/mcp/asking", &streams),
+        ];
         let settings = Settings { policy: Policy::Text(policy.to_owned()), mcp, ..Settings::default() };
         Self { stack: Stack::start(settings).await.unwrap(), streams, json, home }
     }
@@ -204,6 +208,20 @@ async fn a_stranger_a_bad_token_and_an_unknown_method_get_an_answer_that_clients
         post("/mcp/notes", &reader, r#"{"jsonrpc":"2.0","id":"a","method":"vendor/x"}"#).await.unwrap();
     let answer = reply.json();
     assert_eq!((reply.status, &answer["id"], &answer["error"]["code"]), (200, &json!("a"), &json!(-32601)));
+}
+
+#[tokio::test]
+async fn a_server_asks_the_user_only_where_policy_lets_it() {
+    let world = World::start(&policy()).await;
+    let reader = world.stack.token("ann", &["readers"]).unwrap();
+    for mode in ["legacy", "auto"] {
+        let out = world.client(&reader, "asking", mode, &["call ask_user", "asked"]).await;
+        assert_eq!(out[0]["text"], "the user did: decline", "{mode}: {out:?}");
+        assert_eq!(out[1], json!(["your password, please"]), "{mode}");
+        let out = world.client(&reader, "notes", mode, &["call ask_user", "asked"]).await;
+        assert!(out[0]["is_error"] == true || out[0]["error"].is_string(), "{mode}: {out:?}");
+        assert_eq!(out[1], json!([]), "{mode}");
+    }
 }
 
 #[tokio::test]

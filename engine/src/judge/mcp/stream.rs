@@ -13,6 +13,9 @@ use crate::policy::document::RecordMode;
 /// How much of what is no answer goes into a stream's record, in bytes: a server may log for hours.
 const NOTED: usize = 256 * 1024;
 
+/// What stands in the place of an answer, when the server asked what it may not ask.
+const MAY_NOT_ASK: &str = "[Sluice] The MCP server asked something of the client or its user that policy does not let it ask (`mcp[].serverMayAsk`), so the call ended here.";
+
 /// A stream of messages.
 #[derive(Default)]
 pub(in super::super) struct McpStream {
@@ -109,7 +112,7 @@ impl McpStream {
                 self.send(case, &event, &data, out);
             }
             Ok(Told::Instead(message)) => self.send(case, &event, &message, out),
-            Ok(Told::Dropped) => out.extend_from_slice(&rewritten(&event, None)),
+            Ok(Told::Dropped) => return self.drop_question(case, &event, out),
             Ok(Told::Hold(ask)) => {
                 case.decisions.truncate(noted);
                 case.note_hold(&ask);
@@ -124,6 +127,18 @@ impl McpStream {
             Err(why) => return Some(self.fail(case, why, out)),
         }
         None
+    }
+
+    /// A question that the server may not ask. Nobody answers it, and the server would wait: the request whose reply
+    /// this is ends here. Where there is none, the stream goes on without it.
+    fn drop_question(&mut self, case: &Case, event: &Event, out: &mut Vec<u8>) -> Option<Flow> {
+        let Some(answers) = case.answers().filter(|answers| answers.id.is_some()) else {
+            out.extend_from_slice(&rewritten(event, None));
+            return None;
+        };
+        self.broken = true;
+        self.send(case, event, &answers.message(ErrorKind::Permission, MAY_NOT_ASK), out);
+        Some(Flow::Broken)
     }
 
     fn send(&mut self, case: &Case, event: &Event, data: &str, out: &mut Vec<u8>) {

@@ -109,10 +109,21 @@ fn a_question_of_the_server_is_dropped_unless_policy_lets_it_ask() {
     let run = |more: Json| {
         let mut case = asked(more, &call("read", json!({})));
         let mut out = Vec::new();
-        assert!(matches!(ReplyStream::mcp().push(&mut case, events.as_bytes(), &mut out), Flow::Open));
+        ReplyStream::mcp().push(&mut case, events.as_bytes(), &mut out);
         String::from_utf8(out).unwrap()
     };
+    // The server waits for an answer that nobody gives: the call ends, rather than hang.
     let out = run(json!({}));
+    assert!(
+        out.starts_with("id: 1\ndata: {\"jsonrpc\":\"2.0\",\"id\":7,") && out.contains("isError"),
+        "{out}"
+    );
+    assert!(!out.contains("done") && !out.contains("password"), "{out}");
+    // What the server begins by itself goes on without it.
+    let (mut case, _) = open(policy(json!({})), "GET", &[]);
+    let mut out = Vec::new();
+    assert!(matches!(ReplyStream::mcp().push(&mut case, events.as_bytes(), &mut out), Flow::Open));
+    let out = String::from_utf8(out).unwrap();
     assert!(out.starts_with("id: 1\n\n") && out.contains("done") && !out.contains("password"), "{out}");
     let may = json!({"mcp":[{"name":"notes","path":"/mcp/notes","serverMayAsk":["elicitation"]}]});
     let out = run(may);
