@@ -17,6 +17,7 @@ pub mod identity;
 pub mod json;
 pub mod judge;
 pub mod mask;
+pub mod mcp;
 pub mod policy;
 pub mod record;
 pub mod target;

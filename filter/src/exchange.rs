@@ -21,9 +21,10 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use sluice_engine::judge::{Case, Refusal, ReplyStream, refused_record};
+use sluice_engine::mcp::answer::Answers;
 use sluice_engine::policy::document::RecordMode;
 use sluice_engine::record::{Stage, cut};
-use sluice_engine::wire::HoldAsk;
+use sluice_engine::wire::{HoldAsk, Open, ToolsSeen};
 
 use crate::host::{Host, Side};
 use crate::shared::Shared;
@@ -90,7 +91,7 @@ struct Question {
     /// Whether it was approved, so that the approval is to be used now.
     approved: bool,
     /// The message of [`sluice_engine::wire::EXCHANGES`], to be sent again when blocks were missing.
-    open: sluice_engine::wire::Open,
+    open: Open,
     /// All blocks that its record names.
     blocks: Vec<sluice_engine::record::Block>,
     /// The call under way.
@@ -102,8 +103,14 @@ struct Question {
 impl Question {
     /// A question about a hold alone: nothing is written with it.
     fn about(ask: HoldAsk, since_ms: u64) -> Self {
-        let open = sluice_engine::wire::Open { record: None, blocks: Vec::new(), hold: Some(ask.clone()) };
+        let open = Open { hold: Some(ask.clone()), ..Open::default() };
         Self { ask: Some(ask), hold: None, approved: false, open, blocks: Vec::new(), token: None, since_ms }
+    }
+
+    /// A question about the definitions of listed tools.
+    fn tools(seen: Box<ToolsSeen>, since_ms: u64) -> Self {
+        let open = Open { tools: Some(seen), ..Open::default() };
+        Self { ask: None, hold: None, approved: false, open, blocks: Vec::new(), token: None, since_ms }
     }
 }
 
@@ -123,6 +130,8 @@ pub struct Exchange {
     admitted: Option<budget::Admitted>,
     /// Whether the request went upstream.
     forwarded: bool,
+    /// How the client of an MCP server reads refusals; `None`: it is a client of the API.
+    answers: Option<Answers>,
 }
 
 impl Exchange {
@@ -139,6 +148,7 @@ impl Exchange {
                 recorded: None,
                 admitted: None,
                 forwarded: false,
+                answers: None,
             })
         })
     }
@@ -276,7 +286,9 @@ impl Exchange {
 
     /// The same, once the beginning is recorded.
     fn refuse_opened(&mut self, mut case: Case, refusal: &Refusal, host: &dyn Host) -> Step {
-        self.close(&mut case, Some(refusal.kind.status()), None, host);
+        self.answers = case.answers();
+        let status = self.answers.as_ref().map_or(refusal.kind.status(), |own| own.status(refusal.kind));
+        self.close(&mut case, Some(status), None, host);
         self.answer(refusal, refusal::comes_again(refusal), host)
     }
 

@@ -27,6 +27,8 @@ pub fn course<'a>(holds: &'a [Hold], exchange: &str, now_ms: u64) -> Course<'a> 
     }
     match newest.state {
         HoldDecision::Waiting => Course::Tell(newest),
+        // The approval of a tool's definition is for everyone.
+        HoldDecision::Approved if newest.ask.definition.is_some() => Course::Tell(newest),
         HoldDecision::Approved if newest.used.is_none() && newest.is_remembered(now_ms) => {
             Course::Use(newest)
         }

@@ -158,6 +158,7 @@ pub(crate) mod tests {
             reason: true,
             expires_seconds: 60,
             policy_version: "p".into(),
+            definition: None,
         }
     }
 

@@ -32,7 +32,7 @@ pub async fn open(
     let open: Open = serde_json::from_slice(&body).map_err(|e| Problem::unreadable("an exchange", &e))?;
     let lacking = missing(&*control.store, open.record.as_slice(), &open.blocks).await?;
     if !lacking.is_empty() {
-        return Ok(Json(OpenReply { hold: None, missing: lacking }));
+        return Ok(Json(OpenReply { missing: lacking, ..OpenReply::default() }));
     }
     if open.hold.as_ref().is_some_and(|ask| ask.key.is_empty() || ask.exchange.is_empty()) {
         return Err(Problem::bad_request("a hold needs a `key` and the `exchange` that asks"));
@@ -40,7 +40,11 @@ pub async fn open(
     let entries = open.record.map(|record| Entry::Exchange(Box::new(record))).into_iter().collect();
     let addition = Addition { batch: None, entries, blocks: open.blocks, ask: open.hold };
     let hold = control.store.add(addition, (control.clock)()).await?;
-    Ok(Json(OpenReply { hold: hold.map(|hold| hold.state()), missing: Vec::new() }))
+    let unapproved = match open.tools {
+        Some(seen) => control.store.tools_seen(*seen, (control.clock)()).await?,
+        None => Vec::new(),
+    };
+    Ok(Json(OpenReply { hold: hold.map(|hold| hold.state()), missing: Vec::new(), unapproved }))
 }
 
 /// `POST /v1/records`.

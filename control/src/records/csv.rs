@@ -139,7 +139,11 @@ impl Row {
 }
 
 fn decision(decision: &Decision) -> String {
-    let observed = if decision.observed { " (observed)" } else { "" };
+    let observed = match (decision.observed, decision.left_out) {
+        (true, _) => " (observed)",
+        (_, true) => " (left out)",
+        _ => "",
+    };
     let tool = decision.tool.as_ref().map(|tool| format!(" {tool}")).unwrap_or_default();
     format!("{:?} by {}{tool}{observed}", decision.action, decision.rule).to_lowercase()
 }

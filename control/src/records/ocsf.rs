@@ -60,7 +60,7 @@ fn base(class: u32, activity: u8, at_ms: u64, severity: u8, status: u8) -> Map<S
 }
 
 fn exchange(record: &Record) -> Map<String, Value> {
-    let acted = |action| record.decisions.iter().any(|d| d.action == action && !d.observed);
+    let acted = |action| record.decisions.iter().any(|d| d.did(action));
     let (denied, held) = (acted(Action::Deny), acted(Action::Hold));
     let status = match record.status {
         Some(status) if status < 400 => SUCCESS,

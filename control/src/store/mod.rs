@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sluice_engine::budget::Counter;
 use sluice_engine::record::chain::Hash;
 use sluice_engine::record::{Block, Who};
-use sluice_engine::wire::{HoldAsk, HoldDecision};
+use sluice_engine::wire::{HoldAsk, HoldDecision, ToolsSeen};
 
 pub use error::StoreError;
 
@@ -203,6 +203,10 @@ pub trait Store: Send + Sync {
 
     /// Decides a hold, once.
     async fn decide(&self, decision: Decision, now_ms: u64) -> Result<Decided, StoreError>;
+
+    /// Compares the tools that an MCP server lists with the definitions that are approved, opens a hold for each that is
+    /// not, and names those tools.
+    async fn tools_seen(&self, seen: ToolsSeen, now_ms: u64) -> Result<Vec<String>, StoreError>;
 
     /// Ends the holds whose time is over, and names them.
     async fn expire(&self, now_ms: u64) -> Result<Vec<String>, StoreError>;

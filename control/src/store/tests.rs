@@ -37,6 +37,7 @@ macro_rules! on_both {
     };
 }
 
+mod definitions;
 mod spending;
 
 on_both! {

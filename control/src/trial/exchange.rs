@@ -217,6 +217,8 @@ impl Run {
                     return;
                 }
                 Replied::Refused(refusal) => return self.refused(&refusal),
+                // Without a control there is nobody who saw another definition before.
+                Replied::Tools(_) => self.case.tools_known(&[]),
                 Replied::Hold(ask) => {
                     let Some(state) = self.answered() else {
                         self.outcome.waits(&ask);
@@ -269,6 +271,10 @@ impl Run {
                     self.outcome.status = Some(200);
                     return false;
                 }
+                Flow::Tools(_) => {
+                    self.case.tools_known(&[]);
+                    flow = reply.resume(&mut self.case, out);
+                }
                 Flow::Held(ask) => {
                     let Some(state) = self.answered() else {
                         self.outcome.waits(&ask);
@@ -297,7 +303,7 @@ impl Run {
         let decisions = self.case.record(stage, now_ms, "trial").decisions;
         // What waits has not come to its end.
         let waits = self.answer == Answer::Wait && !self.outcome.holds.is_empty();
-        for one in decisions.iter().filter(|one| !one.observed && !waits) {
+        for one in decisions.iter().filter(|one| one.did(one.action) && !waits) {
             let verdict = match one.action {
                 Action::Allow => Verdict::Allow,
                 Action::Deny => Verdict::Deny,

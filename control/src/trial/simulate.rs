@@ -156,7 +156,7 @@ impl Simulation {
 
 /// What policy said then. A person's answer to a hold is not policy's: it said hold.
 fn then(decisions: &[Decision]) -> Decided {
-    let policy = || decisions.iter().filter(|one| !one.observed);
+    let policy = || decisions.iter().filter(|one| one.did(one.action));
     let denied = policy().find(|one| one.action == Action::Deny && one.hold.is_none());
     let held = policy().find(|one| one.action == Action::Hold || one.hold.is_some());
     match (denied, held) {
@@ -172,7 +172,7 @@ fn then(decisions: &[Decision]) -> Decided {
 
 /// Whether a call of the reply never reached the caller, and so the record: it was refused, or held and not approved.
 fn lost_a_call(decisions: &[Decision]) -> bool {
-    let policy = || decisions.iter().filter(|one| !one.observed);
+    let policy = || decisions.iter().filter(|one| one.did(one.action));
     let held = policy().any(|one| one.action == Action::Hold && one.part == Some(Part::ToolCall));
     let approved = policy().any(|one| one.action == Action::Allow && one.hold.is_some());
     policy().any(|one| {
@@ -224,7 +224,7 @@ fn request(route: &Route, body: Vec<u8>) -> Request {
 }
 
 fn decided(outcome: &Outcome) -> Decided {
-    let denied = outcome.decisions.iter().find(|one| !one.observed && one.action == Action::Deny);
+    let denied = outcome.decisions.iter().find(|one| one.did(Action::Deny));
     if outcome.verdict == Verdict::Deny {
         return Decided { verdict: Verdict::Deny, by: denied.cloned() };
     }
@@ -238,7 +238,9 @@ fn decided(outcome: &Outcome) -> Decided {
         tool: hold.tool.clone(),
         effects,
         hold: None,
+        role: None,
         observed: false,
+        left_out: false,
     };
     Decided { verdict: Verdict::Hold, by: Some(by) }
 }

@@ -58,6 +58,8 @@ pub enum Kind {
     Hello,
     /// Exchange of a caller's token; belongs to control.
     Token,
+    /// A message of the Model Context Protocol, and its reply ([`crate::mcp`]).
+    Mcp,
 }
 
 /// Why a path and method are refused. Each has its [`ErrorKind`] and says what to do.
@@ -119,7 +121,7 @@ pub fn scopes() -> Vec<&'static str> {
 
 /// Whether every reader takes the path for the same one: segments of unreserved characters (RFC 3986, section 2.3)
 /// and of `:` and `@`, none empty, none of dots alone.
-fn is_plain(path: &str) -> bool {
+pub(crate) fn is_plain(path: &str) -> bool {
     let Some(rest) = path.strip_prefix('/') else { return false };
     if path.len() > MAX_PATH {
         return false;
@@ -129,6 +131,11 @@ fn is_plain(path: &str) -> bool {
             segment.bytes().any(|b| b != b'.')
                 && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:@".contains(&b))
         })
+}
+
+/// Whether a path is, or may become, the API's own.
+pub(crate) fn claims(path: &str) -> bool {
+    path.starts_with("/v1/") || path.starts_with("/api/") || all().any(|route| fits(route.path, path))
 }
 
 fn fits(template: &str, path: &str) -> bool {

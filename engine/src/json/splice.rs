@@ -29,6 +29,14 @@ impl Splices {
         self.edits.retain(|(own, _)| own.start < span.start || own.end > span.end);
     }
 
+    /// Adds the replacements of `others`; of ours, those within one of theirs give way.
+    pub fn put_over(&mut self, others: Self) {
+        for (span, _) in &others.edits {
+            self.forget_within(span);
+        }
+        self.edits.extend(others.edits);
+    }
+
     /// The text with all replacements made.
     pub fn apply(mut self, text: &[u8]) -> Vec<u8> {
         self.edits.sort_by_key(|(span, _)| span.start);

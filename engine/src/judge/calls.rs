@@ -9,6 +9,7 @@ use crate::claude::units::all_strings;
 use crate::command::{self, Effect};
 use crate::json::{self, JsonError, Kind, Value};
 use crate::policy::document::{Action, Approval, Language, Part};
+use crate::policy::rights::Denied;
 use crate::policy::rule::{CompiledRule, Facts};
 use crate::record::Decision;
 use crate::wire::HoldAsk;
@@ -45,13 +46,24 @@ impl Case {
     /// Judges the call in a block (`tool_use`, `server_tool_use`, `mcp_tool_use`). What was settled about it
     /// before counts; decisions are noted. `input`: the block's, or what its deltas added up to.
     pub(super) fn call(&mut self, block: Value<'_, '_>, input: Value<'_, '_>) -> Call {
-        let tool = &tool_name(block);
+        let tool = tool_name(block);
         let denied = match block.get("type") {
             Some(kind) if kind.is("server_tool_use") => {
-                self.checked("server_tool", tool, self.rights.server_tool(tool)).err()
+                self.checked("server_tool", &tool, self.rights.server_tool(&tool)).err()
             }
-            _ => self.checked("tool", tool, self.rights.tool(tool)).err(),
+            _ => self.checked("tool", &tool, self.rights.tool(&tool)).err(),
         };
+        self.judge_call(block, &tool, denied, input)
+    }
+
+    /// Judges the call of a tool. `call`: where it stands; `denied`: why the roles do not allow it.
+    pub(super) fn judge_call(
+        &mut self,
+        call: Value<'_, '_>,
+        tool: &str,
+        denied: Option<Denied>,
+        input: Value<'_, '_>,
+    ) -> Call {
         if let Some(denied) = denied {
             self.decisions.push(Decision {
                 part: Some(Part::ToolCall),
@@ -80,8 +92,8 @@ impl Case {
             offer: None,
             size: input.raw().len(),
         };
-        self.read_call(block, tool, &effects, &found.told);
-        self.asked(Some(block), &facts);
+        self.read_call(call, tool, &effects, &found.told);
+        self.asked(Some(call), &facts);
         let outcome = runtime.compiled.decide(&facts);
         let noted = |rule: &str, action, observed| Decision {
             part: Some(Part::ToolCall),
@@ -129,7 +141,9 @@ impl Case {
         for text in [&self.principal.issuer, &self.principal.subject, &rule.name] {
             digest.text(text);
         }
-        digest.text(self.session.as_deref().unwrap_or_default());
+        // A session of MCP is a connection, which a retry may make anew.
+        let session = if self.mcp.is_some() { Some("mcp") } else { self.session.as_deref() };
+        digest.text(session.unwrap_or_default());
         digest.text(tool);
         digest.value(input, &[]);
         digest.hex()
@@ -158,10 +172,11 @@ impl Case {
                 .map_or(Approval::default_expires(), |approval| approval.expires)
                 .as_seconds(),
             policy_version: self.runtime.policy_version.clone(),
+            definition: None,
         }
     }
 
-    fn recorded_input(&self, input: Value<'_, '_>) -> String {
+    pub(super) fn recorded_input(&self, input: Value<'_, '_>) -> String {
         let Ok(doc) = json::parse(input.raw().as_bytes(), self.runtime.limits.depth) else {
             return String::new();
         };
@@ -287,7 +302,7 @@ pub(super) fn lengthen(preview: &mut String, more: &str) {
 }
 
 /// Cut at a character, with a mark that says so.
-fn shortened(mut text: String) -> String {
+pub(super) fn shortened(mut text: String) -> String {
     if text.len() > PREVIEW {
         let cut = (0..=PREVIEW).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         text.truncate(cut);

@@ -64,7 +64,7 @@ impl Digest {
 }
 
 /// `cache_control` as the API takes it. Under this name a tool's input can say anything, and then it counts.
-fn is_cache_mark(key: &str, value: Value<'_, '_>) -> bool {
+pub(super) fn is_cache_mark(key: &str, value: Value<'_, '_>) -> bool {
     let marks = |(key, value): (Value<'_, '_>, Value<'_, '_>)| {
         key.is("type") && value.is("ephemeral") || key.is("ttl") && (value.is("5m") || value.is("1h"))
     };

@@ -103,6 +103,11 @@ impl Case {
 }
 
 impl Held {
+    /// What is asked about, in order.
+    pub fn into_asks(self) -> impl Iterator<Item = HoldAsk> {
+        self.waiting.into_iter().map(|waiting| waiting.ask)
+    }
+
     /// Adds what a rule holds; says whether it is a question of its own.
     ///
     /// One approval of the request covers all that is new in it, so its reviewer sees all of it. An approval of an

@@ -64,7 +64,7 @@ fn judge(case: &mut Case, line: &[u8], out: &mut Vec<u8>) -> Result<(), Unreadab
                 };
                 case.settle(&ask.key, &ask.rule, &state);
             }
-            Replied::Refused(_) => return Err(Unreadable),
+            Replied::Refused(_) | Replied::Tools(_) => return Err(Unreadable),
         }
     }
 }

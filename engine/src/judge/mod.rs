@@ -20,6 +20,8 @@ mod follow;
 mod head;
 mod lines;
 mod marks;
+mod mcp;
+mod offered;
 mod reach;
 mod reply;
 mod request;
@@ -44,7 +46,7 @@ use crate::claude::error::ErrorKind;
 use crate::claude::routes::Route;
 use crate::identity::Principal;
 use crate::mask::{Memory, Profile};
-use crate::policy::document::Action;
+use crate::policy::document::{Action, Part};
 use crate::policy::rights::{Denied, Rights};
 use crate::record::{Decision, Record, Stage, Usage, Who};
 use crate::wire::{HoldDecision, HoldState};
@@ -103,6 +105,7 @@ pub struct Case {
     seen: Option<u64>,
     stop_reason: Option<String>,
     trace: trace::Trace,
+    mcp: Option<mcp::Mcp>,
 }
 
 impl Case {
@@ -145,6 +148,7 @@ impl Case {
             seen: None,
             stop_reason: None,
             trace: trace::Trace::default(),
+            mcp: None,
         };
         if let Err(refusal) = &allowed {
             case.note(refusal);
@@ -180,14 +184,21 @@ impl Case {
 
     /// Tells what became of a hold. A hold that still waits settles nothing.
     pub fn settle(&mut self, key: &str, rule: &str, state: &HoldState) {
-        let of = |action| Decision { hold: Some(state.id.clone()), ..decision(rule, action) };
+        let named = !state.id.is_empty();
+        if !named && state.decision == HoldDecision::Approved {
+            // Nothing was held.
+            self.settled.insert(key.to_owned(), Settled::Approved);
+            return;
+        }
+        let of = |action| Decision { hold: named.then(|| state.id.clone()), ..decision(rule, action) };
         let (settled, decision) = match state.decision {
             HoldDecision::Waiting => return,
             HoldDecision::Approved => (Settled::Approved, of(Action::Allow)),
             HoldDecision::Denied => {
                 let by = state.by.as_deref().unwrap_or("a reviewer");
                 let reason = state.reason.as_deref().unwrap_or("no reason was given");
-                let words = format!("{by} denied it (hold {}): {reason}", state.id);
+                let hold = if named { format!(" (hold {})", state.id) } else { String::new() };
+                let words = format!("{by} denied it{hold}: {reason}");
                 (Settled::Refused(words), of(Action::Deny))
             }
             HoldDecision::Expired => {
@@ -213,7 +224,13 @@ impl Case {
 
     /// Remembers a refusal for the record.
     pub fn note(&mut self, refusal: &Refusal) {
-        self.decisions.push(decision(&refusal.rule, Action::Deny));
+        // A refused call has said so itself, with its tool and effects.
+        let said = self.decisions.last().is_some_and(|last| {
+            last.part == Some(Part::ToolCall) && last.action == Action::Deny && last.rule == refusal.rule
+        });
+        if !said {
+            self.decisions.push(decision(&refusal.rule, Action::Deny));
+        }
     }
 
     /// The record of a stage. Decisions and findings since the last one go into it.
@@ -289,9 +306,11 @@ fn decision(rule: &str, action: Action) -> Decision {
         action,
         part: None,
         tool: None,
+        role: None,
         effects: Vec::new(),
         hold: None,
         observed: false,
+        left_out: false,
     }
 }
 

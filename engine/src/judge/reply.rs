@@ -11,13 +11,16 @@ use crate::claude::units::{self, Unit, is_call};
 use crate::json::{self, Kind, Splices, Value, quote};
 use crate::mask::Direction;
 use crate::policy::document::{RecordMode, ToolInputMasking};
-use crate::wire::HoldAsk;
+use crate::wire::{HoldAsk, ToolsSeen};
 
 /// What becomes of a whole reply.
 #[derive(Debug)]
 pub enum Replied {
     /// A call in it must be approved first. Ask, [settle](Case::settle), and give the same reply again.
     Hold(Box<HoldAsk>),
+    /// It lists tools: ask control which of their definitions are approved, tell the case
+    /// ([`Case::tools_known`]), and give the same reply again.
+    Tools(Box<ToolsSeen>),
     /// It may leave.
     Ready {
         /// The body to send; `None`: as it came.
@@ -35,6 +38,9 @@ impl Case {
     pub fn reply(&mut self, body: &[u8], status: u16, gateway: Option<&str>) -> Replied {
         if body.is_empty() {
             return Replied::Ready { body: None, recorded: None };
+        }
+        if self.mcp.is_some() {
+            return self.mcp_reply(body, status);
         }
         let doc = match json::parse(body, self.runtime.limits.depth) {
             Ok(doc) => doc,
@@ -81,7 +87,7 @@ impl Case {
     }
 
     /// An error that is not JSON, from something between us and the API: masked as text.
-    fn text_reply(&mut self, body: &[u8]) -> Replied {
+    pub(super) fn text_reply(&mut self, body: &[u8]) -> Replied {
         let Ok(text) = std::str::from_utf8(body) else {
             let message = "the API's error cannot be read, so it was not passed on; try again";
             return Replied::Refused(Refusal::new(ErrorKind::Api, "reply", message));

@@ -12,7 +12,6 @@ use crate::claude::units::{self, Unit};
 use crate::json::{self, Doc, Kind, Splices, Value};
 use crate::mask::Direction;
 use crate::policy::document::{MaskMode, MediaAction, RecordMode};
-use crate::policy::rights::undated;
 use crate::policy::rule::{CompiledRule, Facts};
 use crate::wire::HoldAsk;
 
@@ -30,7 +29,7 @@ pub struct Judged {
 }
 
 impl Judged {
-    fn refused(refusal: Refusal) -> Self {
+    pub(super) fn refused(refusal: Refusal) -> Self {
         Self { refusal: Some(refusal), holds: Vec::new(), body: None, recorded: None }
     }
 }
@@ -46,7 +45,8 @@ struct Params<'d, 'a> {
 impl Case {
     /// Judges the body of a request. `betas`: every value of the `anthropic-beta` headers.
     pub fn request(&mut self, body: &[u8], betas: &[String]) -> Judged {
-        let judged = self.judge_request(body, betas);
+        let judged =
+            if self.mcp.is_some() { self.mcp_request(body) } else { self.judge_request(body, betas) };
         if let Some(refusal) = &judged.refusal {
             self.note(refusal);
         }
@@ -77,8 +77,9 @@ impl Case {
     fn judge_doc(&mut self, doc: &Doc<'_>, body: &[u8], betas: &[String]) -> Judged {
         let mut params = self.params(doc.root());
         self.read_demands(params.iter().filter(|request| !request.around).map(|request| request.root));
+        let mut left_out = Splices::new();
         for request in params.iter().filter(|request| !request.around) {
-            if let Err(refusal) = self.check_limits(request.root) {
+            if let Err(refusal) = self.check_limits(request.root, &mut left_out) {
                 return Judged { recorded: self.recorded(&params, body, false), ..Judged::refused(refusal) };
             }
         }
@@ -106,6 +107,7 @@ impl Case {
                 HoldAsk { thread, ..waiting.ask }
             }));
         }
+        splices.put_over(left_out);
         let body = (!splices.is_empty()).then(|| splices.apply(body));
         Judged { refusal, holds, body, recorded }
     }
@@ -179,22 +181,14 @@ impl Case {
     }
 
     /// What the caller's roles allow of a Messages request.
-    fn check_limits(&self, root: Value<'_, '_>) -> Result<(), Refusal> {
+    fn check_limits(&mut self, root: Value<'_, '_>, splices: &mut Splices) -> Result<(), Refusal> {
         if !matches!(self.route.kind, BodyKind::Messages | BodyKind::CountTokens | BodyKind::BatchCreate) {
             return Ok(());
         }
         let model =
             root.str("model").ok_or_else(|| unreadable("`model` is missing; name the model to use"))?;
         self.check_model(&model)?;
-        for tool in root.get("tools").into_iter().flat_map(Value::items) {
-            self.check_tool(tool)?;
-        }
-        for server in root.get("mcp_servers").into_iter().flat_map(Value::items) {
-            let url =
-                server.str("url").ok_or_else(|| unreadable("an entry of `mcp_servers` has no `url`"))?;
-            self.checked("mcp_server", &url, self.rights.mcp_server(&url))
-                .map_err(|denied| Refusal::denied(&denied))?;
-        }
+        self.check_offered(root, splices)?;
         for field in ["betas", "anthropic_beta"] {
             let betas = all_strings_of(root.get(field));
             self.check_betas(&betas)?;
@@ -206,7 +200,7 @@ impl Case {
         self.within("thinking_budget", "thinking.budget_tokens", budget, most, role)
     }
 
-    fn check_model(&self, model: &str) -> Result<(), Refusal> {
+    pub(super) fn check_model(&self, model: &str) -> Result<(), Refusal> {
         self.checked("model", model, self.rights.model(model)).map_err(|denied| Refusal::denied(&denied))
     }
 
@@ -226,27 +220,7 @@ impl Case {
         answer
     }
 
-    fn check_tool(&self, tool: Value<'_, '_>) -> Result<(), Refusal> {
-        // A tool that runs at the provider can name a model of its own (the advisor).
-        if let Some(model) = tool.str("model") {
-            self.check_model(&model)?;
-        }
-        let kind = tool.str("type").unwrap_or(Cow::Borrowed("custom"));
-        match undated(&kind) {
-            "custom" | "bash" | "text_editor" | "computer" | "memory" => {
-                let name = tool.str("name").ok_or_else(|| unreadable("a tool has no `name`"))?;
-                self.checked("tool", &name, self.rights.tool(&name))
-                    .map_err(|denied| Refusal::denied(&denied))
-            }
-            // Its server stands in `mcp_servers`, where its URL is checked.
-            "mcp_toolset" => Ok(()),
-            _ => self
-                .checked("server_tool", &kind, self.rights.server_tool(&kind))
-                .map_err(|denied| Refusal::denied(&denied)),
-        }
-    }
-
-    fn check_media(&self, media: usize) -> Result<(), Refusal> {
+    pub(super) fn check_media(&self, media: usize) -> Result<(), Refusal> {
         match self.runtime.masking.media {
             MediaAction::Deny if media > 0 => Err(Refusal::new(
                 ErrorKind::Permission,
@@ -266,7 +240,12 @@ impl Case {
     }
 
     /// Judges what rules look at in one unit; adds to `holds`, or refuses.
-    fn judge_unit(&mut self, root: Value<'_, '_>, unit: &Unit<'_, '_>, held: &mut Held) -> Option<Refusal> {
+    pub(super) fn judge_unit(
+        &mut self,
+        root: Value<'_, '_>,
+        unit: &Unit<'_, '_>,
+        held: &mut Held,
+    ) -> Option<Refusal> {
         let part = unit.part?;
         let runtime = self.runtime.clone();
         if !runtime.compiled.watches(part) {
@@ -352,7 +331,7 @@ fn may_be_empty(kind: BodyKind) -> bool {
     matches!(kind, BodyKind::Json | BodyKind::Batch)
 }
 
-fn unreadable(why: &str) -> Refusal {
+pub(super) fn unreadable(why: &str) -> Refusal {
     Refusal::new(ErrorKind::InvalidRequest, "body", why)
 }
 

@@ -16,19 +16,23 @@ use blocks::Lane;
 
 use super::Case;
 use super::lines::Lines;
+use super::mcp::McpStream;
 use super::transcript::Transcript;
 use crate::claude::error::{ErrorKind, envelope};
 use crate::claude::sse::{Decoder, Event, write};
 use crate::claude::units::{self, is_call};
 use crate::json::{self, Splices, Value};
 use crate::mask::Direction;
-use crate::wire::HoldAsk;
+use crate::wire::{HoldAsk, ToolsSeen};
 
 /// Where a stream stands after what was pushed.
 #[derive(Debug)]
 pub enum Flow {
     /// It flows.
     Open,
+    /// It lists tools: ask control which of their definitions are approved, tell the case
+    /// ([`Case::tools_known`]), then [`ReplyStream::resume`].
+    Tools(Box<ToolsSeen>),
     /// A call waits for a person. Ask, [settle](Case::settle), then [`ReplyStream::resume`].
     Held(Box<HoldAsk>),
     /// It was ended with an error event; whatever still comes is dropped.
@@ -40,6 +44,8 @@ pub enum Flow {
 pub struct ReplyStream {
     /// JSON lines, when the reply is made of them and not of events.
     lines: Option<Lines>,
+    /// Messages of an MCP server, when the reply is made of them.
+    mcp: Option<Box<McpStream>>,
     decoder: Decoder,
     blocks: BTreeMap<u64, Block>,
     /// The indexes of all blocks so far.
@@ -80,6 +86,11 @@ impl ReplyStream {
         Self::default()
     }
 
+    /// Server-sent events with messages of an MCP server.
+    pub fn mcp() -> Self {
+        Self { mcp: Some(Box::default()), ..Self::default() }
+    }
+
     /// JSON lines.
     pub fn lines() -> Self {
         Self { lines: Some(Lines::default()), ..Self::default() }
@@ -87,6 +98,9 @@ impl ReplyStream {
 
     /// Takes bytes from upstream, appends to `out` what may leave.
     pub fn push(&mut self, case: &mut Case, bytes: &[u8], out: &mut Vec<u8>) -> Flow {
+        if let Some(mcp) = &mut self.mcp {
+            return mcp.push(case, bytes, out);
+        }
         if self.broken {
             return Flow::Broken;
         }
@@ -101,6 +115,9 @@ impl ReplyStream {
 
     /// Says that upstream has ended; to be called once, after the last [`push`](Self::push).
     pub fn end(&mut self, case: &mut Case, out: &mut Vec<u8>) -> Flow {
+        if let Some(mcp) = &mut self.mcp {
+            return mcp.end(case, out);
+        }
         self.ended = true;
         match (self.broken, &self.lines) {
             (true, _) => Flow::Broken,
@@ -118,6 +135,9 @@ impl ReplyStream {
 
     /// Goes on after the call that waits was settled.
     pub fn resume(&mut self, case: &mut Case, out: &mut Vec<u8>) -> Flow {
+        if let Some(mcp) = &mut self.mcp {
+            return mcp.resume(case, out);
+        }
         if self.broken {
             return Flow::Broken;
         }
@@ -131,6 +151,9 @@ impl ReplyStream {
 
     /// Gives up on the call that waits: it is refused with these words, and the stream goes on.
     pub fn refuse(&mut self, case: &mut Case, words: &str, out: &mut Vec<u8>) -> Flow {
+        if let Some(mcp) = &mut self.mcp {
+            return mcp.refuse(case, words, out);
+        }
         if self.broken {
             return Flow::Broken;
         }
@@ -149,6 +172,9 @@ impl ReplyStream {
 
     /// The whole message as the client got it, masked for the record.
     pub fn recorded(&self, case: &mut Case) -> Option<String> {
+        if let Some(mcp) = &self.mcp {
+            return mcp.recorded();
+        }
         case.seen = (!self.counted).then_some(self.written);
         let message = self.transcript.message()?;
         case.model = self.transcript.model().or(case.model.take());

@@ -7,6 +7,7 @@ mod replies;
 mod requests;
 mod streams;
 mod traces;
+mod turns;
 mod whole;
 
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use crate::policy::bundle::{Bundle, FORMAT};
 use crate::wire::{HoldDecision, HoldState};
 
 /// A runtime of a policy; roles and bindings that allow `staff` everything are put in where it has none.
-fn runtime(mut policy: Value) -> Arc<Runtime> {
+pub(super) fn runtime(mut policy: Value) -> Arc<Runtime> {
     let fields = policy.as_object_mut().unwrap();
     fields.entry("issuers").or_insert(json!([{"name":"idp","issuer":"https://idp","audiences":["sluice"]}]));
     fields.entry("roles").or_insert(json!([{"name":"all","scopes":["*"],"models":["*"],
@@ -56,11 +57,11 @@ fn case_on(runtime: &Arc<Runtime>, method: &str, path: &str) -> Case {
     case
 }
 
-fn case(policy: Value) -> Case {
+pub(super) fn case(policy: Value) -> Case {
     case_on(&runtime(policy), "POST", "/v1/messages")
 }
 
-fn state(decision: HoldDecision) -> HoldState {
+pub(super) fn state(decision: HoldDecision) -> HoldState {
     HoldState { id: "h1".into(), decision, reason: Some("because".into()), by: Some("bob".into()) }
 }
 

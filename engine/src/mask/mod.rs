@@ -58,6 +58,9 @@ pub enum Direction {
     Response,
     /// To the caller's tools, where policy masks their inputs: as [`Direction::Response`], but pseudonyms stay.
     ToolInput,
+    /// From the caller's tools, on its way to the caller and from there to the model: values become pseudonyms or
+    /// redactions, and masks stay, since whoever has one must not get it opened by a tool that says it back.
+    FromTool,
     /// Into the record: every value is masked, whoever is exempt and whatever mode is on, and a sealed mask, which
     /// could be opened, becomes the pseudonym of its value.
     Record,
@@ -289,7 +292,9 @@ impl Masker {
                     Direction::Response if self.restore => {
                         memory.original(&mask).map(str::to_owned).and_then(replace)
                     }
-                    Direction::Response | Direction::ToolInput | Direction::Record => None,
+                    Direction::Response | Direction::ToolInput | Direction::FromTool | Direction::Record => {
+                        None
+                    }
                 };
             }
             What::Open(kind, _) => (kind, true),
@@ -303,7 +308,7 @@ impl Masker {
         let with = match (style, direction) {
             _ if long => Minter::redaction(name),
             (MaskStyle::Off | MaskStyle::Redact, _) => Minter::redaction(name),
-            (MaskStyle::Pseudonym, Direction::Request) => {
+            (MaskStyle::Pseudonym, Direction::Request | Direction::FromTool) => {
                 let value = view.slice(region.start, region.end);
                 memory.pseudonym(name, &value, || self.minter.pseudonym(name, &value))
             }

@@ -5,6 +5,7 @@ mod budgets;
 mod grants;
 mod issuers;
 mod kinds;
+mod mcp;
 mod nearest;
 mod roles;
 mod rules;
@@ -59,6 +60,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     rules::check(policy, &mut found);
     check_commands(policy, &mut found);
     budgets::check(policy, &mut found);
+    mcp::check(policy, &mut found);
     check_limits(policy, &mut found);
     found.0
 }

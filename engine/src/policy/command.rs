@@ -41,10 +41,11 @@ impl Commands {
         Ok(Self(all))
     }
 
-    /// How the text of a tool's input field is read, when it is a command.
+    /// How the text of a tool's input field is read, when it is a command. Case does not count: servers in Go take a
+    /// field in any.
     pub fn language(&self, tool: &str, field: &str) -> Option<Language> {
         let (.., language) = self.0.iter().find(|(tools, fields, _)| {
-            fields.iter().any(|known| known == field) && glob::first(tools, tool).is_some()
+            fields.iter().any(|known| known.eq_ignore_ascii_case(field)) && glob::first(tools, tool).is_some()
         })?;
         Some(*language)
     }

@@ -10,6 +10,7 @@ use super::bundle::{Bundle, Grant};
 use super::command::Commands;
 use super::document::{Action, Binding, Language, Part};
 use super::field::Fields;
+use super::mcp::CompiledMcp;
 use super::pattern::Patterns;
 use super::rights::{CompiledRole, Rights};
 use super::rule::{CompiledRule, Facts, Outcome};
@@ -38,6 +39,7 @@ pub struct Compiled {
     commands: Commands,
     paths: Fields,
     urls: Fields,
+    mcp: Vec<Arc<CompiledMcp>>,
 }
 
 impl Compiled {
@@ -74,6 +76,11 @@ impl Compiled {
                 return Err(CompileError { field: format!("rules[{n}].approval"), why });
             }
         }
+        let mut mcp = Vec::new();
+        for (n, server) in policy.mcp.iter().enumerate() {
+            let compiled = CompiledMcp::new(server).map_err(below(format!("mcp[{n}]")))?;
+            mcp.push(Arc::new(compiled));
+        }
         let patterns = |field: &str, patterns: &[&str]| {
             Patterns::new(patterns).map_err(|why| CompileError { field: field.into(), why })
         };
@@ -89,6 +96,7 @@ impl Compiled {
             commands: Commands::new(&policy.commands).map_err(wrong)?,
             paths: Fields::paths(&policy.paths).map_err(wrong)?,
             urls: Fields::urls(&policy.urls).map_err(wrong)?,
+            mcp,
         })
     }
 
@@ -166,6 +174,11 @@ impl Compiled {
             }
         }
         outcome
+    }
+
+    /// The MCP server at an authority and a path (without its query).
+    pub fn mcp_server(&self, authority: &str, path: &str) -> Option<&Arc<CompiledMcp>> {
+        self.mcp.iter().find(|server| server.is_at(authority, path))
     }
 
     /// How the text of a field in a tool's input is read, at whatever depth it stands; `None`: not a command.

@@ -7,6 +7,7 @@ mod budgets;
 mod duration;
 mod grants;
 mod masking;
+mod mcp;
 mod rules;
 mod usd;
 
@@ -16,6 +17,7 @@ pub use budgets::{Budget, Per, Price};
 pub use duration::Duration;
 pub use grants::Grantable;
 pub use masking::{CustomPattern, MaskMode, MaskStyle, Masking, MediaAction, ToolInputMasking, Validator};
+pub use mcp::{Definitions, FirstSeen, McpServer, ServerAsk};
 pub use rules::{Action, Approval, CommandField, Language, Part, Rule, ToolFields, When};
 pub use usd::Usd;
 
@@ -53,6 +55,8 @@ pub struct Policy {
     pub prices: Vec<Price>,
     /// How many requests, tokens and dollars may be used in a window of time.
     pub budgets: Vec<Budget>,
+    /// MCP servers that callers reach through the filter.
+    pub mcp: Vec<McpServer>,
     /// What is recorded, and when.
     pub recording: Recording,
     /// Sizes and ages that the enforcement point itself keeps to.
@@ -212,6 +216,21 @@ pub struct Role {
     ///
     /// Example: `[email, phone]`
     pub unmasked: Vec<String>,
+    /// What happens to a request that offers the model a tool, server tool or MCP server that is not allowed.
+    /// Default: filter. Of several roles, one that refuses wins.
+    pub offered: Offered,
+}
+
+/// What happens to a request that offers the model something that no role allows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Offered {
+    /// The entry is taken out of the request, the rest goes on: agents offer all of their tools every time.
+    #[default]
+    Filter,
+    /// Refused with 403.
+    Refuse,
 }
 
 /// Two lists of globs. Something is allowed when an `allow` matches and no `deny` does.

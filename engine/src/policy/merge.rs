@@ -47,6 +47,7 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
     once("rule", &policies, |policy| policy.rules.iter().map(|r| &r.name).collect())?;
     once("price", &policies, |policy| policy.prices.iter().map(|p| &p.name).collect())?;
     once("budget", &policies, |policy| policy.budgets.iter().map(|b| &b.name).collect())?;
+    once("MCP server", &policies, |policy| policy.mcp.iter().map(|s| &s.name).collect())?;
     let mut merged = Policy {
         masking: setting("masking", &policies, |policy| &policy.masking)?,
         recording: setting("recording", &policies, |policy| &policy.recording)?,
@@ -65,6 +66,7 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
         merged.urls.extend(policy.urls);
         merged.prices.extend(policy.prices);
         merged.budgets.extend(policy.budgets);
+        merged.mcp.extend(policy.mcp);
     }
     Ok(merged)
 }
@@ -151,6 +153,7 @@ mod tests {
             ("grant", "grants", json!({"name": "n", "roles": [], "groups": []})),
             ("price", "prices", json!({"name": "n", "models": ["*"], "input": 3, "output": 15})),
             ("budget", "budgets", json!({"name": "n", "requests": 1, "window": "1m"})),
+            ("MCP server", "mcp", json!({"name": "n", "path": "/mcp/n"})),
         ] {
             let error = files(&[("b.yaml", json!({list: [entry]})), ("a.yaml", json!({list: [entry]}))])
                 .expect_err("a name twice");

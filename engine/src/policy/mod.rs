@@ -15,6 +15,7 @@ pub mod compile;
 pub mod document;
 mod field;
 pub mod glob;
+pub mod mcp;
 pub mod merge;
 mod pattern;
 pub mod rights;

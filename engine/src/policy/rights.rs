@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::document::{AllowDeny, Role};
+use super::document::{AllowDeny, Offered, Role};
 use super::glob::{self, Glob};
 use super::server::{Server, ServerGlob};
 
@@ -57,6 +57,14 @@ pub enum Denied {
 }
 
 impl Denied {
+    /// The role that denies, where one does.
+    pub fn role(&self) -> Option<&str> {
+        match self {
+            Self::By { role, .. } => Some(role),
+            _ => None,
+        }
+    }
+
     /// A short code for records: `scope`, `model`, `tool`, `server_tool`, `mcp_server`, `beta`.
     pub fn rule(&self) -> &'static str {
         let (Self::By { what, .. }
@@ -89,6 +97,7 @@ pub(super) struct CompiledRole {
     max_tokens: Option<u64>,
     thinking_budget: Option<u64>,
     unmasked: Vec<String>,
+    offered: Offered,
 }
 
 /// `allow` and `deny`; `allow: None` is anything.
@@ -116,6 +125,7 @@ impl CompiledRole {
             max_tokens: role.max_tokens,
             thinking_budget: role.thinking_budget,
             unmasked: role.unmasked.clone(),
+            offered: role.offered,
         })
     }
 }
@@ -265,6 +275,11 @@ impl Rights {
         kinds.sort_unstable();
         kinds.dedup();
         kinds
+    }
+
+    /// Whether a request that offers what is not allowed is refused as a whole.
+    pub fn refuses_offers(&self) -> bool {
+        self.roles.iter().any(|role| role.offered == Offered::Refuse)
     }
 
     fn largest(&self, limit: impl Fn(&CompiledRole) -> Option<u64>) -> Option<u64> {

@@ -113,6 +113,9 @@ pub struct Decision {
     /// The tool concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
+    /// The role whose deny list decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
     /// The effects that were read out of a command.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub effects: Vec<Effect>,
@@ -122,6 +125,16 @@ pub struct Decision {
     /// The rule only observes: nothing was done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub observed: bool,
+    /// Something was left out of what was offered, and the exchange went on without it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_out: bool,
+}
+
+impl Decision {
+    /// Whether this was done to the exchange itself: not only observed, nor to an offer that it goes on without.
+    pub fn did(&self, action: Action) -> bool {
+        self.action == action && !self.observed && !self.left_out
+    }
 }
 
 /// Tokens used.

@@ -31,7 +31,7 @@ pub const BUDGETS: &str = "/v1/budgets";
 pub const REFRESH: &str = "/v1/issuers/refresh";
 
 /// Asks for a record to be written before its request is forwarded, and for a hold where a rule says so.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Open {
     /// The record. Absent where policy does not record before forwarding and this is only about a hold.
@@ -43,6 +43,53 @@ pub struct Open {
     /// What must be approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<HoldAsk>,
+    /// Definitions of tools that an MCP server has listed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Box<ToolsSeen>>,
+}
+
+/// The definitions in a list of tools, for control to compare with those that are approved.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolsSeen {
+    /// The MCP server, as the policy names it.
+    pub server: String,
+    /// Whether the first definition of a tool counts as approved.
+    pub trust: bool,
+    /// The definitions.
+    pub tools: Vec<ToolDefinition>,
+    /// The hold that is opened for each that is not approved, but for its key, tool and preview.
+    pub ask: HoldAsk,
+}
+
+/// How a server defines a tool.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolDefinition {
+    /// The tool, as the server names it.
+    pub tool: String,
+    /// Hexadecimal SHA-256 of the definition, whatever its spelling, without `_meta` and `icons`.
+    pub digest: String,
+    /// The definition, masked, for reviewers.
+    pub definition: String,
+}
+
+/// The tool that a hold is about, when it is about the tool's definition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ToolKey {
+    /// The MCP server, as the policy names it.
+    pub server: String,
+    /// The tool, as the server names it.
+    pub tool: String,
+    /// The definition that is to be approved. Absent: the one that was listed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Whether a tool that was never listed may be called.
+    pub trust: bool,
+    /// The definition, masked; empty in a question.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
 }
 
 /// Something that must be approved by a person.
@@ -90,10 +137,13 @@ pub struct HoldAsk {
     pub expires_seconds: u64,
     /// The policy in force.
     pub policy_version: String,
+    /// The tool whose definition is to be approved. Such an approval counts for everyone, until the definition changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<ToolKey>,
 }
 
 /// Control's answer to [`Open`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OpenReply {
     /// The hold's state. Absent when none was asked for: go on.
@@ -103,13 +153,17 @@ pub struct OpenReply {
     /// again with these blocks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
+    /// The tools of [`Open::tools`] whose definitions are not approved.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unapproved: Vec<String>,
 }
 
 /// Where a hold stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct HoldState {
-    /// The hold's id, short enough to be typed.
+    /// The hold's id, short enough to be typed. Empty: it was decided without one, since the definition of a tool is
+    /// approved already or was never seen.
     pub id: String,
     /// What was decided.
     pub decision: HoldDecision,

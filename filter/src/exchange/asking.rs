@@ -1,7 +1,7 @@
 //! Questions to control: the record before the request goes on, and holds.
 
 use sluice_engine::judge::{Refusal, undecided};
-use sluice_engine::wire::{self, HoldDecision, HoldState, OpenReply};
+use sluice_engine::wire::{self, HoldAsk, HoldDecision, HoldState, OpenReply};
 
 use super::refusal::unavailable;
 use super::{Exchange, Question, State, Step};
@@ -30,7 +30,9 @@ enum Heard {
 impl Exchange {
     /// Sends the question of the current state for the first time.
     pub(super) fn send_question(&mut self, host: &dyn Host) -> Step {
-        if self.question().is_some_and(|question| question.ask.is_some()) {
+        // The look at a tool's definition holds nothing by itself.
+        let holds = |ask: &HoldAsk| ask.definition.is_none();
+        if self.question().and_then(|question| question.ask.as_ref()).is_some_and(holds) {
             host.count(Metric::Held, 1);
         }
         self.ask_again(host)
@@ -116,6 +118,7 @@ impl Exchange {
                 Ok(reply) if !reply.missing.is_empty() => return self.send_missing(&reply.missing),
                 Ok(reply) => {
                     self.learn();
+                    self.know_tools(&reply);
                     match (reply.hold, self.question().is_some_and(|question| question.ask.is_some())) {
                         (Some(state), true) => Some(state),
                         (None, false) => return Heard::Settled,
@@ -166,6 +169,15 @@ impl Exchange {
         // A moment that has passed: at the next tick.
         self.shared.retry_at(0, self.context, &self.own);
         Heard::Again
+    }
+
+    /// Control has said which definitions of listed tools are not approved.
+    fn know_tools(&mut self, reply: &OpenReply) {
+        if self.question().is_some_and(|question| question.open.tools.is_some())
+            && let State::Collecting(case, _) | State::Streaming(case, ..) = &mut self.state
+        {
+            case.tools_known(&reply.unapproved);
+        }
     }
 
     /// Control has what the question carried.
@@ -262,7 +274,14 @@ impl Exchange {
     /// How long the client can still be kept waiting.
     fn seconds_left(&self, host: &dyn Host) -> u64 {
         let Some(question) = self.question() else { return 0 };
-        let end_ms = question.since_ms + self.shared.settings.config.hold_seconds * 1000;
+        let policy = match &self.state {
+            State::Asking(case, ..) | State::Collecting(case, _) | State::Streaming(case, ..) => {
+                case.patience()
+            }
+            _ => None,
+        };
+        let most = self.shared.settings.config.hold_seconds;
+        let end_ms = question.since_ms + policy.map_or(most, |own| own.min(most)) * 1000;
         end_ms.saturating_sub(host.now_ms()) / 1000
     }
 }
@@ -278,6 +297,10 @@ fn not_decided(heard: &Heard, question: &Question) -> Refusal {
             );
             unavailable("hold", &message)
         }
+        (_, None) if question.open.tools.is_some() => unavailable(
+            "tool_definition",
+            "the definitions of these tools must be compared with those that were approved, and the control service is away; try again later",
+        ),
         (_, None) => unavailable(
             "record",
             "this request must be recorded before it is forwarded, and the control service is away; try again later",

@@ -23,14 +23,23 @@ impl Exchange {
         host: &dyn Host,
     ) -> Step {
         self.state = State::Done;
-        self.status = Some(refusal.kind.status());
+        let kind = refusal.kind;
+        let status = self.answers.as_ref().map_or(kind.status(), |answers| answers.status(kind));
+        self.status = Some(status);
         let metric = match refusal.kind {
             ErrorKind::Unavailable | ErrorKind::Api => Metric::Unavailable,
             _ => Metric::Denied,
         };
         host.count(metric, 1);
         let request_id = format!("req_sluice_{}", host.random_id());
-        let body = envelope(refusal.kind, &format!("Sluice: {}", refusal.message), Some(&request_id));
+        let body = match &self.answers {
+            // A refused call says by itself who speaks.
+            Some(answers) if refusal.message.starts_with("[Sluice]") => {
+                answers.message(kind, &refusal.message)
+            }
+            Some(answers) => answers.message(kind, &format!("Sluice: {}", refusal.message)),
+            None => envelope(kind, &format!("Sluice: {}", refusal.message), Some(&request_id)),
+        };
         let mut headers = vec![
             ("content-type", "application/json"),
             ("request-id", request_id.as_str()),
@@ -38,7 +47,7 @@ impl Exchange {
             ("x-sluice-rule", refusal.rule.as_str()),
         ];
         headers.extend_from_slice(more);
-        if let Err(why) = host.reply(refusal.kind.status(), &headers, body.as_bytes()) {
+        if let Err(why) = host.reply(status, &headers, body.as_bytes()) {
             // An answer has begun; the stream stays paused and Envoy ends it.
             log::error!("sluice: a refusal could not be sent: {why}");
         }

@@ -1,10 +1,14 @@
 //! The request: head, body, and on its way.
 
 use sluice_engine::claude::error::ErrorKind;
-use sluice_engine::claude::routes::{Kind, route};
+use std::sync::Arc;
+
+use sluice_engine::claude::routes::{Kind, Route, route};
 use sluice_engine::identity::{Cache, Principal, TokenError, credential};
 use sluice_engine::judge::{Case, Judged, Refusal, Runtime, unencoded};
+use sluice_engine::mcp::answer::Answers;
 use sluice_engine::policy::document::RecordMode;
+use sluice_engine::policy::mcp::CompiledMcp;
 use sluice_engine::record::{Stage, cut};
 use sluice_engine::wire::Open;
 
@@ -31,6 +35,12 @@ impl Head {
     }
 }
 
+/// Whose request it is.
+enum Way {
+    Api(&'static Route),
+    Mcp(Arc<CompiledMcp>),
+}
+
 impl Exchange {
     pub(super) fn read_head(&mut self, end: bool, host: &dyn Host) -> Step {
         let head = match host.headers(Side::Request) {
@@ -38,22 +48,28 @@ impl Exchange {
             Err(why) => return self.fault(&format!("request headers: {why}"), host),
         };
         let method = head.first(":method").unwrap_or_default();
-        let path = head.first(":path").unwrap_or_default();
-        let path = path.split_once('?').map_or(path, |(path, _)| path);
-        let route = match route(method, path) {
-            Ok(route) => route,
-            Err(why) => {
+        let whole = head.first(":path").unwrap_or_default();
+        let path = whole.split_once('?').map_or(whole, |(path, _)| path);
+        let way = match (route(method, path), self.mcp_server(&head, whole, host)) {
+            (Ok(route), _) => Way::Api(route),
+            (Err(_), Some(server)) => Way::Mcp(server),
+            (Err(why), None) => {
                 return self.turn_away(&Refusal::new(why.kind(), "route", why.to_string()), None, host);
             }
         };
-        if route.kind == Kind::Hello {
+        let kind = match &way {
+            Way::Api(route) => route.kind,
+            Way::Mcp(_) => Kind::Mcp,
+        };
+        self.answers = (kind == Kind::Mcp).then(Answers::default);
+        if kind == Kind::Hello {
             self.state = State::Done;
             return match host.reply(200, &[("content-type", "application/json")], b"{}") {
                 Ok(()) => Step::Wait,
                 Err(why) => self.fault(&format!("hello: {why}"), host),
             };
         }
-        if route.kind == Kind::Token {
+        if kind == Kind::Token {
             if let Err(refusal) = unencoded(&head.all("content-encoding")) {
                 return self.turn_away(&refusal, None, host);
             }
@@ -85,8 +101,17 @@ impl Exchange {
             format!("{scheme}://{authority}")
         });
         let text = |name: &str| head.first(name).filter(|value| !value.is_empty()).map(str::to_owned);
-        let (mut case, allowed) = Case::open(runtime.clone(), principal, route, host.random_id(), now_ms);
-        case.set_session(text("x-claude-code-session-id"), text("x-claude-code-agent-id"));
+        let (exchange, headers) = (host.random_id(), &head.headers);
+        let (mut case, allowed) = match way {
+            Way::Api(route) => {
+                let (mut case, allowed) = Case::open(runtime.clone(), principal, route, exchange, now_ms);
+                case.set_session(text("x-claude-code-session-id"), text("x-claude-code-agent-id"));
+                (case, allowed)
+            }
+            Way::Mcp(server) => {
+                Case::open_mcp(runtime.clone(), principal, server, method, headers, exchange, now_ms)
+            }
+        };
         if let Err(refusal) = allowed {
             return self.refuse(case, &refusal, None, host);
         }
@@ -98,6 +123,12 @@ impl Exchange {
         let betas = head.all("anthropic-beta").into_iter().map(str::to_owned).collect();
         self.state = State::Reading(case, Reading { betas });
         if end { self.read_body(0, true, host) } else { Step::Wait }
+    }
+
+    /// The MCP server that a request is for. A query would be read by the server alone: there is none for it.
+    fn mcp_server(&self, head: &Head, path: &str, host: &dyn Host) -> Option<Arc<CompiledMcp>> {
+        let runtime = self.shared.in_force(host)?;
+        runtime.compiled.mcp_server(head.first(":authority").unwrap_or_default(), path).cloned()
     }
 
     /// Who is calling, or what to answer, with a `retry-after` where coming again helps.
@@ -162,11 +193,11 @@ impl Exchange {
 
     /// Writes the head that goes upstream, then records, asks, or forwards.
     fn proceed(&mut self, mut case: Case, judged: Judged, length: usize, host: &dyn Host) -> Step {
-        if !self.write_head(case.route().method, length, host) {
+        if !self.write_head(&case, length, host) {
             return self.fault("request headers could not be written", host);
         }
         let mode = case.runtime().recording;
-        let mut open = Open { record: None, blocks: Vec::new(), hold: None };
+        let mut open = Open::default();
         let mut blocks = Vec::new();
         if mode != RecordMode::Off {
             let mut record = case.record(Stage::Open, host.now_ms(), &self.shared.node);
@@ -194,8 +225,14 @@ impl Exchange {
     }
 
     /// The caller's credentials go, the length is that of what is sent, and the reply must be readable.
-    fn write_head(&self, method: &str, length: usize, host: &dyn Host) -> bool {
-        let gone = CREDENTIALS.iter().all(|name| host.remove_header(Side::Request, name).is_ok());
+    fn write_head(&self, case: &Case, length: usize, host: &dyn Host) -> bool {
+        let method = case.route().method;
+        let stays = |name: &str| name == "authorization" && case.passes_token();
+        let gone =
+            CREDENTIALS.iter().all(|name| stays(name) || host.remove_header(Side::Request, name).is_ok());
+        let changed = case.changed_headers().iter();
+        let gone =
+            changed.fold(gone, |good, (name, value)| good && self.header(Side::Request, name, value, host));
         let _ = host.remove_header(Side::Request, "transfer-encoding");
         let length = if length > 0 || matches!(method, "POST" | "PUT" | "PATCH") {
             self.header(Side::Request, "content-length", &length.to_string(), host)

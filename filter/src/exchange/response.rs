@@ -20,6 +20,9 @@ impl Exchange {
         let status = first(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
         self.status = Some(status);
         self.show_standing(host);
+        if let Some(session) = first("mcp-session-id") {
+            case.set_mcp_session(session);
+        }
         let download = case.route().kind == Kind::Download && status < 400;
         let encoded =
             first("content-encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
@@ -39,7 +42,11 @@ impl Exchange {
         if events || lines {
             // What leaves may be longer or shorter than what came.
             let _ = host.remove_header(Side::Response, "content-length");
-            let reply = if events { ReplyStream::events() } else { ReplyStream::lines() };
+            let reply = match (events, case.route().kind) {
+                (true, Kind::Mcp) => ReplyStream::mcp(),
+                (true, _) => ReplyStream::events(),
+                (false, _) => ReplyStream::lines(),
+            };
             self.state = State::Streaming(case, Stream { reply, pending: Vec::new() }, None);
             return Step::Go;
         }
@@ -75,6 +82,10 @@ impl Exchange {
                 self.state = State::Collecting(case, Some(question));
                 self.send_question(host)
             }
+            Replied::Tools(seen) => {
+                self.state = State::Collecting(case, Some(Question::tools(seen, host.now_ms())));
+                self.send_question(host)
+            }
             Replied::Refused(refusal) => self.refuse_opened(case, &refusal, host),
         }
     }
@@ -95,7 +106,7 @@ impl Exchange {
         if end {
             // A call that already waits keeps waiting; the end comes after it.
             flow = match (flow, stream.reply.end(&mut case, &mut out)) {
-                (Flow::Held(ask), _) => Flow::Held(ask),
+                (flow @ (Flow::Held(_) | Flow::Tools(_)), _) => flow,
                 (_, ended) => ended,
             };
         }
@@ -118,11 +129,16 @@ impl Exchange {
         flow: Flow,
         host: &dyn Host,
     ) -> Step {
-        if let Flow::Held(ask) = flow {
+        // Until now the client has seen the stream flow.
+        let question = match flow {
+            Flow::Held(ask) => Some(Question::about(*ask, host.now_ms())),
+            Flow::Tools(seen) => Some(Question::tools(seen, host.now_ms())),
+            Flow::Open | Flow::Broken => None,
+        };
+        if question.is_some() {
             stream.pending = out;
             let _ = host.set_body(Side::Response, &[]);
-            // Until now the client has seen the stream flow.
-            self.state = State::Streaming(case, stream, Some(Question::about(*ask, host.now_ms())));
+            self.state = State::Streaming(case, stream, question);
             return self.send_question(host);
         }
         let written = host.set_body(Side::Response, &out);

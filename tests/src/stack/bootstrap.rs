@@ -14,6 +14,9 @@ const MODEL_KEY: &str = include_str!("../../../envoy/model-key.yaml");
 /// What stands before and after the parts that Sluice adds.
 const BEGIN: &str = "# sluice: begin";
 const END: &str = "# sluice: end";
+/// What stands before and after the parts that stand once for each MCP server.
+const MCP_BEGIN: &str = "# mcp: begin";
+const MCP_END: &str = "# mcp: end";
 
 /// What the bootstrap needs to know.
 #[derive(Debug)]
@@ -32,6 +35,19 @@ pub struct Bootstrap<'a> {
     pub secret: &'a Path,
     /// The filter; absent: a plain proxy.
     pub sluice: Option<Sluice<'a>>,
+    /// MCP servers behind it.
+    pub mcp: &'a [McpUpstream],
+}
+
+/// An MCP server on this machine, over plain HTTP.
+#[derive(Debug, Clone)]
+pub struct McpUpstream {
+    /// Where clients find it.
+    pub path: String,
+    /// Where it is, on 127.0.0.1.
+    pub port: u16,
+    /// The path of its endpoint there.
+    pub rewrite: String,
 }
 
 /// What the filter adds.
@@ -63,11 +79,46 @@ impl Bootstrap<'_> {
             ("UPSTREAM_DISCOVERY", json!(self.discovery())),
             ("UPSTREAM_TRANSPORT_SOCKET", self.transport_socket()),
         ]);
-        let Some(sluice) = &self.sluice else { return fill(&without_sluice(BOOTSTRAP), &words) };
+        let template = self.with_mcp(BOOTSTRAP)?;
+        let Some(sluice) = &self.sluice else { return fill(&without_sluice(&template), &words) };
         words.insert("MODULE", json!(sluice.module));
         words.insert("PLUGIN_CONFIGURATION", json!(sluice.configuration));
         words.insert("CONTROL_PORT", json!(sluice.control_port));
-        fill(BOOTSTRAP, &words)
+        fill(&template, &words)
+    }
+
+    /// The template with the parts about MCP servers once for each of them, filled in.
+    fn with_mcp(&self, template: &str) -> Result<String, StackError> {
+        let mut out = String::with_capacity(template.len());
+        let mut part: Option<String> = None;
+        for line in template.lines() {
+            match (line.trim(), &mut part) {
+                (MCP_BEGIN, _) => part = Some(String::new()),
+                (MCP_END, _) => {
+                    let part = part.take().unwrap_or_default();
+                    for (n, server) in self.mcp.iter().enumerate() {
+                        let words = BTreeMap::from([
+                            ("MCP_PATH", json!(server.path)),
+                            ("MCP_CLUSTER", json!(format!("mcp-{n}"))),
+                            ("MCP_REWRITE", json!(server.rewrite)),
+                            ("MCP_AUTHORITY", json!(format!("127.0.0.1:{}", server.port))),
+                            ("MCP_HOST", json!("127.0.0.1")),
+                            ("MCP_PORT", json!(server.port)),
+                        ]);
+                        out.push_str(&fill(&part, &words)?);
+                    }
+                }
+                (_, Some(part)) => {
+                    part.push_str(line);
+                    part.push('\n');
+                }
+                (_, None) => {
+                    out.push_str(line);
+                    out.push('\n');
+                }
+            }
+        }
+        Ok(out)
     }
 
     fn discovery(&self) -> &'static str {
@@ -143,7 +194,11 @@ fn fill(template: &str, words: &BTreeMap<&str, Value>) -> Result<String, StackEr
 mod tests {
     use super::*;
 
-    fn bootstrap<'a>(upstream: &'a Upstream, sluice: Option<Sluice<'a>>) -> Bootstrap<'a> {
+    fn bootstrap<'a>(
+        upstream: &'a Upstream,
+        sluice: Option<Sluice<'a>>,
+        mcp: &'a [McpUpstream],
+    ) -> Bootstrap<'a> {
         Bootstrap {
             node: "node",
             port: 8080,
@@ -152,6 +207,7 @@ mod tests {
             certificates: Some(Path::new("/certificates")),
             secret: Path::new("/secrets/model-key.yaml"),
             sluice,
+            mcp,
         }
     }
 
@@ -160,14 +216,21 @@ mod tests {
         let upstream = Upstream::anthropic();
         let sluice =
             Sluice { module: Path::new("/m.wasm"), configuration: r#"{"a":"it's"}"#, control_port: 1 };
-        let with = bootstrap(&upstream, Some(sluice)).render().unwrap();
+        let server = |n: u16| McpUpstream { path: format!("/mcp/{n}"), port: n, rewrite: "/mcp".into() };
+        let with = bootstrap(&upstream, Some(sluice), &[server(7), server(8)]).render().unwrap();
+        for part in ["/mcp/7", "/mcp/8", "mcp-0", "mcp-1"] {
+            assert!(with.contains(part), "{part}: {with}");
+        }
         assert!(with.contains(r#"value: "{\"a\":\"it's\"}""#), "{with}");
         assert!(with.contains("auto_sni_san_validation"));
-        let plain = bootstrap(&upstream, None).render().unwrap();
+        let plain = bootstrap(&upstream, None, &[]).render().unwrap();
         for rendered in [&with, &plain] {
             assert!(!rendered.contains("${"), "{rendered}");
         }
-        assert!(!plain.contains("sluice-control") && !plain.contains("wasm"), "{plain}");
+        assert!(
+            !plain.contains("mcp-0") && !plain.contains("sluice-control") && !plain.contains("wasm"),
+            "{plain}"
+        );
     }
 
     #[test]

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub use self::bootstrap::{Bootstrap, Sluice, model_key};
+pub use self::bootstrap::{Bootstrap, McpUpstream, Sluice, model_key};
 pub use self::control::{Control, Hold};
 pub use self::error::StackError;
 pub use self::policy::{DEFAULT_POLICY, Policy};
@@ -61,6 +61,8 @@ pub struct Settings {
     pub key: Option<String>,
     /// Envoy's workers.
     pub workers: u32,
+    /// MCP servers behind Envoy.
+    pub mcp: Vec<McpUpstream>,
     /// Whether the filter is in place; without it there is no control either.
     pub filter: bool,
 }
@@ -76,6 +78,7 @@ impl Default for Settings {
             upstream: None,
             key: None,
             workers: 2,
+            mcp: Vec::new(),
             filter: true,
         }
     }
@@ -151,6 +154,7 @@ impl Stack {
             module: module.zip(control.as_ref().map(|control| control.port)),
             configuration,
             workers: settings.workers,
+            mcp: settings.mcp.clone(),
         };
         let mut stack = Self {
             url: format!("http://127.0.0.1:{port}"),
@@ -267,6 +271,7 @@ struct EnvoyPlan {
     module: Option<(PathBuf, u16)>,
     configuration: String,
     workers: u32,
+    mcp: Vec<McpUpstream>,
 }
 
 impl EnvoyPlan {
@@ -278,6 +283,7 @@ impl EnvoyPlan {
             upstream: &self.upstream,
             certificates: self.certificates.as_deref(),
             secret: &self.secret,
+            mcp: &self.mcp,
             sluice: self.module.as_ref().map(|(module, control_port)| Sluice {
                 module,
                 configuration: &self.configuration,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
-use sluice_tests::stack::{Stack, place};
+use sluice_tests::stack::{DEFAULT_POLICY, Policy, Settings, Stack, place};
 use tempfile::TempDir;
 
 use super::stack;
@@ -122,10 +122,10 @@ async fn the_sdks_show_the_message_of_a_refused_tool_and_of_a_missing_right() {
         }
         let out = run(client, home.path(), stack, "not-a-token", &["hello"]).await;
         assert_eq!(out.pointer("/status"), Some(&json!(401)), "{}: {out}", client.name);
-        let arguments = ["hello", "--tool", "mcp__production__deploy"];
-        let out = run(client, home.path(), stack, &token, &arguments).await;
+        let stranger = stack.token("eve", &["strangers"]).unwrap();
+        let out = run(client, home.path(), stack, &stranger, &["hello"]).await;
         assert_eq!(out.pointer("/status"), Some(&json!(403)), "{}: {out}", client.name);
-        assert!(text(&out, "/message").contains("mcp__production__deploy"), "{}: {out}", client.name);
+        assert!(text(&out, "/message").contains("messages.create"), "{}: {out}", client.name);
     }
 }
 
@@ -190,6 +190,29 @@ async fn claude_code_goes_round_its_tool_loop() {
     let prompt = r#"call: Bash {"command":"echo round trip","description":"say so"}"#;
     let out = run(CLAUDE_CODE, home.path(), stack, &token, &[prompt]).await;
     assert!(text(&out, "/result").contains("The tool said: round trip"), "{out}");
+}
+
+#[tokio::test]
+async fn claude_code_works_with_a_role_that_allows_one_of_its_tools() {
+    let policy = DEFAULT_POLICY.replacen(r#"deny: ["mcp__production__*"]"#, "deny: []", 1).replacen(
+        r#"allow: ["*"]"#,
+        r#"allow: ["Bash"]"#,
+        1,
+    );
+    let stack = Stack::start(Settings { policy: Policy::Text(policy), ..Settings::default() }).await.unwrap();
+    let token = stack.token("ann", &["readers"]).unwrap();
+    let home = TempDir::new().unwrap();
+    let prompt = r#"call: Bash {"command":"echo narrow trip","description":"say so"}"#;
+    let out = run(CLAUDE_CODE, home.path(), &stack, &token, &[prompt]).await;
+    assert!(text(&out, "/result").contains("The tool said: narrow trip"), "{out}");
+    let arrived = stack.arrived("narrow trip").await.unwrap();
+    let offered = |body: &str| {
+        let body: Value = serde_json::from_str(body).unwrap();
+        let tools = body["tools"].as_array().cloned().unwrap_or_default();
+        tools.iter().map(|tool| tool["name"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    let offered: Vec<_> = arrived.iter().map(|request| offered(&request.body)).collect();
+    assert!(offered.len() > 1 && offered.iter().all(|tools| tools == &["Bash"]), "{offered:?}");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod grants;
 mod holds;
 mod identity;
 mod masking;
+mod mcp;
 mod plain_envoy;
 mod records;
 mod rules;

@@ -62,28 +62,41 @@ async fn the_greeting_of_a_client_needs_no_token() {
 }
 
 #[tokio::test]
-async fn models_tools_and_sizes_beyond_the_role_are_denied_by_name() {
+async fn models_and_sizes_beyond_the_role_are_denied_by_name() {
     let stack = stack().await;
     let token = stack.token("ann", &["readers"]).unwrap();
     let cases = [
         ("a model", Prompt::new("x").set("model", json!("gpt-5")), "gpt-5"),
-        ("a tool", Prompt::new("x").tool("mcp__production__deploy"), "mcp__production__deploy"),
-        (
-            "a server tool",
-            Prompt::new("x").set("tools", json!([{ "type": "web_search_20260209", "name": "web_search" }])),
-            "web_search",
-        ),
-        (
-            "an MCP server",
-            Prompt::new("x")
-                .set("mcp_servers", json!([{ "type": "url", "url": "https://mcp.example", "name": "m" }])),
-            "mcp.example",
-        ),
         ("a long reply", Prompt::new("x").set("max_tokens", json!(64_001)), "max_tokens"),
     ];
     for (what, prompt, says) in cases {
         assert_denied(what, &prompt.ask(&stack.url, &token).send().await.unwrap(), says);
     }
+}
+
+#[tokio::test]
+async fn what_the_role_does_not_allow_is_left_out_of_what_is_offered() {
+    let stack = stack().await;
+    let token = stack.token("ann", &["readers"]).unwrap();
+    let tools = json!([
+        { "name": "mcp__production__deploy", "description": "a tool", "input_schema": { "type": "object" } },
+        { "type": "web_search_20260209", "name": "web_search" },
+        { "name": "Read", "description": "another", "input_schema": { "type": "object" } },
+    ]);
+    let prompt = Prompt::new("left-out-1")
+        .set("tools", tools)
+        .set("mcp_servers", json!([{ "type": "url", "url": "https://mcp.example", "name": "m" }]));
+    assert_eq!(prompt.ask(&stack.url, &token).send().await.unwrap().status, 200);
+    let arrived = stack.arrived("left-out-1").await.unwrap();
+    let body: serde_json::Value = serde_json::from_str(&arrived[0].body).unwrap();
+    let names: Vec<_> = body["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
+    assert_eq!((names, &body["mcp_servers"]), (vec![&json!("Read")], &json!([])));
+    let demanded = prompt.set("tool_choice", json!({ "type": "tool", "name": "mcp__production__deploy" }));
+    assert_denied(
+        "a demand",
+        &demanded.ask(&stack.url, &token).send().await.unwrap(),
+        "mcp__production__deploy",
+    );
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod bundles;
 mod calls;
 mod heads;
 mod holds;
+mod mcp;
 mod patience;
 mod queue;
 mod races;

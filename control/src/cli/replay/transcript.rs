@@ -1,5 +1,7 @@
 //! A session as a person reads it.
 
+mod rpc;
+
 use std::collections::HashMap;
 use std::fmt::Write;
 
@@ -86,6 +88,9 @@ impl Transcript {
     }
 
     fn request(&mut self, agent: &str, request: &Value) {
+        if rpc::is_message(request) {
+            return self.messages(request);
+        }
         let Some(messages) = request.get("messages").and_then(Value::as_array) else {
             let text = request.as_str().map_or_else(|| pretty(request), str::to_owned);
             return self.text("request", &text);
@@ -109,6 +114,9 @@ impl Transcript {
     }
 
     fn reply(&mut self, agent: &str, reply: &Value) {
+        if rpc::is_message(reply) {
+            return self.messages(reply);
+        }
         let Some(content) = reply.get("content") else {
             let error = reply.pointer("/error/message").and_then(Value::as_str);
             let text = error
@@ -193,6 +201,7 @@ impl Transcript {
         let mut about: Vec<String> = Vec::new();
         about.extend(decision.part.map(|part| word(&part)));
         about.extend(decision.tool.clone());
+        about.extend(decision.role.as_ref().map(|role| format!("role {role}")));
         about.extend(decision.effects.iter().map(word));
         about.extend(decision.hold.as_ref().map(|id| format!("hold {id}")));
         let mut text = format!("{} by {}", word(&decision.action), decision.rule);
@@ -202,6 +211,7 @@ impl Transcript {
         let text = clean_line(&text);
         match decision.action {
             _ if decision.observed => self.paint.dim(&format!("would {text}")),
+            _ if decision.left_out => self.paint.dim(&format!("left out: {text}")),
             Action::Deny => self.paint.red(&text),
             Action::Hold => self.paint.yellow(&text),
             Action::Allow => self.paint.dim(&text),

@@ -1,5 +1,7 @@
 //! Holds. The functions that change one run inside the writer's transaction.
 
+pub mod definitions;
+
 use sluice_engine::wire::{HoldAsk, HoldDecision};
 use sqlx::{AssertSqlSafe, Row as _};
 
@@ -23,6 +25,9 @@ pub async fn ask(
     now_ms: u64,
     log: &mut Vec<Entry>,
 ) -> Result<Hold, StoreError> {
+    if let Some(tool) = ask.definition.as_ref().filter(|tool| tool.digest.is_none()) {
+        return definitions::called(connection, ask, tool, now_ms, log).await;
+    }
     if ask.history
         && let Some(hold) = covering(connection, &ask.thread).await?
     {

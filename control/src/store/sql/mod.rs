@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use ed25519_dalek::SigningKey;
 use sluice_engine::budget::Counter;
 use sluice_engine::record::Block;
-use sluice_engine::wire::HoldDecision;
+use sluice_engine::wire::{HoldDecision, ToolsSeen};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -100,6 +100,13 @@ impl Store for Database {
         match self.write(Write::Expire(now_ms)).await? {
             Written::Expired(ids) => Ok(ids),
             _ => Ok(Vec::new()),
+        }
+    }
+
+    async fn tools_seen(&self, seen: ToolsSeen, now_ms: u64) -> Result<Vec<String>, StoreError> {
+        match self.write(Write::Tools(Box::new(seen), now_ms)).await? {
+            Written::Unapproved(tools) => Ok(tools),
+            _ => Err(StoreError::Closed),
         }
     }
 

@@ -37,8 +37,7 @@ impl Tally {
         session.first_ms = session.first_ms.min(record.at_ms);
         session.last_ms = session.last_ms.max(record.at_ms);
         session.exchanges += u64::from(record.stage == Stage::Open);
-        let acted =
-            |action| record.decisions.iter().filter(|d| d.action == action && !d.observed).count() as u64;
+        let acted = |action| record.decisions.iter().filter(|d| d.did(action)).count() as u64;
         session.denied += acted(Action::Deny);
         session.held += acted(Action::Hold);
         session.findings += record.findings.values().map(|n| u64::from(*n)).sum::<u64>();

@@ -8,6 +8,7 @@ use sluice_engine::budget::Counter;
 use sluice_engine::record::Block;
 use sluice_engine::record::chain::{self, Hash};
 use sluice_engine::record::checkpoint::Checkpoint;
+use sluice_engine::wire::ToolsSeen;
 use sqlx::{AssertSqlSafe, Row as _};
 use tokio::sync::{mpsc, oneshot};
 
@@ -44,6 +45,7 @@ pub enum Write {
     ChangeGrant(Change, u64),
     EndGrants(u64),
     Enrol(Enrolled),
+    Tools(Box<ToolsSeen>, u64),
     Spending(String, Vec<Counter>, u64),
     /// A statement on the writer's own connection.
     #[cfg(test)]
@@ -57,6 +59,7 @@ pub enum Written {
     Expired(Vec<String>),
     Changed(Changed),
     Ended(usize),
+    Unapproved(Vec<String>),
     Done,
 }
 
@@ -223,6 +226,9 @@ impl Writer {
             Write::Enrol(writer) => {
                 enrol(connection, writer).await?;
                 Written::Done
+            }
+            Write::Tools(seen, now) => {
+                Written::Unapproved(holds::definitions::seen(connection, seen, *now, log).await?)
             }
             Write::Spending(reporter, counters, now) => {
                 spending::report(connection, reporter, counters, *now).await?;

@@ -35,7 +35,17 @@ fn recorded(id: &str, command: &str) -> Recorded {
 
 fn decision(rule: &str, action: Action, part: Option<Part>, hold: Option<&str>) -> Decision {
     let (tool, effects, hold) = (None, Vec::new(), hold.map(str::to_owned));
-    Decision { rule: rule.into(), action, part, tool, effects, hold, observed: false }
+    Decision {
+        rule: rule.into(),
+        action,
+        part,
+        tool,
+        effects,
+        hold,
+        role: None,
+        observed: false,
+        left_out: false,
+    }
 }
 
 fn simulated(rules: Value, exchanges: &[Recorded]) -> Simulation {

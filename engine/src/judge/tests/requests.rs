@@ -43,12 +43,13 @@ fn what_a_role_does_not_give_is_refused_by_its_name() {
     let thinking = with("thinking", json!({"type":"enabled","budget_tokens":2000}));
     assert_eq!(refusal(role(json!({"thinkingBudget":1000})), thinking), denied("thinking_budget"));
     let tools = with("tools", json!([{"name":"Bash","input_schema":{}}]));
-    assert_eq!(refusal(role(json!({"tools":{"deny":["Ba*"]}})), tools), denied("tool"));
+    let strict = json!({"tools":{"deny":["Ba*"]},"offered":"refuse"});
+    assert_eq!(refusal(role(strict.clone()), tools), denied("tool"));
     let search = with("tools", json!([{"type":"web_search_20250305","name":"web_search"}]));
-    assert_eq!(refusal(role(json!({})), search.clone()), denied("server_tool"));
+    assert_eq!(refusal(role(strict.clone()), search.clone()), denied("server_tool"));
     assert!(ask(role(json!({"serverTools":{"allow":["web_search"]}})), search).refusal.is_none());
     let server = with("mcp_servers", json!([{"type":"url","name":"x","url":"https://mcp.test/a"}]));
-    assert_eq!(refusal(role(json!({})), server), denied("mcp_server"));
+    assert_eq!(refusal(role(strict), server), denied("mcp_server"));
 }
 
 #[test]

@@ -18,7 +18,7 @@ fn nothing_is_gathered_unless_it_is_asked_for() {
 fn a_right_names_the_role_and_the_entry_that_decided() {
     let mut case = traced(json!({"roles":[
         {"name":"a","scopes":["messages.*"],"models":["claude-h*","claude-x*"],"maxTokens":10},
-        {"name":"b","tools":{"deny":["Ba*"]},"maxTokens":20},
+        {"name":"b","tools":{"deny":["Ba*"]},"maxTokens":20,"offered":"refuse"},
     ],"bindings":[{"name":"staff","groups":["staff"],"roles":["a","b"]}]}));
     let body =
         json!({"model":"claude-x1","max_tokens":15,"messages":[],"tools":[{"name":"Read"},{"name":"Bash"}]});

@@ -3,11 +3,14 @@
 use super::{Found, nearest};
 use crate::claude::routes;
 use crate::policy::document::{AllowDeny, Policy};
+use crate::policy::mcp;
 use crate::policy::server::ServerGlob;
 
 pub(super) fn check(policy: &Policy, found: &mut Found) {
     found.names("roles", policy.roles.iter().map(|role| &role.name));
-    let scopes = routes::scopes();
+    let servers: Vec<_> = policy.mcp.iter().map(|server| mcp::scope(&server.name)).collect();
+    let mut scopes = routes::scopes();
+    scopes.extend(servers.iter().map(String::as_str));
     for (n, role) in policy.roles.iter().enumerate() {
         let place = |field: &str| format!("roles[{n}].{field}");
         found.known(&place("scopes"), "scope", &role.scopes, &scopes);

@@ -2,6 +2,7 @@
 
 use super::{Found, check_together};
 use crate::claude::routes;
+use crate::mcp::routes as mcp;
 use crate::policy::document::{Action, Part, Policy, Rule};
 use crate::policy::server::ServerGlob;
 use crate::policy::{pattern, rule};
@@ -22,11 +23,13 @@ pub(super) const RESERVED: &[&str] = &[
     "media",
     "body",
     "budget",
+    "method",
+    "tool_definition",
 ];
 
 pub(super) fn check(policy: &Policy, found: &mut Found) {
     found.names("rules", policy.rules.iter().map(|rule| &rule.name));
-    let routes: Vec<_> = routes::all().map(|route| route.name).collect();
+    let routes: Vec<_> = routes::all().chain(mcp::ROUTES).map(|route| route.name).collect();
     let (mut texts, mut inputs) = (Vec::new(), Vec::new());
     for (n, rule) in policy.rules.iter().enumerate() {
         let place = |field: &str| format!("rules[{n}].{field}");

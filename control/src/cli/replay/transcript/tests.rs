@@ -71,3 +71,47 @@ fn long_texts_are_cut_unless_all_is_asked_for() {
     let whole = Transcript::new(Paint::fixed(false), true).write("s", &exchanges);
     assert_eq!(whole.matches("  line\n").count(), 100);
 }
+
+#[test]
+fn calls_of_an_mcp_server_read_like_calls() {
+    let exchange = |request: Value, reply: Value| Exchange {
+        open: Some(record("open", json!({"route": "mcp.tools.call"}))),
+        request: Some(request),
+        reply: Some(reply),
+        ..Exchange::default()
+    };
+    let ask =
+        |method: &str, params: Value| json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+    let answer = |result: Value| json!({"jsonrpc": "2.0", "id": 1, "result": result});
+    let said = |text: &str| json!({"content": [{"type": "text", "text": text}], "isError": text == "no"});
+    let note = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 1}});
+    let text = Transcript::new(Paint::fixed(false), false).write(
+        "s1",
+        &[
+            exchange(
+                ask("tools/list", json!({})),
+                answer(json!({"tools": [{"name": "read"}, {"name": "write"}]})),
+            ),
+            exchange(
+                ask("tools/call", json!({"name": "read", "arguments": {"id": "plan"}})),
+                json!([note, answer(said("by <email:k3v9q2>"))]),
+            ),
+            exchange(ask("tools/call", json!({"name": "drop"})), answer(said("no"))),
+            exchange(
+                ask("vendor/x", json!({})),
+                json!({"jsonrpc": "2.0", "id": 1, "error": {"message": "unknown"}}),
+            ),
+        ],
+    );
+    for part in [
+        "tools: read, write",
+        "→ read\n  id: plan",
+        "← result\n  by <email:k3v9q2>",
+        "notifications/progress\n  progress: 1",
+        "→ drop",
+        "← result (error)\n  no",
+        "← error\n  unknown",
+    ] {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+}

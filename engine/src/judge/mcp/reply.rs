@@ -1,0 +1,217 @@
+//! What a server sends: lists filtered, results judged, text masked, questions dropped.
+
+use super::super::follow::Held;
+use super::super::offered::take_out_items;
+use super::super::{Case, Refusal, Replied};
+use crate::claude::error::ErrorKind;
+use crate::claude::units::{self, Unit};
+use crate::json::{self, Doc, Kind, Splices, Value};
+use crate::mask::Direction;
+use crate::mcp::answer::Answers;
+use crate::mcp::message::{self, Message, What};
+use crate::mcp::text;
+use crate::policy::document::{Part, RecordMode};
+use crate::wire::{HoldAsk, ToolsSeen};
+
+/// What becomes of a message of a server.
+pub(super) enum Told {
+    /// It leaves with these changes.
+    Pass(Splices),
+    /// This message stands in its place.
+    Instead(String),
+    /// It does not leave.
+    Dropped,
+    /// It waits for a person.
+    Hold(Box<HoldAsk>),
+    /// Control is asked about definitions.
+    Tools(Box<ToolsSeen>),
+}
+
+impl Case {
+    /// Judges a whole reply.
+    pub(in super::super) fn mcp_reply(&mut self, body: &[u8], status: u16) -> Replied {
+        let doc = match json::parse(body, self.runtime.limits.depth) {
+            Ok(doc) => doc,
+            Err(_) if status >= 400 => return self.text_reply(body),
+            Err(why) => return self.unreadable_reply(&why.to_string()),
+        };
+        let noted = self.decisions.len();
+        let told = match self.told(&doc) {
+            Ok(told) => told,
+            // An error of something between us and the server.
+            Err(_) if status >= 400 => {
+                let mut splices = Splices::new();
+                self.mask(&mut units::of_any(doc.root()), Direction::FromTool, &mut splices);
+                Told::Pass(splices)
+            }
+            Err(why) => return self.unreadable_reply(why),
+        };
+        let changed = match told {
+            Told::Pass(splices) => (!splices.is_empty()).then(|| splices.apply(body)),
+            Told::Instead(message) => Some(message.into_bytes()),
+            Told::Dropped => {
+                return self.unreadable_reply("a server does not ask in a reply that is no stream");
+            }
+            Told::Hold(ask) => {
+                self.decisions.truncate(noted);
+                self.note_hold(&ask);
+                return Replied::Hold(ask);
+            }
+            Told::Tools(seen) => {
+                self.decisions.truncate(noted);
+                return Replied::Tools(seen);
+            }
+        };
+        let sent = changed.as_deref().unwrap_or(body);
+        let recorded =
+            (self.runtime.recording != RecordMode::Off).then(|| self.recorded_message(sent)).flatten();
+        Replied::Ready { body: changed, recorded }
+    }
+
+    fn unreadable_reply(&mut self, why: &str) -> Replied {
+        let message = format!("the MCP server's reply cannot be read ({why}), so it was not passed on");
+        let refusal = Refusal::new(ErrorKind::Api, "reply", message);
+        self.note(&refusal);
+        Replied::Refused(refusal)
+    }
+
+    /// Judges one message of a server.
+    pub(super) fn told(&mut self, doc: &Doc<'_>) -> Result<Told, &'static str> {
+        let message = message::read(doc.root())?;
+        let mut splices = Splices::new();
+        match message.what {
+            What::Request if !self.lets_ask(&message.method) => return Ok(Told::Dropped),
+            // A question is put to the user or the model of the client: it is read as a result is.
+            What::Request => {
+                let mut unit = text::of(doc.root());
+                match self.judge_told(doc.root(), &mut unit, None) {
+                    Ok(()) => self.mask(&mut unit, Direction::FromTool, &mut splices),
+                    Err(Judgement::Refused(_)) => return Ok(Told::Dropped),
+                    Err(Judgement::Held(ask)) => return Ok(Told::Hold(ask)),
+                }
+            }
+            What::Notification => self.mask(&mut text::of(doc.root()), Direction::FromTool, &mut splices),
+            What::Response => return self.answered(&message, doc.root(), splices),
+        }
+        Ok(Told::Pass(splices))
+    }
+
+    fn answered(
+        &mut self,
+        message: &Message<'_, '_>,
+        root: Value<'_, '_>,
+        mut splices: Splices,
+    ) -> Result<Told, &'static str> {
+        let instead = |case: &Self, refusal: &Refusal| {
+            let id = message.id.map(|id| id.raw().to_owned());
+            let known = case.answers().unwrap_or_default();
+            // On a stream that is no reply to a call, a result is one of a call that was made before.
+            let call = known.call || case.route.name == "mcp.stream" || case.route.name == "mcp.tasks.result";
+            Told::Instead(Answers { id, call, ..known }.message(refusal.kind, &refusal.message))
+        };
+        let list = message.result.and_then(|result| result.get("tools")).filter(|l| l.kind() == Kind::Array);
+        let mut left_out = Splices::new();
+        if let Some(tools) = list {
+            if let Some(seen) = self.tools_seen(tools) {
+                return Ok(Told::Tools(seen));
+            }
+            self.filter_tools(tools, &mut left_out);
+            if self.route.name == "mcp.tools.list" {
+                self.mask(&mut text::of(root), Direction::FromTool, &mut splices);
+                splices.put_over(left_out);
+                return Ok(Told::Pass(splices));
+            }
+        }
+        for (_, asked) in
+            message.result.and_then(|result| result.get("inputRequests")).into_iter().flat_map(Value::entries)
+        {
+            let method = asked.str("method").unwrap_or_default();
+            if !self.lets_ask(&method) {
+                let words = format!(
+                    "[Sluice] The MCP server asked the client for `{}`, which policy does not let it do (`mcp[].serverMayAsk`).",
+                    self.recorded_text(&method).chars().take(100).collect::<String>()
+                );
+                return Ok(instead(self, &Refusal::new(ErrorKind::Permission, "method", words)));
+            }
+        }
+        let mut unit = text::of(root);
+        if let Err(refusal) = self.check_media(unit.media) {
+            self.note(&refusal);
+            return Ok(instead(self, &refusal));
+        }
+        let tool = self.mcp.as_ref().and_then(|mcp| mcp.tool.clone());
+        match self.judge_told(message.result.unwrap_or(root), &mut unit, tool) {
+            Ok(()) => {}
+            Err(Judgement::Held(ask)) => return Ok(Told::Hold(ask)),
+            Err(Judgement::Refused(refusal)) => {
+                self.note(&refusal);
+                let words = format!("[Sluice] The result was left out: {}", refusal.message);
+                return Ok(instead(self, &Refusal { message: words, ..refusal }));
+            }
+        }
+        self.mask(&mut unit, Direction::FromTool, &mut splices);
+        splices.put_over(left_out);
+        Ok(Told::Pass(splices))
+    }
+
+    /// What rules on tool results say about a text. `keyed`: what a hold's key is made of.
+    fn judge_told(
+        &mut self,
+        keyed: Value<'_, '_>,
+        unit: &mut Unit<'_, '_>,
+        tool: Option<String>,
+    ) -> Result<(), Judgement> {
+        unit.part = Some(Part::ToolResult);
+        unit.tool = tool.map(Into::into);
+        let mut held = Held::default();
+        if let Some(refusal) = self.judge_unit(keyed, unit, &mut held) {
+            return Err(Judgement::Refused(refusal));
+        }
+        match held.into_asks().next() {
+            Some(ask) => Err(Judgement::Held(Box::new(ask))),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes out of a list the tools that the roles do not allow, that nobody has approved, or whose definition a rule
+    /// would keep from the model.
+    fn filter_tools(&mut self, tools: Value<'_, '_>, splices: &mut Splices) {
+        let Some(server) = self.mcp_server() else { return };
+        let unapproved = self.mcp.as_mut().and_then(|mcp| mcp.unapproved.clone()).unwrap_or_default();
+        let mut gone = Vec::new();
+        for item in tools.items() {
+            let Some(name) = item.str("name") else {
+                gone.push(item.span());
+                continue;
+            };
+            let tool = server.tool(&name);
+            let stays = if let Err(denied) = self.checked("tool", &tool, self.rights.tool(&tool)) {
+                self.note_denied(&denied, &tool);
+                false
+            } else if unapproved.contains(name.as_ref()) {
+                self.note_unapproved(&tool);
+                false
+            } else {
+                match self.judge_told(item, &mut text::of(item), Some(tool)) {
+                    Ok(()) => true,
+                    Err(Judgement::Refused(refusal)) => {
+                        self.note(&refusal);
+                        false
+                    }
+                    // Nobody waits for a list; the hold is noted, and the tool is not there.
+                    Err(Judgement::Held(_)) => false,
+                }
+            };
+            if !stays {
+                gone.push(item.span());
+            }
+        }
+        take_out_items(Some(tools), |item| gone.contains(&item.span()), splices);
+    }
+}
+
+/// Why a message does not leave as it is.
+enum Judgement {
+    Refused(Refusal),
+    Held(Box<HoldAsk>),
+}
