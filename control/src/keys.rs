@@ -8,8 +8,13 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD as BASE64, URL_SAFE_NO_PAD};
 use ed25519_dalek::SigningKey;
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
+
+use crate::records::Writers;
+use crate::tokens::Issuer;
+
+/// Files of the keys that all replicas have: bundle, issuer, tenant.
+const SHARED: [&str; 3] = ["bundle.key", "issuer.key", "tenant.key"];
 
 /// File of the data-plane token within the state directory.
 pub const DATA_TOKEN: &str = "data.token";
@@ -46,7 +51,9 @@ pub enum KeyError {
         expected: &'static str,
     },
     /// Not there.
-    #[error("{path} is not there: `sluice serve --state` makes it on its first start")]
+    #[error(
+        "{path} is not there: `sluice serve --state` makes it on its first start, `sluice keys make` for several replicas"
+    )]
     Absent {
         /// The file.
         path: String,
@@ -74,32 +81,56 @@ pub struct Keys {
 impl Keys {
     /// Reads the keys, and makes those that are not there yet. The directory is made when it is missing.
     ///
+    /// With `shared`, a mounted secret, the keys that all replicas have come from there, and are never made. The
+    /// record key stays each replica's own.
+    ///
     /// # Errors
     /// See [`KeyError`].
-    pub fn open_or_make(state: &Path) -> Result<Self, KeyError> {
+    pub fn open_or_make(state: &Path, shared: Option<&Path>) -> Result<Self, KeyError> {
         open_state(state)?;
-        let seed = |name| seed(&state.join(name), true);
-        Ok(Self {
-            bundle: SigningKey::from_bytes(&*seed("bundle.key")?),
-            issuer: SigningKey::from_bytes(&*seed("issuer.key")?),
-            record: SigningKey::from_bytes(&*seed("record.key")?),
-            tenant: seed("tenant.key")?,
-        })
+        Self::read(state, shared, true)
     }
 
     /// Reads the keys of a service that has run before.
     ///
     /// # Errors
     /// See [`KeyError`].
-    pub fn open(state: &Path) -> Result<Self, KeyError> {
+    pub fn open(state: &Path, shared: Option<&Path>) -> Result<Self, KeyError> {
         check_mode(state, 0o700)?;
-        let seed = |name| seed(&state.join(name), false);
+        Self::read(state, shared, false)
+    }
+
+    fn read(state: &Path, shared: Option<&Path>, make: bool) -> Result<Self, KeyError> {
+        let own = |name| seed(&state.join(name), make);
+        let all = |name| match shared {
+            // A file that someone else provides has the modes that its volume gives it.
+            Some(shared) => read_seed(&shared.join(name), read),
+            None => own(name),
+        };
+        let [bundle, issuer, tenant] = SHARED;
         Ok(Self {
-            bundle: SigningKey::from_bytes(&*seed("bundle.key")?),
-            issuer: SigningKey::from_bytes(&*seed("issuer.key")?),
-            record: SigningKey::from_bytes(&*seed("record.key")?),
-            tenant: seed("tenant.key")?,
+            bundle: SigningKey::from_bytes(&*all(bundle)?),
+            issuer: SigningKey::from_bytes(&*all(issuer)?),
+            record: SigningKey::from_bytes(&*own("record.key")?),
+            tenant: all(tenant)?,
         })
+    }
+
+    /// Makes a directory with the keys and the data-plane token that replicas share.
+    ///
+    /// # Errors
+    /// See [`KeyError`]; what is there already is kept.
+    pub fn make_shared(directory: &Path) -> Result<(), KeyError> {
+        open_state(directory)?;
+        for name in SHARED {
+            seed(&directory.join(name), true)?;
+        }
+        data_token(directory, None).map(|_| ())
+    }
+
+    /// Whose keys verify the log.
+    pub fn writers(&self) -> Writers {
+        Writers { own: self.record.verifying_key(), voucher: self.bundle.verifying_key() }
     }
 
     /// The bundle key's public half, as plugin configurations have it: base64 of 32 bytes.
@@ -107,19 +138,9 @@ impl Keys {
         BASE64.encode(self.bundle.verifying_key().as_bytes())
     }
 
-    /// The issuer key's public half as a JSON Web Key (RFC 8037).
-    pub fn issuer_jwk(&self) -> serde_json::Value {
-        let key = self.issuer.verifying_key();
-        serde_json::json!({
-            "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA",
-            "kid": self.issuer_kid(), "x": URL_SAFE_NO_PAD.encode(key.as_bytes()),
-        })
-    }
-
-    /// The issuer key's id: the start of its SHA-256.
-    pub fn issuer_kid(&self) -> String {
-        let digest = Sha256::digest(self.issuer.verifying_key().as_bytes());
-        URL_SAFE_NO_PAD.encode(digest).chars().take(16).collect()
+    /// Control's own issuer under this URL.
+    pub fn issuer_at(&self, url: &str) -> Issuer {
+        Issuer { url: url.to_owned(), key: self.issuer.clone() }
     }
 }
 
@@ -199,7 +220,14 @@ fn seed(path: &Path, make: bool) -> Result<Zeroizing<[u8; 32]>, KeyError> {
         }
         write_new(path, &BASE64.encode(random::<32>()?))?;
     }
-    let text = Zeroizing::new(read_private(path)?);
+    read_seed(path, read_private)
+}
+
+fn read_seed(
+    path: &Path,
+    read: impl Fn(&Path) -> Result<String, KeyError>,
+) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    let text = Zeroizing::new(read(path)?);
     let bytes = BASE64.decode(text.trim()).map(Zeroizing::new).ok();
     let seed = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
     let expected = "32 bytes in base64";
@@ -258,9 +286,9 @@ mod tests {
     fn keys_are_made_once_and_only_their_owner_reads_them() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
-        let made = Keys::open_or_make(&state).unwrap();
+        let made = Keys::open_or_make(&state, None).unwrap();
         let token = data_token(&state, None).unwrap();
-        let again = Keys::open(&state).unwrap();
+        let again = Keys::open(&state, None).unwrap();
         assert_eq!(made.bundle.to_bytes(), again.bundle.to_bytes());
         assert_eq!(data_token(&state, None).unwrap(), token);
         for file in ["bundle.key", "issuer.key", "record.key", "tenant.key", DATA_TOKEN] {
@@ -273,11 +301,11 @@ mod tests {
     fn a_state_directory_or_a_key_that_others_can_reach_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
-        Keys::open_or_make(&state).unwrap();
+        Keys::open_or_make(&state, None).unwrap();
         fs::set_permissions(state.join("issuer.key"), fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(Keys::open(&state), Err(KeyError::Wide { mode: 0o640, .. })));
+        assert!(matches!(Keys::open(&state, None), Err(KeyError::Wide { mode: 0o640, .. })));
         fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
-        let said = Keys::open_or_make(&state).err().unwrap().to_string();
+        let said = Keys::open_or_make(&state, None).err().unwrap().to_string();
         assert!(said.contains("chmod 700"), "{said}");
     }
 

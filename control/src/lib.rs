@@ -11,6 +11,8 @@
 
 pub mod cli;
 pub mod client;
+pub mod clock;
+pub mod grants;
 pub mod holds;
 pub mod http;
 pub mod issuers;

@@ -9,13 +9,15 @@ use axum::serve::ListenerExt;
 use sluice_engine::policy::document::KeySource;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
+use crate::grants::{follow, now_live};
 use crate::http::{Control, app};
 use crate::issuers::{Keyring, Statuses};
-use crate::keys::{Keys, StateLock, data_token};
+use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
-use crate::store::{Store, sqlite::Sqlite};
+use crate::records::enrolment;
+use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
 
 /// How often holds are looked over for those whose time is over.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -40,6 +42,10 @@ pub struct Options {
     pub listen: SocketAddr,
     /// A file with the data-plane token; absent: the one in the state directory.
     pub data_token: Option<PathBuf>,
+    /// The URL of a PostgreSQL database; absent: a file in the state directory.
+    pub database: Option<String>,
+    /// A directory with the keys that all replicas share; absent: the state directory.
+    pub shared_keys: Option<PathBuf>,
     /// The URL under which others reach the service, and which its tokens carry as `iss`.
     pub public_url: Option<String>,
 }
@@ -56,9 +62,14 @@ pub fn now_ms() -> u64 {
 /// What kept it from starting, in words for whoever started it.
 pub async fn serve(options: Options) -> Result<(), String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    let keys = Keys::open_or_make(&options.state).map_err(|e| text(&e))?;
+    let shared = options.shared_keys.as_deref();
+    let keys = Keys::open_or_make(&options.state, shared).map_err(|e| text(&e))?;
     let _lock = StateLock::take(&options.state).map_err(|e| text(&e))?;
-    let data_token = data_token(&options.state, options.data_token.as_deref()).map_err(|e| text(&e))?;
+    let data_token = match &options.data_token {
+        Some(file) => data_token(&options.state, Some(file)),
+        None => data_token(&options.state, shared.map(|shared| shared.join(DATA_TOKEN)).as_deref()),
+    };
+    let data_token = data_token.map_err(|e| text(&e))?;
     let loaded = load(&options.policy).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         format!(
@@ -70,15 +81,14 @@ pub async fn serve(options: Options) -> Result<(), String> {
         .await
         .map_err(|e| format!("cannot listen on {}: {e}; choose another with --listen", options.listen))?;
     let address = listener.local_addr().map_err(|e| text(&e))?;
-    let url = options.public_url.unwrap_or_else(|| format!("http://{address}"));
+    let url = options.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let url = url.trim_end_matches('/').to_owned();
     let issuer_file = options.state.join(ISSUER_FILE);
     std::fs::write(&issuer_file, &url).map_err(|e| format!("{}: {e}", issuer_file.display()))?;
     warn_of_other_issuer(&loaded, &url);
+    let issuer = keys.issuer_at(&url);
 
-    let store =
-        Sqlite::open(&options.state.join(DATABASE), keys.record.clone()).await.map_err(|e| text(&e))?;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store = open_store(&options, &keys).await.map_err(|e| text(&e))?;
     let clock: Arc<dyn Fn() -> u64 + Send + Sync> = Arc::new(now_ms);
     let status = Arc::new(Mutex::new(Status {
         version: loaded.version.clone(),
@@ -88,10 +98,13 @@ pub async fn serve(options: Options) -> Result<(), String> {
     }));
     let statuses = Statuses::default();
     let loaded = Arc::new(loaded);
-    let (keyring, issuer_keys) = Keyring::new(keys.issuer_jwk(), &loaded, Arc::clone(&statuses));
+    let (keyring, issuer_keys) = Keyring::new(issuer.jwk(), &loaded, Arc::clone(&statuses));
     let (policy, policy_seen) = watch::channel(loaded);
     let (refresh, asked) = mpsc::channel(64);
+    let (live, grants) = watch::channel(now_live(&*store, now_ms()).await.map_err(|e| text(&e))?);
+    let grants_changed = Arc::new(Notify::new());
     let sources = Sources {
+        grants,
         policy: policy_seen.clone(),
         keys: issuer_keys,
         key: keys.bundle.clone(),
@@ -103,13 +116,14 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let control = Arc::new(Control {
         store: Arc::clone(&store),
         waiters: crate::holds::Waiters::default(),
+        grants_changed: Arc::clone(&grants_changed),
         bundle,
         policy: Arc::clone(&status),
         issuers: statuses,
         refresh,
         data_token,
-        writers: vec![keys.record.verifying_key()],
-        issuer: (url.clone(), keys.issuer_jwk()),
+        writers: keys.writers(),
+        issuer,
         clock: Arc::clone(&clock),
         closing,
     });
@@ -118,6 +132,8 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(keyring.run(policy_seen, asked)),
         tokio::spawn(watch_policy(options.policy.clone(), policy, status, clock)),
         tokio::spawn(sweep(Arc::clone(&control))),
+        tokio::spawn(listen(Arc::clone(&control))),
+        tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
     ];
     tracing::info!(
         %address, url, bundle_key = keys.bundle_public(), state = %options.state.display(),
@@ -152,6 +168,16 @@ pub async fn serve(options: Options) -> Result<(), String> {
     Ok(())
 }
 
+async fn open_store(options: &Options, keys: &Keys) -> Result<Arc<dyn Store>, StoreError> {
+    let record = keys.record.clone();
+    let store: Arc<dyn Store> = match &options.database {
+        Some(url) => Arc::new(Postgres::connect(url, record).await?),
+        None => Arc::new(Sqlite::open(&options.state.join(DATABASE), record).await?),
+    };
+    store.enrol(enrolment(&keys.record.verifying_key(), &keys.bundle)).await?;
+    Ok(store)
+}
+
 /// Tokens whose `iss` no issuer of the policy has would all be refused; better to say so at once.
 fn warn_of_other_issuer(loaded: &Loaded, url: &str) {
     for issuer in &loaded.policy.issuers {
@@ -175,6 +201,25 @@ async fn sweep(control: Arc<Control>) {
             Ok(ids) => ids.iter().for_each(|id| control.waiters.wake(id)),
             Err(error) => tracing::error!(%error, "holds whose time is over could not be ended"),
         }
+    }
+}
+
+/// Passes on what other replicas have changed: wakes those who wait for a hold, and has grants read again.
+async fn listen(control: Arc<Control>) {
+    const AGAIN: Duration = Duration::from_secs(1);
+    loop {
+        let waking = Arc::clone(&control);
+        let error = control.store.listen(Box::new(move |news| match news {
+            News::Hold(hold) => waking.waiters.wake(hold),
+            News::Grants => waking.grants_changed.notify_one(),
+            News::Missed => {
+                waking.waiters.wake_all();
+                waking.grants_changed.notify_one();
+            }
+        }));
+        let error = error.await;
+        tracing::warn!(%error, "what other replicas decide is not heard of at the moment");
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

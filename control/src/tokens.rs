@@ -2,45 +2,81 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::Signer;
-use serde_json::json;
+use ed25519_dalek::{Signer, SigningKey};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use sluice_engine::identity::VIA;
 
-use crate::keys::{KeyError, Keys, random};
+use crate::keys::{KeyError, random};
 
 /// What a token says.
 #[derive(Debug, Clone, Default)]
 pub struct Claims {
-    /// The issuer: control's public URL.
-    pub issuer: String,
     /// Who it is for.
     pub subject: String,
     /// Their groups.
     pub groups: Vec<String>,
-    /// Scopes that it is narrowed to; empty: not narrowed.
-    pub scopes: Vec<String>,
+    /// Scopes that it is narrowed to; `None`: not narrowed.
+    pub scopes: Option<Vec<String>>,
     /// Who shall accept it.
     pub audience: String,
+    /// The issuer that vouched for the subject, by its name in the policy; `None`: control itself.
+    pub via: Option<String>,
     /// How long it lives, in seconds.
     pub lifetime: u64,
 }
 
-/// Signs a token (RFC 7519, EdDSA as in RFC 8037).
-///
-/// # Errors
-/// [`KeyError::Random`].
-pub fn mint(keys: &Keys, claims: &Claims, now_ms: u64) -> Result<String, KeyError> {
-    let header = json!({"alg": "EdDSA", "typ": "JWT", "kid": keys.issuer_kid()});
-    let now = now_ms / 1000;
-    let mut payload = json!({
-        "iss": claims.issuer, "sub": claims.subject, "aud": claims.audience, "groups": claims.groups,
-        "iat": now, "nbf": now, "exp": now.saturating_add(claims.lifetime),
-        "jti": URL_SAFE_NO_PAD.encode(random::<16>()?),
-    });
-    if let (false, Some(members)) = (claims.scopes.is_empty(), payload.as_object_mut()) {
-        members.insert("scope".into(), claims.scopes.join(" ").into());
+/// A token, and the id by which it can be revoked.
+#[derive(Debug)]
+pub struct Minted {
+    /// The token. Never logged.
+    pub token: String,
+    /// Its `jti`.
+    pub id: String,
+}
+
+/// Control's own issuer.
+pub struct Issuer {
+    /// Control's public URL, as tokens carry it in `iss`.
+    pub url: String,
+    /// Signs.
+    pub key: SigningKey,
+}
+
+impl Issuer {
+    /// Signs a token (RFC 7519, EdDSA as in RFC 8037).
+    ///
+    /// # Errors
+    /// [`KeyError::Random`].
+    pub fn mint(&self, claims: &Claims, now_ms: u64) -> Result<Minted, KeyError> {
+        let header = json!({"alg": "EdDSA", "typ": "JWT", "kid": self.kid()});
+        let now = now_ms / 1000;
+        let id = URL_SAFE_NO_PAD.encode(random::<16>()?);
+        let mut payload = json!({
+            "iss": self.url, "sub": claims.subject, "aud": claims.audience, "groups": claims.groups,
+            "iat": now, "nbf": now, "exp": now.saturating_add(claims.lifetime), "jti": id,
+        });
+        if let Some(members) = payload.as_object_mut() {
+            members.extend(claims.scopes.iter().map(|scopes| ("scope".to_owned(), scopes.join(" ").into())));
+            members.extend(claims.via.iter().map(|via| (VIA.to_owned(), via.as_str().into())));
+        }
+        let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", encode(&header), encode(&payload));
+        let signature = URL_SAFE_NO_PAD.encode(self.key.sign(signed.as_bytes()).to_bytes());
+        Ok(Minted { token: format!("{signed}.{signature}"), id })
     }
-    let encode = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let signed = format!("{}.{}", encode(&header), encode(&payload));
-    let signature = URL_SAFE_NO_PAD.encode(keys.issuer.sign(signed.as_bytes()).to_bytes());
-    Ok(format!("{signed}.{signature}"))
+
+    /// The public key as a JSON Web Key (RFC 8037).
+    pub fn jwk(&self) -> Value {
+        json!({
+            "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA",
+            "kid": self.kid(), "x": URL_SAFE_NO_PAD.encode(self.key.verifying_key().as_bytes()),
+        })
+    }
+
+    /// The key's id: the start of its SHA-256.
+    pub fn kid(&self) -> String {
+        let digest = Sha256::digest(self.key.verifying_key().as_bytes());
+        URL_SAFE_NO_PAD.encode(digest).chars().take(16).collect()
+    }
 }

@@ -245,12 +245,13 @@ impl Host for Envoy {
     }
 
     fn call(&self, call: &Call) -> Result<u32, HostError> {
+        let kind = if call.form { "application/x-www-form-urlencoded" } else { "application/json" };
         let headers = vec![
             (":method", call.method),
             (":path", call.path.as_str()),
             (":authority", self.control.authority.as_str()),
             ("authorization", self.control.authorization.as_str()),
-            ("content-type", "application/json"),
+            ("content-type", kind),
         ];
         let body = (!call.body.is_empty()).then_some(call.body.as_slice());
         hostcalls::dispatch_http_call(

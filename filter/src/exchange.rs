@@ -4,6 +4,7 @@
 //!  Start ─► Reading ─► Asking ─► Forwarded ─► Collecting ─► Done
 //!                 └───────────────┘      ├──► Streaming ──┘
 //!                                        └──► Passing ────┘
+//!   └──► Trading (a token for a token, at control) ────────► Done
 //! ```
 //!
 //! Every callback ends in a [`Step`]; only the contexts turn it into Pause or Continue.
@@ -12,6 +13,7 @@ mod asking;
 mod refusal;
 mod request;
 mod response;
+mod trade;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -24,6 +26,7 @@ use sluice_engine::wire::HoldAsk;
 
 use crate::host::{Host, Side};
 use crate::shared::Shared;
+use trade::Trade;
 
 /// What a callback came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub enum Step {
 enum State {
     /// Nothing has come.
     Start,
+    /// A token is exchanged at control.
+    Trading(Trade),
     /// The caller is known; the body is not whole.
     Reading(Case, Reading),
     /// Control is asked before the request goes on.
@@ -143,6 +148,7 @@ impl Exchange {
     pub fn request_body(&mut self, size: usize, end: bool, host: &dyn Host) -> Step {
         match self.state {
             State::Reading(..) => self.read_body(size, end, host),
+            State::Trading(_) => self.trade(size, end, host),
             // Answered or asking: what still comes must not overtake the verdict.
             State::Start | State::Asking(..) | State::Done => Step::Wait,
             _ => Step::Go,
@@ -170,6 +176,10 @@ impl Exchange {
     /// Control has answered; gives the token of the next call, if there is one.
     pub fn answered(&mut self, token: u32, headers: usize, host: &dyn Host) -> Option<u32> {
         let (status, body) = crate::root::read_answer(headers, host);
+        if matches!(&self.state, State::Trading(trade) if trade.awaits(token)) {
+            self.traded(status, &body, host);
+            return None;
+        }
         if self.question().is_some_and(|question| question.token == Some(token)) {
             if status != 200 {
                 host.count(crate::host::Metric::ControlFailed, 1);
@@ -199,7 +209,7 @@ impl Exchange {
     pub fn done(&mut self, host: &dyn Host) {
         let status = self.status;
         let (mut case, recorded) = match std::mem::replace(&mut self.state, State::Done) {
-            State::Start | State::Done => return,
+            State::Start | State::Trading(_) | State::Done => return,
             State::Streaming(mut case, stream, _) => {
                 let recorded = stream.reply.recorded(&mut case);
                 (case, recorded)

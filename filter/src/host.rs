@@ -30,6 +30,8 @@ pub struct Call {
     pub path: String,
     /// JSON; empty for none.
     pub body: Vec<u8>,
+    /// The body is a form instead.
+    pub form: bool,
     /// Until Envoy gives up.
     pub timeout_ms: u64,
 }

@@ -180,6 +180,7 @@ impl Root {
             method: "GET",
             path: format!("{}?{after}wait={POLL_SECONDS}", wire::BUNDLE),
             body: Vec::new(),
+            form: false,
             timeout_ms: (POLL_SECONDS + 5) * 1000,
         };
         match host.call(&call) {
@@ -221,7 +222,13 @@ impl Root {
     fn send_records(&mut self, host: &dyn Host, now_ms: u64) {
         let Some(batch) = self.shared.queue.borrow_mut().batch(now_ms) else { return };
         let Ok(body) = serde_json::to_vec(&batch) else { return };
-        let call = Call { method: "POST", path: wire::RECORDS.into(), body, timeout_ms: RECORDS_TIMEOUT_MS };
+        let call = Call {
+            method: "POST",
+            path: wire::RECORDS.into(),
+            body,
+            form: false,
+            timeout_ms: RECORDS_TIMEOUT_MS,
+        };
         match host.call(&call) {
             Ok(token) => {
                 self.calls.insert(token, Asked::Records(batch.id));
@@ -241,8 +248,13 @@ impl Root {
         for (issuer, kid) in refreshes {
             self.refresh_at_ms = now_ms + REFRESH_PAUSE_MS;
             let Ok(body) = serde_json::to_vec(&Refresh { issuer, kid }) else { continue };
-            let call =
-                Call { method: "POST", path: wire::REFRESH.into(), body, timeout_ms: RECORDS_TIMEOUT_MS };
+            let call = Call {
+                method: "POST",
+                path: wire::REFRESH.into(),
+                body,
+                form: false,
+                timeout_ms: RECORDS_TIMEOUT_MS,
+            };
             if let Ok(token) = host.call(&call) {
                 self.calls.insert(token, Asked::Refresh);
             }

@@ -63,6 +63,13 @@ impl Ask {
         ask
     }
 
+    /// A form.
+    pub fn form(url: impl Into<String>, body: impl Into<Bytes>) -> Self {
+        let mut ask = Self::new("POST", url).header("content-type", "application/x-www-form-urlencoded");
+        ask.body = body.into();
+        ask
+    }
+
     /// Adds a header; a name may come twice.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {

@@ -1,5 +1,7 @@
 //! `sluice token` and `sluice keys`.
 
+use std::path::PathBuf;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::{Args, Subcommand};
@@ -9,7 +11,7 @@ use super::{Failure, Outcome, Output, State, print};
 use crate::keys::{DATA_TOKEN, Keys};
 use crate::records::writer_name;
 use crate::serve::{ISSUER_FILE, now_ms};
-use crate::tokens::{Claims, mint};
+use crate::tokens::Claims;
 
 /// Make tokens of control's own issuer.
 #[derive(Debug, Subcommand)]
@@ -46,11 +48,20 @@ pub struct Mint {
     issuer: Option<String>,
 }
 
-/// Look at the service's keys.
+/// Look at the service's keys, and make those that replicas share.
 #[derive(Debug, Subcommand)]
 pub enum ShowKeys {
     /// Show the public keys, and where the data-plane token is.
     Show(Show),
+    /// Make a directory with the keys and the data-plane token that several replicas share.
+    ///
+    /// Give it to each replica as --shared-keys; in Kubernetes: kubectl create secret generic sluice-keys
+    /// --from-file=DIR. What is there already is kept.
+    Make {
+        /// The directory. Only its owner may reach it.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 /// Which keys, and how.
@@ -72,7 +83,7 @@ fn lifetime(text: &str) -> Result<Duration, String> {
 impl Token {
     pub fn run(self) -> Outcome {
         let Self::Mint(asked) = self;
-        let keys = Keys::open(&asked.state.state).map_err(Failure::cannot)?;
+        let keys = asked.state.keys()?;
         let file = asked.state.state.join(ISSUER_FILE);
         let issuer = match asked.issuer {
             Some(issuer) => issuer,
@@ -81,30 +92,34 @@ impl Token {
             })?,
         };
         let claims = Claims {
-            issuer: issuer.trim().to_owned(),
             subject: asked.subject,
             groups: asked.groups,
-            scopes: asked.scopes,
+            scopes: Some(asked.scopes).filter(|scopes| !scopes.is_empty()),
+            via: None,
             audience: asked.audience,
             lifetime: asked.ttl.as_seconds(),
         };
-        print::say(&mint(&keys, &claims, now_ms()).map_err(Failure::cannot)?);
+        let minted = keys.issuer_at(issuer.trim()).mint(&claims, now_ms()).map_err(Failure::cannot)?;
+        print::say(&minted.token);
         Ok(())
     }
 }
 
 impl ShowKeys {
     pub fn run(self) -> Outcome {
-        let Self::Show(asked) = self;
+        let asked = match self {
+            Self::Show(asked) => asked,
+            Self::Make { directory } => return Keys::make_shared(&directory).map_err(Failure::cannot),
+        };
         let state = &asked.state.state;
-        let keys = Keys::open(state).map_err(Failure::cannot)?;
+        let keys = asked.state.keys()?;
         let record = keys.record.verifying_key();
         let (bundle, record_key) = (keys.bundle_public(), BASE64.encode(record.as_bytes()));
-        let token = state.join(DATA_TOKEN).display().to_string();
+        let token = asked.state.shared_keys.as_ref().unwrap_or(state).join(DATA_TOKEN).display().to_string();
         print::say(&match asked.output {
             Output::Json => serde_json::json!({
                 "bundleKeys": [bundle], "recordKey": record_key, "writer": writer_name(&record),
-                "issuerKey": keys.issuer_jwk(), "dataTokenFile": token,
+                "issuerKey": keys.issuer_at("").jwk(), "dataTokenFile": token,
             })
             .to_string(),
             Output::Text => format!(
@@ -114,7 +129,7 @@ impl ShowKeys {
                  writer of the log                               {}\n\
                  issuer key id                                   {}",
                 writer_name(&record),
-                keys.issuer_kid()
+                keys.issuer_at("").kid()
             ),
         });
         Ok(())

@@ -111,7 +111,7 @@ fn of_policy(path: &Path) -> Result<Masking, Failure> {
 
 fn tenant_key(state: Option<&Path>) -> Result<Zeroizing<[u8; 32]>, Failure> {
     if let Some(state) = state {
-        return Keys::open(state).map(|keys| keys.tenant).map_err(Failure::cannot);
+        return Keys::open(state, None).map(|keys| keys.tenant).map_err(Failure::cannot);
     }
     let mut key = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *key)

@@ -6,6 +6,7 @@
 mod api;
 mod documents;
 mod effect;
+mod grants;
 mod holds;
 mod keys;
 mod mask;
@@ -19,6 +20,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::keys::Keys;
 
 /// The enforcement point for AI agents: policy, records, and holds for Claude APIs.
 #[derive(Debug, Parser)]
@@ -51,6 +54,9 @@ enum Command {
     /// See what waits for a person, and decide it.
     #[command(subcommand)]
     Holds(holds::Holds),
+    /// Ask for rights with an end, decide such wishes, take them back.
+    #[command(subcommand)]
+    Grants(grants::Grants),
     /// See the sessions in the record.
     #[command(subcommand)]
     Sessions(records::Sessions),
@@ -78,6 +84,16 @@ struct State {
     /// The state directory: keys and database. Only its owner may reach it.
     #[arg(long, env = "SLUICE_STATE", default_value = "var", value_name = "DIR")]
     state: PathBuf,
+    /// A directory with what all replicas share, as `sluice keys make` makes it: a mounted secret. Default: the state
+    /// directory has all keys.
+    #[arg(long, env = "SLUICE_SHARED_KEYS", value_name = "DIR")]
+    shared_keys: Option<PathBuf>,
+}
+
+impl State {
+    fn keys(&self) -> Result<Keys, Failure> {
+        Keys::open(&self.state, self.shared_keys.as_deref()).map_err(Failure::cannot)
+    }
 }
 
 /// How an answer is written.
@@ -125,6 +141,7 @@ async fn run(command: Command) -> Outcome {
         Command::Mask(mask) => mask.run(),
         Command::Effect(effect) => effect.run(),
         Command::Holds(holds) => holds.run().await,
+        Command::Grants(grants) => grants.run().await,
         Command::Sessions(sessions) => sessions.run().await,
         Command::Replay(replay) => replay.run().await,
         Command::Records(records) => records.run().await,

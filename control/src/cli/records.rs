@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use axum::http::Method;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use ed25519_dalek::VerifyingKey;
 use serde_json::Value;
 use sluice_engine::policy::bundle::verifying_key;
@@ -67,11 +67,11 @@ pub struct Verify {
     #[arg(long, value_name = "DIR", conflicts_with = "file")]
     state: Option<PathBuf>,
     /// Read an export instead of asking the service; needs --key.
-    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(long, value_name = "FILE", requires = "keys")]
     file: Option<PathBuf>,
-    /// The record key that signs heads, as `sluice keys show` prints it. For --file.
-    #[arg(long, value_name = "BASE64")]
-    key: Option<String>,
+    /// The record key that signs heads, as `sluice keys show` prints it; of each replica. For --file.
+    #[arg(long = "key", value_name = "BASE64")]
+    keys: Vec<String>,
     /// A file with a checkpoint that was kept elsewhere: the log must still contain what it says.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
@@ -91,9 +91,23 @@ pub struct Export {
     /// At most this many entries.
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
-    /// With the (masked) texts that records name, each once, before the first record that needs it.
+    /// With the (masked) texts that records name, each once, before the first record that needs it. For ndjson.
     #[arg(long)]
     blocks: bool,
+    /// How to write it.
+    #[arg(long, default_value = "ndjson")]
+    format: Format,
+}
+
+/// How entries are exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The log itself, one JSON object a line; can be verified (`sluice records verify --file`).
+    Ndjson,
+    /// Events of OCSF 1.3, one a line, for a SIEM: without texts.
+    Ocsf,
+    /// A table, for a spreadsheet: without texts.
+    Csv,
 }
 
 impl Sessions {
@@ -151,6 +165,8 @@ impl Records {
                 if let Some(limit) = asked.limit {
                     path.push_str(&format!("&limit={limit}"));
                 }
+                let format = asked.format.to_possible_value();
+                path.extend(format.map(|format| format!("&format={}", format.get_name())));
                 say(asked.service.text(Method::GET, &path, None).await?.trim_end());
                 Ok(())
             }
@@ -167,22 +183,23 @@ impl Verify {
                 Some(read.map_err(|e| Failure::cannot(format!("{}: {e}", path.display())))?)
             }
         };
-        let report = match (&self.state, &self.file, &self.key) {
-            (Some(state), _, _) => {
-                let keys = Keys::open(state).map_err(Failure::cannot)?;
-                let key = keys.record.verifying_key();
-                let against = open_note(note.as_deref(), &key)?;
+        let report = match (&self.state, &self.file) {
+            (Some(state), _) => {
+                let keys = Keys::open(state, None).map_err(Failure::cannot)?;
                 let store = Sqlite::open_to_read(&state.join(DATABASE)).await.map_err(Failure::cannot)?;
-                verify(&store, &[key], against.as_ref()).await.map_err(Failure::cannot)?
+                let keys = keys.writers().keys(&store).await.map_err(Failure::cannot)?;
+                let against = open_note(note.as_deref(), &keys)?;
+                verify(&store, &keys, against.as_ref()).await.map_err(Failure::cannot)?
             }
-            (None, Some(file), Some(key)) => {
-                let key = verifying_key(key).map_err(Failure::cannot)?;
-                let against = open_note(note.as_deref(), &key)?;
+            (None, Some(file)) => {
+                let keys: Result<Vec<_>, _> = self.keys.iter().map(|key| verifying_key(key)).collect();
+                let keys = keys.map_err(Failure::cannot)?;
+                let against = open_note(note.as_deref(), &keys)?;
                 let text = std::fs::read_to_string(file)
                     .map_err(|e| Failure::cannot(format!("{}: {e}", file.display())))?;
-                verify_file(&text, &key, against.as_ref())?
+                verify_file(&text, &keys, against.as_ref())?
             }
-            _ => {
+            (None, None) => {
                 let ask = serde_json::to_string(&VerifyAsk { checkpoint: note }).map_err(Failure::cannot)?;
                 self.service.json(Method::POST, "/v1/records/verify", Some(ask)).await?
             }
@@ -196,8 +213,11 @@ impl Verify {
     }
 }
 
-fn open_note(note: Option<&str>, key: &VerifyingKey) -> Result<Option<Checkpoint>, Failure> {
-    note.map(|note| Checkpoint::open(note, key)).transpose().map_err(Failure::cannot)
+fn open_note(note: Option<&str>, keys: &[VerifyingKey]) -> Result<Option<Checkpoint>, Failure> {
+    let Some(note) = note else { return Ok(None) };
+    let opened = keys.iter().find_map(|key| Checkpoint::open(note, key).ok());
+    let why = "the checkpoint was not signed by a writer of this log, or was altered";
+    opened.map(Some).ok_or_else(|| Failure::cannot(why))
 }
 
 fn tell(report: &Report) {
@@ -220,21 +240,34 @@ fn tell(report: &Report) {
     }
 }
 
-/// Verifies an export without the service: from the first entry on, against the head in its last lines.
-fn verify_file(text: &str, key: &VerifyingKey, against: Option<&Checkpoint>) -> Result<Report, Failure> {
-    let name = writer_name(key);
-    let mut verifier = Verifier::new(&name);
-    let mut entries = 0;
-    let mut head = None;
+/// A writer's chain in an export.
+struct Chain<'k> {
+    name: String,
+    key: &'k VerifyingKey,
+    verifier: Verifier,
+    entries: u64,
+    head: Option<(Checkpoint, String)>,
+}
+
+/// Verifies an export without the service: each writer's chain from its first entry on, against its head in the
+/// last lines.
+fn verify_file(text: &str, keys: &[VerifyingKey], against: Option<&Checkpoint>) -> Result<Report, Failure> {
+    let chain = |key| {
+        let name = writer_name(key);
+        Chain { verifier: Verifier::new(&name), name, key, entries: 0, head: None }
+    };
+    let mut chains: Vec<Chain> = keys.iter().map(chain).collect();
     let mut report = Report::default();
     let mut strangers: HashMap<String, u64> = HashMap::new();
     for (at, text) in text.lines().enumerate() {
         let line: Line = serde_json::from_str(text)
             .map_err(|e| Failure::cannot(format!("line {} is no line of an export: {e}", at + 1)))?;
-        if let Some(note) = &line.checkpoint
-            && let Ok(opened) = Checkpoint::open(note, key)
-        {
-            head = Some((opened, note.clone()));
+        if let Some(note) = &line.checkpoint {
+            for chain in &mut chains {
+                if let Ok(opened) = Checkpoint::open(note, chain.key) {
+                    chain.head = Some((opened, note.clone()));
+                }
+            }
         }
         if let Some(block) = line.block {
             report.blocks += 1;
@@ -247,27 +280,35 @@ fn verify_file(text: &str, key: &VerifyingKey, against: Option<&Checkpoint>) -> 
         else {
             continue;
         };
-        if writer != name {
+        let Some(chain) = chains.iter_mut().find(|chain| chain.name == writer) else {
             *strangers.entry(writer).or_default() += 1;
             continue;
-        }
-        entries += 1;
+        };
+        chain.entries += 1;
+        let verifier = &mut chain.verifier;
         verifier.entry(seq, Hash::parse(&hash).unwrap_or(Hash([0; 32])), entry.get().as_bytes());
         if let Some(signature) = line.signature {
             let signature = BASE64.decode(signature).unwrap_or_default();
-            verifier.signed(verifier.here().is_signed(&signature, key));
+            verifier.signed(verifier.here().is_signed(&signature, chain.key));
         }
-        if against.is_some_and(|kept| kept.seq == seq && *kept != verifier.here()) {
+        if against.is_some_and(|kept| kept.writer == writer && kept.seq == seq && *kept != verifier.here()) {
             verifier.signed(false);
         }
     }
-    let reached = verifier.here().seq;
-    let mut problems = verifier.finish(head.as_ref().map(|(head, _)| head));
-    if let Some(kept) = against.filter(|kept| kept.seq > reached) {
-        problems.push(Problem::Truncated { from: reached + 1, to: kept.seq });
+    for chain in chains {
+        let reached = chain.verifier.here().seq;
+        let mut problems = chain.verifier.finish(chain.head.as_ref().map(|(head, _)| head));
+        if let Some(kept) = against.filter(|kept| kept.writer == chain.name && kept.seq > reached) {
+            problems.push(Problem::Truncated { from: reached + 1, to: kept.seq });
+        }
+        let checkpoint = chain.head.map(|(_, note)| note);
+        report.writers.push(WriterReport {
+            writer: chain.name,
+            entries: chain.entries,
+            checkpoint,
+            problems,
+        });
     }
-    let checkpoint = head.map(|(_, note)| note);
-    report.writers.push(WriterReport { writer: name, entries, checkpoint, problems });
     for (writer, entries) in strangers {
         let problems = vec![Problem::Unsigned { from: 1, to: entries }];
         report.writers.push(WriterReport { writer, entries, checkpoint: None, problems });

@@ -98,7 +98,7 @@ pub fn exchanges(text: &str) -> Result<Vec<Exchange>, Failure> {
                 "an entry cannot be read ({e}); `sluice records verify` says whether it was altered"
             ))
         })?;
-        let id = entry.exchange().unwrap_or_default().to_owned();
+        let Some(id) = entry.exchange().map(str::to_owned) else { continue };
         let place = *places.entry(id.clone()).or_insert(exchanges.len());
         if place == exchanges.len() {
             exchanges.push(Exchange { id, ..Exchange::default() });
@@ -106,6 +106,8 @@ pub fn exchanges(text: &str) -> Result<Vec<Exchange>, Failure> {
         let Some(exchange) = exchanges.get_mut(place) else { continue };
         match entry {
             Entry::Hold(event) => exchange.holds.push(*event),
+            // No part of a session.
+            Entry::Grant(_) | Entry::Token(_) => {}
             Entry::Exchange(record) => {
                 let body = record.body.as_ref().map(|body| value(body, &blocks));
                 match record.stage {

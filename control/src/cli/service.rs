@@ -23,9 +23,17 @@ pub struct Serve {
     /// Where to listen.
     #[arg(long, env = "SLUICE_LISTEN", default_value = "127.0.0.1:9901", value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// A file with the token that sidecars call with. Without it the service makes one in the state directory.
+    /// A file with the token that sidecars call with. Default: `data.token` among the shared keys, or in the state
+    /// directory, where the service makes it.
     #[arg(long, env = "SLUICE_DATA_TOKEN_FILE", value_name = "FILE")]
     data_token_file: Option<PathBuf>,
+    /// A PostgreSQL database, 15 or newer, for several replicas: postgres://user@host/name. Default: a file in the
+    /// state directory. Best given in the environment or as --database-file: arguments are seen by other processes.
+    #[arg(long, env = "SLUICE_DATABASE", hide_env_values = true, value_name = "URL")]
+    database: Option<String>,
+    /// A file with the database's URL.
+    #[arg(long, env = "SLUICE_DATABASE_FILE", value_name = "FILE", conflicts_with = "database")]
+    database_file: Option<PathBuf>,
     /// The URL that others reach the service under; its tokens carry it as `iss`. Default: http://ADDRESS.
     #[arg(long, env = "SLUICE_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
@@ -54,7 +62,16 @@ impl Serve {
             LogFormat::Text => log.init(),
             LogFormat::Json => log.json().flatten_event(true).init(),
         }
+        let database = match &self.database_file {
+            Some(file) => {
+                let read = std::fs::read_to_string(file);
+                Some(read.map_err(|e| Failure::cannot(format!("{}: {e}", file.display())))?.trim().to_owned())
+            }
+            None => self.database,
+        };
         let options = Options {
+            database,
+            shared_keys: self.state.shared_keys,
             state: self.state.state,
             policy: self.policy,
             listen: self.listen,

@@ -99,10 +99,7 @@ impl Hold {
 
     /// Why this person may not decide the hold; `None`: they may.
     pub fn bars(&self, who: &Who) -> Option<Bar> {
-        // The subject alone, whatever the issuer and the case: one person has tokens of several issuers, and some
-        // providers take `Ana@example.com` and `ana@example.com` for one account.
-        let same = |a: &str, b: &str| a.trim().to_lowercase() == b.trim().to_lowercase();
-        if same(&self.ask.who.subject, &who.subject) {
+        if same_person(&self.ask.who.subject, &who.subject) {
             Some(Bar::Requester)
         } else if !self.is_for(who) {
             Some(Bar::Group)
@@ -115,6 +112,12 @@ impl Hold {
     pub fn is_for(&self, who: &Who) -> bool {
         self.ask.approvers.iter().any(|group| who.groups.contains(group))
     }
+}
+
+/// Whether two subjects are one person. The subject alone counts, whatever the issuer and the case: one person has
+/// tokens of several issuers, and some providers take `Ana@example.com` and `ana@example.com` for one account.
+pub fn same_person(a: &str, b: &str) -> bool {
+    a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 
 /// Why someone may not decide a hold.

@@ -73,6 +73,12 @@ impl Person {
         bundle.policy.access.auditors.iter().any(|group| self.0.groups.contains(group))
     }
 
+    /// Whether they are in a group of operators.
+    pub fn is_operator(&self, control: &Control) -> bool {
+        let bundle = control.bundle.borrow();
+        bundle.policy.access.operators.iter().any(|group| self.0.groups.contains(group))
+    }
+
     /// Refuses everyone but auditors.
     pub fn needs_auditor(&self, control: &Control) -> Result<(), Problem> {
         self.needs("records.read")?;

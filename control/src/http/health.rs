@@ -36,16 +36,19 @@ pub async fn ready(State(control): State<Arc<Control>>) -> Response {
 
 /// `GET /.well-known/openid-configuration`.
 pub async fn discovery(State(control): State<Arc<Control>>) -> Response {
-    let issuer = &control.issuer.0;
+    let issuer = &control.issuer.url;
     let body = json!({
         "issuer": issuer, "jwks_uri": format!("{issuer}/.well-known/jwks.json"),
         "id_token_signing_alg_values_supported": ["EdDSA"], "subject_types_supported": ["public"],
         "response_types_supported": ["none"],
+        "token_endpoint": format!("{issuer}/v1/oauth/token"),
+        "token_endpoint_auth_methods_supported": ["none"],
+        "grant_types_supported": [super::tokens::JWT_BEARER, super::tokens::EXCHANGE],
     });
     ([(header::CACHE_CONTROL, "max-age=300")], Json(body)).into_response()
 }
 
 /// `GET /.well-known/jwks.json`.
 pub async fn jwks(State(control): State<Arc<Control>>) -> Response {
-    ([(header::CACHE_CONTROL, "max-age=300")], Json(json!({"keys": [control.issuer.1]}))).into_response()
+    ([(header::CACHE_CONTROL, "max-age=300")], Json(json!({"keys": [control.issuer.jwk()]}))).into_response()
 }

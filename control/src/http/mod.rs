@@ -6,14 +6,21 @@
 //! | [`sluice_engine::wire`] | filters, by the data-plane token |
 //! | `GET /v1/holds`, `GET /v1/holds/{id}` | approvers of the hold, auditors |
 //! | `POST /v1/holds/{id}/decision` | approvers of the hold, never the requester |
+//! | `POST /v1/oauth/token` | whoever has a token of an issuer in the policy to exchange |
+//! | `GET /v1/grants/offered`, `POST /v1/grants` | whoever the policy lets ask |
+//! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
+//! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
+//! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
 mod auth;
 mod bundle;
+mod grants;
 mod health;
 mod holds;
 mod problem;
 mod records;
+mod tokens;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -22,12 +29,11 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use ed25519_dalek::VerifyingKey;
-use serde_json::Value;
 use sluice_engine::wire::{self, Refresh};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
+pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
@@ -35,7 +41,9 @@ pub use records::{Sessions, VerifyAsk};
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
 use crate::policies::{Publisher, Status};
+use crate::records::Writers;
 use crate::store::Store;
+use crate::tokens::Issuer;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
 const FILTER_BYTES: usize = 80 << 20;
@@ -52,6 +60,8 @@ pub struct Control {
     pub store: Arc<dyn Store>,
     /// Who waits for which hold.
     pub waiters: Waiters,
+    /// Notified when a grant has changed here.
+    pub grants_changed: Arc<Notify>,
     /// The bundle that is out.
     pub bundle: Publisher,
     /// How the policy files stand.
@@ -62,10 +72,10 @@ pub struct Control {
     pub refresh: mpsc::Sender<Refresh>,
     /// What filters call with.
     pub data_token: Zeroizing<String>,
-    /// The public keys of those who write the log.
-    pub writers: Vec<VerifyingKey>,
-    /// Control's own issuer: the URL that its tokens carry, and its public key.
-    pub issuer: (String, Value),
+    /// Those who write the log.
+    pub writers: Writers,
+    /// Control's own issuer.
+    pub issuer: Issuer,
     /// The time, in Unix milliseconds.
     pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Turns true when the service is ending, so that those who wait are let go.
@@ -89,9 +99,15 @@ pub fn app(control: Arc<Control>) -> Router {
         .route(wire::HOLDS, get(holds::list))
         .route("/v1/holds/{id}", get(holds::show))
         .route("/v1/holds/{id}/decision", post(holds::decide))
+        .route("/v1/grants", get(grants::list).post(grants::request))
+        .route("/v1/grants/offered", get(grants::offered))
+        .route("/v1/grants/{id}", get(grants::show))
+        .route("/v1/grants/{id}/decision", post(grants::decide))
+        .route("/v1/grants/{id}/revoke", post(grants::revoke))
         .route("/v1/sessions", get(records::sessions))
         .route("/v1/sessions/{id}", get(records::replay))
         .route("/v1/records/verify", post(records::verify))
+        .route("/v1/oauth/token", post(tokens::token))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/.well-known/openid-configuration", get(health::discovery))

@@ -17,6 +17,7 @@ use super::auth::{DataPlane, Person};
 use super::{Control, Problem, Query, limit, number};
 use crate::records::lines::Line;
 use crate::records::{Entry, Report, batch_key, missing};
+use crate::records::{csv, ocsf};
 use crate::store::{Addition, Session, StoreError, Which, WhichSessions};
 
 /// Entries that an export reads at a time.
@@ -107,7 +108,8 @@ pub async fn replay(
     Ok(stream(Export::new(control, which, u64::MAX, true)))
 }
 
-/// `GET /v1/records?after=CURSOR&limit=N&blocks=true`: the log as [`Line`]s.
+/// `GET /v1/records?after=CURSOR&limit=N&blocks=true&format=ndjson`: the log as [`Line`]s, as events of OCSF, one a
+/// line, or as CSV, whose first line names the columns where the export starts at the beginning.
 pub async fn export(
     person: Person,
     State(control): State<Arc<Control>>,
@@ -117,8 +119,15 @@ pub async fn export(
     let after = number(&query, "after")?.unwrap_or(0);
     let after = i64::try_from(after).unwrap_or(i64::MAX);
     let most = number(&query, "limit")?.unwrap_or(u64::MAX);
-    let blocks = query.get("blocks").is_some_and(|value| value == "true");
-    Ok(stream(Export::new(control, Which { after, ..Which::default() }, most, blocks)))
+    let format = match query.get("format").map(String::as_str) {
+        None | Some("ndjson") => Format::Ndjson,
+        Some("ocsf") => Format::Ocsf,
+        Some("csv") => Format::Csv,
+        Some(_) => return Err(Problem::bad_request("`format` takes ndjson, ocsf or csv")),
+    };
+    let blocks = format == Format::Ndjson && query.get("blocks").is_some_and(|value| value == "true");
+    let which = Which { after, ..Which::default() };
+    Ok(stream(Export { format, ..Export::new(control, which, most, blocks) }))
 }
 
 /// What a verification is asked with.
@@ -142,19 +151,29 @@ pub async fn verify(
     } else {
         serde_json::from_slice(&body).map_err(|e| Problem::unreadable("a wish for verification", &e))?
     };
+    let writers = control.writers.keys(&*control.store).await?;
     let open = |note: &String| {
-        let mut opened = control.writers.iter().map(|key| Checkpoint::open(note, key));
+        let mut opened = writers.iter().map(|key| Checkpoint::open(note, key));
         opened.find_map(Result::ok).ok_or_else(|| {
             Problem::bad_request("the checkpoint was not signed by a writer of this log, or was altered")
         })
     };
     let against = ask.checkpoint.as_ref().map(open).transpose()?;
-    let report = crate::records::verify(&*control.store, &control.writers, against.as_ref()).await?;
+    let report = crate::records::verify(&*control.store, &writers, against.as_ref()).await?;
     Ok(Json(report))
+}
+
+/// How entries are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Ndjson,
+    Ocsf,
+    Csv,
 }
 
 /// An export on its way.
 struct Export {
+    format: Format,
     control: Arc<Control>,
     which: Which,
     left: u64,
@@ -164,6 +183,10 @@ struct Export {
 }
 
 fn stream(export: Export) -> Response {
+    let kind = match export.format {
+        Format::Csv => "text/csv; charset=utf-8",
+        Format::Ndjson | Format::Ocsf => "application/x-ndjson",
+    };
     let pages = futures_util::stream::unfold(export, async |mut export| {
         if export.over {
             return None;
@@ -177,12 +200,13 @@ fn stream(export: Export) -> Response {
         });
         Some((Ok::<_, std::convert::Infallible>(page), export))
     });
-    ([(header::CONTENT_TYPE, "application/x-ndjson")], Body::from_stream(pages)).into_response()
+    ([(header::CONTENT_TYPE, kind)], Body::from_stream(pages)).into_response()
 }
 
 impl Export {
     fn new(control: Arc<Control>, which: Which, left: u64, blocks: bool) -> Self {
-        Self { control, which, left, blocks, sent: HashSet::new(), over: false }
+        let format = Format::Ndjson;
+        Self { format, control, which, left, blocks, sent: HashSet::new(), over: false }
     }
 
     async fn page(&mut self) -> Result<String, StoreError> {
@@ -191,13 +215,15 @@ impl Export {
         let heads = store.heads().await?;
         let page = store.entries(self.which.clone()).await?;
         self.left = self.left.saturating_sub(page.len() as u64);
-        let mut text = String::new();
+        let begins = self.format == Format::Csv && self.which.after == 0;
+        let mut text = if begins { csv::head() } else { String::new() };
         if page.is_empty() {
             self.over = true;
+            let writers = self.control.writers.keys(&*store).await?;
             // The head covers everything before it only where everything was exported.
-            for head in heads.into_iter().filter(|_| self.which.session.is_none() && self.left > 0) {
-                let key =
-                    self.control.writers.iter().find(|key| crate::records::writer_name(key) == head.writer);
+            let whole = self.format == Format::Ndjson && self.which.session.is_none() && self.left > 0;
+            for head in heads.into_iter().filter(|_| whole) {
+                let key = writers.iter().find(|key| crate::records::writer_name(key) == head.writer);
                 let signature = <[u8; 64]>::try_from(head.signature.as_slice()).ok();
                 if let Some((key, signature)) = key.zip(signature) {
                     let at = Checkpoint { writer: head.writer, seq: head.seq, hash: head.hash };
@@ -211,7 +237,11 @@ impl Export {
             if self.blocks {
                 self.push_blocks(&stored.entry, &mut text).await?;
             }
-            text.push_str(&Line::entry(stored).to_text());
+            match self.format {
+                Format::Ndjson => text.push_str(&Line::entry(stored).to_text()),
+                Format::Ocsf => text.extend(ocsf::event(&stored).map(|event| format!("{event}\n"))),
+                Format::Csv => text.extend(csv::row(&stored)),
+            }
         }
         self.over |= self.left == 0;
         Ok(text)

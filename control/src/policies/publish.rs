@@ -9,7 +9,7 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
 use sluice_engine::identity::Verifier;
-use sluice_engine::policy::bundle::{Bundle, BundleError, FORMAT, IssuerKeys, SignedBundle};
+use sluice_engine::policy::bundle::{Bundle, BundleError, FORMAT, Grant, IssuerKeys, SignedBundle};
 use sluice_engine::policy::document::Policy;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -39,6 +39,8 @@ pub struct Sources {
     pub policy: watch::Receiver<Arc<Loaded>>,
     /// The keys of its issuers.
     pub keys: watch::Receiver<Vec<IssuerKeys>>,
+    /// The grants that are live.
+    pub grants: watch::Receiver<Vec<Grant>>,
     /// Signs.
     pub key: SigningKey,
     /// Keys of masks are derived from it.
@@ -67,6 +69,7 @@ pub fn publish(mut sources: Sources) -> Result<(Publisher, impl Future<Output = 
             tokio::select! {
                 changed = sources.policy.changed() => if changed.is_err() { return },
                 changed = sources.keys.changed() => if changed.is_err() { return },
+                changed = sources.grants.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(renew) => {}
             }
             match sources.make(issued) {
@@ -96,7 +99,7 @@ impl Sources {
             policy: loaded.policy.clone(),
             keys,
             tenant_key: BASE64.encode(*self.tenant),
-            grants: Vec::new(),
+            grants: self.grants.borrow_and_update().clone(),
             revocations: Vec::new(),
         };
         // With neither version nor time in it: the digest of what decides.

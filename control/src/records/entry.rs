@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 use sluice_engine::record::{Record, Who};
 
+use crate::grants::{Grant, GrantState};
 use crate::holds::Hold;
 
 /// An entry of the log.
@@ -11,6 +12,57 @@ pub enum Entry {
     Exchange(Box<Record>),
     /// Something happened to a hold.
     Hold(Box<HoldEvent>),
+    /// Something happened to a grant.
+    Grant(Box<GrantEvent>),
+    /// A token was exchanged for one of control's own.
+    Token(Box<TokenEvent>),
+}
+
+/// A token was exchanged for one of control's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenEvent {
+    /// The new token's `jti`.
+    pub id: String,
+    /// When, in Unix milliseconds.
+    pub at_ms: u64,
+    /// Who it speaks for.
+    pub who: Who,
+    /// The scopes that it is narrowed to; absent: not narrowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    /// When it ends.
+    pub expires_ms: u64,
+}
+
+/// Something that happened to a grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GrantEvent {
+    /// The grant.
+    pub id: String,
+    /// Where it stands now.
+    pub state: GrantState,
+    /// When, in Unix milliseconds, by control's clock.
+    pub at_ms: u64,
+    /// What was asked for, by its name in the policy.
+    pub name: String,
+    /// The roles that it gives.
+    pub roles: Vec<String>,
+    /// Who asked, and has it.
+    pub who: Who,
+    /// Why they asked.
+    pub wish: String,
+    /// Whether it was given without an approval.
+    pub break_glass: bool,
+    /// When it, or the wish for it, ends.
+    pub ends_ms: u64,
+    /// Who brought it there, as issuer and subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<(String, String)>,
+    /// The reason given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Something that happened to a hold.
@@ -64,6 +116,7 @@ impl Entry {
         match self {
             Self::Exchange(record) => record.session.as_deref().or(Some(&record.exchange)),
             Self::Hold(event) => event.session.as_deref().or(Some(&event.exchange)),
+            Self::Grant(_) | Self::Token(_) => None,
         }
     }
 
@@ -72,6 +125,7 @@ impl Entry {
         match self {
             Self::Exchange(record) => Some(&record.exchange),
             Self::Hold(event) => Some(&event.exchange),
+            Self::Grant(_) | Self::Token(_) => None,
         }
     }
 
@@ -79,6 +133,41 @@ impl Entry {
     pub fn to_json(&self) -> String {
         // Strings, numbers and lists of them: they always serialise.
         serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl GrantEvent {
+    /// Somebody asked, or broke the glass.
+    pub fn opened(grant: &Grant) -> Self {
+        Self::new(grant, grant.created_ms)
+    }
+
+    /// It stands where it stands now since this moment.
+    pub fn changed(grant: &Grant, at_ms: u64) -> Self {
+        let by = match grant.state {
+            GrantState::Live | GrantState::Denied => grant.decided.as_ref(),
+            GrantState::Revoked => grant.revoked.as_ref(),
+            GrantState::Waiting | GrantState::Expired | GrantState::Ended => None,
+        };
+        let reason = by.and_then(|by| by.reason.clone());
+        let by = by.map(|by| (by.issuer.clone(), by.subject.clone()));
+        Self { by, reason, ..Self::new(grant, at_ms) }
+    }
+
+    fn new(grant: &Grant, at_ms: u64) -> Self {
+        Self {
+            id: grant.id.clone(),
+            state: grant.state,
+            at_ms,
+            name: grant.name.clone(),
+            roles: grant.roles.clone(),
+            who: grant.who.clone(),
+            wish: grant.reason.clone(),
+            break_glass: grant.break_glass,
+            ends_ms: grant.ends_ms,
+            by: None,
+            reason: None,
+        }
     }
 }
 

@@ -1,16 +1,20 @@
 //! What the log holds, and reads of it.
 
+pub mod csv;
 mod entry;
 mod intake;
 pub mod lines;
+pub mod ocsf;
 mod verify;
+mod writers;
 
 use ed25519_dalek::VerifyingKey;
 use sha2::{Digest, Sha256};
 
-pub use entry::{Entry, HoldChange, HoldEvent};
+pub use entry::{Entry, GrantEvent, HoldChange, HoldEvent, TokenEvent};
 pub use intake::{IntakeError, batch_key, missing};
 pub use verify::{BlockProblem, Report, WriterReport, verify};
+pub use writers::{Writers, enrolment};
 
 /// The name of the writer with this key: eight bytes of the key's SHA-256, in hexadecimal. A writer cannot sign
 /// for another one's chain.

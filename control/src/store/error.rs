@@ -18,10 +18,10 @@ pub enum StoreError {
     #[error("the store is closed: the service is shutting down")]
     Closed,
     /// The database cannot be opened.
-    #[error("the database {path} cannot be opened: {why}")]
+    #[error("the database {what} cannot be opened: {why}")]
     Open {
-        /// Its file.
-        path: String,
+        /// Its file, or where it runs.
+        what: String,
         /// Why.
         why: String,
     },

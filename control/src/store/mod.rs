@@ -5,8 +5,11 @@
 //! 1. What a write returns is durable: it returns after the commit, and the commit is synced to the disk.
 //! 2. A write is whole or did not happen: a record, its blocks and its hold go in one transaction.
 //! 3. Writes of one hold happen one after the other, so that an approval is used once.
+//! 4. Entries become visible in the order of their cursors, so that a reader who goes on from the last one misses
+//!    none.
 
 mod error;
+pub mod postgres;
 pub mod sqlite;
 
 use async_trait::async_trait;
@@ -17,6 +20,7 @@ use sluice_engine::wire::{HoldAsk, HoldDecision};
 
 pub use error::StoreError;
 
+use crate::grants::{Change, Grant, GrantState};
 use crate::holds::Hold;
 use crate::records::Entry;
 
@@ -57,6 +61,28 @@ pub enum Decided {
     Unknown,
 }
 
+/// What came of a step that somebody took with a grant.
+#[derive(Debug, Clone)]
+pub enum Changed {
+    /// It is as they wanted.
+    Done(Grant),
+    /// The step had no place any more; this is how the grant stands.
+    TooLate(Grant),
+    /// No such grant.
+    Unknown,
+}
+
+/// What another replica has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News<'a> {
+    /// This hold.
+    Hold(&'a str),
+    /// Some grant.
+    Grants,
+    /// Something may have been missed: anything.
+    Missed,
+}
+
 /// An entry as it is stored.
 #[derive(Debug, Clone)]
 pub struct Stored {
@@ -84,6 +110,18 @@ pub struct Head {
     /// The hash at it.
     pub hash: Hash,
     /// Ed25519 over the checkpoint.
+    pub signature: Vec<u8>,
+}
+
+/// A writer of the log, as the store has it. Whoever can write to the database can write this, too: only the
+/// signature says that it is one of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrolled {
+    /// The writer.
+    pub writer: String,
+    /// Its Ed25519 public key, 32 bytes.
+    pub key: Vec<u8>,
+    /// By the key that signs bundles.
     pub signature: Vec<u8>,
 }
 
@@ -141,6 +179,9 @@ pub struct WhichSessions {
     pub limit: u32,
 }
 
+/// Is told of news.
+pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
+
 /// What control keeps. Times are Unix milliseconds, given by the caller.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -156,6 +197,27 @@ pub trait Store: Send + Sync {
 
     /// Ends the holds whose time is over, and names them.
     async fn expire(&self, now_ms: u64) -> Result<Vec<String>, StoreError>;
+
+    /// Writes a wish for a grant, or a grant that is live at once.
+    async fn open_grant(&self, grant: Grant) -> Result<(), StoreError>;
+
+    /// Takes a step with a grant, where it still has its place.
+    async fn change_grant(&self, change: Change, now_ms: u64) -> Result<Changed, StoreError>;
+
+    /// Writes down the ends of grants and wishes whose time is over; says how many.
+    async fn end_grants(&self, now_ms: u64) -> Result<usize, StoreError>;
+
+    /// A grant.
+    async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError>;
+
+    /// Grants, the newest first; of one state, or all.
+    async fn grants(&self, state: Option<GrantState>, limit: u32) -> Result<Vec<Grant>, StoreError>;
+
+    /// Makes a writer of the log known to those who verify it; does nothing when it is.
+    async fn enrol(&self, writer: Enrolled) -> Result<(), StoreError>;
+
+    /// The writers that are known.
+    async fn enrolled(&self) -> Result<Vec<Enrolled>, StoreError>;
 
     /// A hold.
     async fn hold(&self, id: &str) -> Result<Option<Hold>, StoreError>;
@@ -181,9 +243,16 @@ pub trait Store: Send + Sync {
     /// Where each writer's chain stands.
     async fn heads(&self) -> Result<Vec<Head>, StoreError>;
 
+    /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
+    /// other replicas.
+    async fn listen(&self, heard: Heard) -> StoreError;
+
     /// Why the last write failed, as long as none has succeeded since.
     fn trouble(&self) -> Option<String>;
 
     /// Finishes the writes that were handed in and closes.
     async fn close(&self);
 }
+
+#[cfg(test)]
+mod tests;

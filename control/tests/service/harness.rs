@@ -23,8 +23,21 @@ bindings:
   - name: writers
     groups: [writers]
     roles: [writer]
+grants:
+  - name: writing
+    roles: [writer]
+    groups: [staff]
+    longest: 4h
+    approval:
+      groups: [approvers]
+  - name: glass
+    roles: [writer]
+    groups: [oncall]
+    longest: 2s
+    breakGlass: true
 access:
   auditors: [auditors]
+  operators: [operators]
 "#;
 
 pub struct Service {
@@ -32,11 +45,15 @@ pub struct Service {
     pub dir: TempDir,
     pub url: String,
     client: Client,
+    /// What replicas share: the database and the keys.
+    shared: Option<(String, PathBuf)>,
 }
 
-fn sluice() -> Command {
+pub fn sluice() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sluice"));
-    for name in ["SLUICE_URL", "SLUICE_TOKEN", "SLUICE_STATE", "SLUICE_POLICY", "SLUICE_LISTEN"] {
+    for name in
+        ["SLUICE_URL", "SLUICE_TOKEN", "SLUICE_STATE", "SLUICE_POLICY", "SLUICE_LISTEN", "SLUICE_DATABASE"]
+    {
         command.env_remove(name);
     }
     command
@@ -44,10 +61,19 @@ fn sluice() -> Command {
 
 impl Service {
     pub async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// One of several on a database, with the keys that `sluice keys make` has made.
+    pub async fn replica(database: &str, keys: &Path) -> Self {
+        Self::start_with(Some((database.to_owned(), keys.to_owned()))).await
+    }
+
+    async fn start_with(shared: Option<(String, PathBuf)>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policy")).unwrap();
         fs::write(dir.path().join("policy/base.yaml"), POLICY).unwrap();
-        let mut service = Self { child: None, dir, url: String::new(), client: Client::new() };
+        let mut service = Self { child: None, dir, url: String::new(), client: Client::new(), shared };
         service.run().await;
         service
     }
@@ -74,6 +100,9 @@ impl Service {
         let mut command = sluice();
         command.args(["serve", "--listen", "127.0.0.1:0", "--public-url", "http://sluice.test"]);
         command.arg("--state").arg(self.state()).arg("--policy").arg(self.policy());
+        if let Some((database, keys)) = &self.shared {
+            command.env("SLUICE_DATABASE", database).arg("--shared-keys").arg(keys);
+        }
         command
     }
 
@@ -83,6 +112,11 @@ impl Service {
 
     pub fn policy(&self) -> PathBuf {
         self.dir.path().join("policy")
+    }
+
+    /// The keys that replicas share.
+    pub fn keys(&self) -> &Path {
+        self.shared.as_ref().map_or(Path::new(""), |(_, keys)| keys)
     }
 
     fn log_file(&self) -> PathBuf {
@@ -119,6 +153,7 @@ impl Service {
         let out = sluice()
             .args(["token", "mint", "--subject", subject, "--group", group, "--state"])
             .arg(self.state())
+            .args(self.shared.iter().flat_map(|(_, keys)| ["--shared-keys".as_ref(), keys.as_os_str()]))
             .output()
             .unwrap();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
@@ -131,7 +166,8 @@ impl Service {
     }
 
     pub fn data_token(&self) -> String {
-        fs::read_to_string(self.state().join("data.token")).unwrap().trim().to_owned()
+        let place = self.shared.as_ref().map_or_else(|| self.state(), |(_, keys)| keys.clone());
+        fs::read_to_string(place.join("data.token")).unwrap().trim().to_owned()
     }
 
     pub async fn call(
@@ -149,6 +185,17 @@ impl Service {
             Ok(answer) => (answer.status, serde_json::from_slice(&answer.body).unwrap_or(Value::Null)),
             Err(error) => (StatusCode::IM_A_TEAPOT, json!({"error": error.to_string()})),
         }
+    }
+
+    /// A form, as somebody without credentials sends it; or JSON.
+    pub async fn post(&self, path: &str, kind: &str, body: &str) -> (StatusCode, Value) {
+        let request = axum::http::Request::post(format!("{}{path}", self.url)).header("content-type", kind);
+        let request = request.body(http_body_util::Full::<axum::body::Bytes>::from(body.to_owned())).unwrap();
+        let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new());
+        let answer = client.build_http().request(request).await.unwrap();
+        let status = answer.status();
+        let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
 
     /// As a filter.

@@ -1,12 +1,22 @@
 //! The real binary: started, called, killed and started again.
 
 #[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod grants;
+#[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
+mod replicas;
+#[cfg(test)]
 mod simulate;
+#[cfg(test)]
+mod tokens;

@@ -97,6 +97,55 @@ async fn a_session_is_recorded_listed_replayed_exported_and_verified() {
 }
 
 #[tokio::test]
+async fn the_log_is_exported_for_a_siem_and_for_a_spreadsheet_without_any_text() {
+    let service = Service::start().await;
+    let (mut open, blocks) = turn("e1", "s1", &conversation(&"a long question ".repeat(40)));
+    open["principal"]["subject"] = json!("=cmd|' /C calc'!A0");
+    open["decisions"] = json!([{"rule": "no-drop", "action": "deny", "tool": "Bash"}]);
+    open["findings"] = json!({"email": 2});
+    let mut close = record("e1", "s1", "close");
+    close["status"] = json!(403);
+    let batch = json!({"id": "b", "records": [open, close], "blocks": blocks});
+    assert_eq!(service.filter(Method::POST, "/v1/records", Some(&batch)).await.0, 200);
+    let auditor = service.token("aud", "auditors");
+
+    let events = out(&service.cli(&auditor, &["records", "export", "--format", "ocsf"]));
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.len(), 2);
+    // What the class API Activity asks for.
+    for event in &events {
+        for field in [
+            "activity_id",
+            "actor",
+            "api",
+            "category_uid",
+            "class_uid",
+            "metadata",
+            "severity_id",
+            "src_endpoint",
+            "time",
+        ] {
+            assert!(!event[field].is_null(), "{field}: {event}");
+        }
+        assert_eq!((&event["type_uid"], &event["category_uid"]), (&json!(600_301), &json!(6)));
+    }
+    assert_eq!((&events[0]["action_id"], &events[0]["severity_id"]), (&json!(2), &json!(3)), "denied");
+    assert_eq!((&events[1]["status_id"], &events[1]["http_response"]["code"]), (&json!(2), &json!(403)));
+
+    let table = out(&service.cli(&auditor, &["records", "export", "--format", "csv"]));
+    let mut lines = table.lines();
+    assert!(lines.next().unwrap().starts_with("cursor,time_utc,what,issuer,subject"));
+    let row = lines.next().unwrap();
+    assert!(row.contains(",'=cmd|"), "{row}");
+    assert!(row.contains("deny by no-drop bash") && row.contains("email: 2"), "{row}");
+    for text in [table, serde_json::to_string(&events).unwrap()] {
+        assert!(!text.contains("a long question"));
+    }
+    let later = out(&service.cli(&auditor, &["records", "export", "--format", "csv", "--after", "1"]));
+    assert_eq!(later.lines().count(), 1, "an export that goes on names no columns: {later}");
+}
+
+#[tokio::test]
 async fn records_are_for_auditors_alone() {
     let service = Service::start().await;
     let ben = service.token("ben", "approvers");
@@ -128,30 +177,4 @@ async fn a_block_that_is_not_what_its_digest_says_is_refused() {
     let (_, problem) =
         service.filter(Method::POST, "/v1/records", Some(&json!({"id": "secret-value"}))).await;
     assert!(!problem.to_string().contains("secret-value"), "{problem}");
-}
-
-#[tokio::test]
-async fn what_was_acknowledged_before_kill_9_is_there_after() {
-    let mut service = Service::start().await;
-    let mut acknowledged = Vec::new();
-    for round in 0..3 {
-        for n in 0..30 {
-            let id = format!("e{round}-{n}");
-            let (open, blocks) = turn(&id, "s1", &conversation(&format!("{id} {}", "y".repeat(300))));
-            let body = json!({"id": id, "records": [open], "blocks": blocks});
-            if service.filter(Method::POST, "/v1/records", Some(&body)).await.0 == 200 {
-                acknowledged.push(id);
-            }
-        }
-        service.kill();
-        service.run().await;
-    }
-    assert_eq!(acknowledged.len(), 90);
-    let auditor = service.token("aud", "auditors");
-    let verified = service.cli(&auditor, &["records", "verify"]);
-    assert!(verified.status.success(), "{}", out(&verified));
-    let export = out(&service.cli(&auditor, &["records", "export"]));
-    for id in acknowledged {
-        assert!(export.contains(&format!("\"exchange\":\"{id}\"")), "{id} is gone");
-    }
 }

@@ -15,7 +15,7 @@ pub use cache::{Cache, Digest};
 pub use credential::{CredentialError, credential};
 pub use key::KeyProblem;
 pub use token::MAX_TOKEN;
-pub use verify::{TokenError, Verifier};
+pub use verify::{TokenError, VIA, Verifier};
 
 use serde::{Deserialize, Serialize};
 

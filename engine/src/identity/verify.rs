@@ -7,10 +7,12 @@ use super::claims;
 use super::key::{Key, KeyProblem, is_known};
 use super::token::Untrusted;
 use crate::policy::bundle::{IssuerKeys, Revocation};
-use crate::policy::document::{ClaimPaths, Issuer};
+use crate::policy::document::{ClaimPaths, Issuer, KeySource};
 
 /// How far clocks may differ, in milliseconds.
 const SKEW_MS: u64 = 30_000;
+/// The claim of control's tokens that names the issuer, as the policy does, of the token that was exchanged.
+pub const VIA: &str = "via";
 /// How many keys are tried for a token without `kid`: a signature costs up to 2 ms inside Envoy.
 const MAX_TRIES: usize = 8;
 
@@ -106,6 +108,8 @@ pub struct Verifier {
 
 struct Known {
     name: String,
+    /// Control's own: its tokens may speak for principals of other issuers.
+    is_control: bool,
     iss: String,
     audiences: Vec<String>,
     paths: ClaimPaths,
@@ -128,6 +132,7 @@ impl Verifier {
                 let published = keys.iter().filter(|k| k.issuer == issuer.name).flat_map(|k| &k.keys);
                 Known {
                     name: issuer.name.clone(),
+                    is_control: issuer.keys == KeySource::Control,
                     iss: issuer.issuer.clone(),
                     audiences: issuer.audiences.clone(),
                     paths: issuer.claims.clone(),
@@ -171,7 +176,7 @@ impl Verifier {
         }
         let expires_ms = issuer.check_times(&token, now_ms)?;
         let principal = Principal {
-            issuer: issuer.name.clone(),
+            issuer: self.vouching(issuer, &token)?,
             subject: claims::subject(&token.claims, &issuer.paths).map_err(TokenError::Malformed)?,
             groups: claims::groups(&token.claims, &issuer.paths).map_err(TokenError::Malformed)?,
             scopes: claims::scopes(&token.claims, &issuer.paths).map_err(TokenError::Malformed)?,
@@ -179,6 +184,17 @@ impl Verifier {
         };
         self.check_revocations(&token, &principal.subject)?;
         Ok(principal)
+    }
+
+    /// The issuer of the principal: who exchanged a token at control is still who the first issuer said.
+    fn vouching(&self, issuer: &Known, token: &Untrusted<'_>) -> Result<String, TokenError> {
+        match token.claims.get(VIA).filter(|_| issuer.is_control) {
+            None => Ok(issuer.name.clone()),
+            Some(via) => {
+                let via = self.issuers.iter().find(|known| via.as_str() == Some(&known.name));
+                Ok(via.ok_or(TokenError::Issuer)?.name.clone())
+            }
+        }
     }
 
     fn check_revocations(&self, token: &Untrusted<'_>, subject: &str) -> Result<(), TokenError> {

@@ -11,11 +11,7 @@ impl Case {
     /// # Errors
     /// 415 for an encoded body, 413 for one that is too large.
     pub fn check_head(&self, encodings: &[&str], length: Option<u64>) -> Result<(), Refusal> {
-        let identity = |value: &&str| value.is_empty() || value.eq_ignore_ascii_case("identity");
-        if !encodings.iter().all(identity) {
-            let message = "the body is encoded, and what cannot be read is not forwarded; send it without content-encoding";
-            return Err(Refusal::new(ErrorKind::Encoding, "encoding", message));
-        }
+        in_plain_text(encodings)?;
         self.check_size(length.unwrap_or(0))
     }
 
@@ -33,6 +29,20 @@ impl Case {
         );
         Err(Refusal::new(ErrorKind::TooLarge, "size", message))
     }
+}
+
+/// Whether a body is as it was written. `encodings`: every value of `content-encoding`.
+///
+/// # Errors
+/// 415.
+pub fn in_plain_text(encodings: &[&str]) -> Result<(), Refusal> {
+    let identity = |value: &&str| value.is_empty() || value.eq_ignore_ascii_case("identity");
+    if encodings.iter().all(identity) {
+        return Ok(());
+    }
+    let message =
+        "the body is encoded, and what cannot be read is not forwarded; send it without content-encoding";
+    Err(Refusal::new(ErrorKind::Encoding, "encoding", message))
 }
 
 /// What the caller reads when nobody decided a hold while it could wait. `hold`: the hold's id, where it is known.

@@ -31,7 +31,7 @@ mod whole;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-pub use head::undecided;
+pub use head::{in_plain_text, undecided};
 pub use reply::Replied;
 pub use request::Judged;
 pub use runtime::{Runtime, RuntimeError};

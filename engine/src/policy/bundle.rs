@@ -53,6 +53,8 @@ pub struct IssuerKeys {
 pub struct Grant {
     /// Its id in control.
     pub id: String,
+    /// The issuer that vouches for who has it, by its name in the policy.
+    pub issuer: String,
     /// Who has it.
     pub subject: String,
     /// The role, by name.

@@ -1,6 +1,7 @@
 //! What is wrong with a policy, where, and what to do about it.
 
 mod advice;
+mod grants;
 mod issuers;
 mod kinds;
 mod nearest;
@@ -52,6 +53,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     issuers::check(policy, &mut found);
     roles::check(policy, &mut found);
     roles::check_bindings(policy, &mut found);
+    grants::check(policy, &mut found);
     check_masking(policy, &mut found);
     rules::check(policy, &mut found);
     check_commands(policy, &mut found);

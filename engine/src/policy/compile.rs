@@ -103,7 +103,7 @@ impl Compiled {
     }
 
     /// What the principal may do at `now_ms`: the roles that bindings give to its groups and subject, and those of
-    /// grants that have begun and not ended. Grants name a subject alone, whichever issuer vouches for it.
+    /// grants that have begun and not ended.
     pub fn rights(&self, principal: &Principal, now_ms: u64) -> Rights {
         let bound = |role: &str| {
             self.bindings.iter().any(|binding| {
@@ -116,6 +116,7 @@ impl Compiled {
         let granted = |role: &str| {
             self.grants.iter().any(|grant| {
                 grant.role == role
+                    && grant.issuer == principal.issuer
                     && grant.subject == principal.subject
                     && (grant.from_ms..grant.until_ms).contains(&now_ms)
             })

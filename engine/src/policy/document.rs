@@ -4,12 +4,14 @@
 //! YAML. Unknown fields are errors: a misspelt restriction must not silently vanish.
 
 mod duration;
+mod grants;
 mod masking;
 mod rules;
 
 use serde::{Deserialize, Serialize};
 
 pub use duration::Duration;
+pub use grants::Grantable;
 pub use masking::{CustomPattern, MaskMode, MaskStyle, Masking, MediaAction, ToolInputMasking, Validator};
 pub use rules::{Action, Approval, CommandField, Language, Part, Rule, ToolFields, When};
 
@@ -26,6 +28,8 @@ pub struct Policy {
     pub roles: Vec<Role>,
     /// Which groups and subjects have which roles.
     pub bindings: Vec<Binding>,
+    /// Rights with an end that people may ask for.
+    pub grants: Vec<Grantable>,
     /// What is masked in requests and replies, and how.
     pub masking: Masking,
     /// What is denied or held beyond what roles say. Of the rules that match, the most restrictive decides: deny, then

@@ -8,7 +8,7 @@ pub enum MergeError {
     /// One name for two things.
     #[error("{what} `{name}` stands in {first} and again in {second}: rename or remove one")]
     Twice {
-        /// `issuer`, `role`, `binding` or `rule`.
+        /// `issuer`, `role`, `binding`, `grant` or `rule`.
         what: &'static str,
         /// The name.
         name: String,
@@ -42,6 +42,7 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
     once("issuer", &policies, |policy| policy.issuers.iter().map(|i| &i.name).collect())?;
     once("role", &policies, |policy| policy.roles.iter().map(|r| &r.name).collect())?;
     once("binding", &policies, |policy| policy.bindings.iter().map(|b| &b.name).collect())?;
+    once("grant", &policies, |policy| policy.grants.iter().map(|g| &g.name).collect())?;
     once("rule", &policies, |policy| policy.rules.iter().map(|r| &r.name).collect())?;
     let mut merged = Policy {
         masking: setting("masking", &policies, |policy| &policy.masking)?,
@@ -54,6 +55,7 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
         merged.issuers.extend(policy.issuers);
         merged.roles.extend(policy.roles);
         merged.bindings.extend(policy.bindings);
+        merged.grants.extend(policy.grants);
         merged.rules.extend(policy.rules);
         merged.commands.extend(policy.commands);
         merged.paths.extend(policy.paths);
@@ -141,6 +143,7 @@ mod tests {
             ("role", "roles", json!({"name": "n"})),
             ("binding", "bindings", json!({"name": "n"})),
             ("rule", "rules", rule("n")),
+            ("grant", "grants", json!({"name": "n", "roles": [], "groups": []})),
         ] {
             let error = files(&[("b.yaml", json!({list: [entry]})), ("a.yaml", json!({list: [entry]}))])
                 .expect_err("a name twice");

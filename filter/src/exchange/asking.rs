@@ -45,6 +45,7 @@ impl Exchange {
                 method: "POST",
                 path: wire::EXCHANGES.into(),
                 body,
+                form: false,
                 timeout_ms: OPEN_TIMEOUT_MS,
             }),
             Some(hold) if question.approved => Some(Call {
@@ -55,6 +56,7 @@ impl Exchange {
                     question.ask.as_ref().map(|ask| ask.exchange.as_str()).unwrap_or_default()
                 ),
                 body: Vec::new(),
+                form: false,
                 timeout_ms: OPEN_TIMEOUT_MS,
             }),
             Some(hold) => {
@@ -63,6 +65,7 @@ impl Exchange {
                     method: "POST",
                     path: format!("{}/{hold}/wait?seconds={wait}", wire::HOLDS),
                     body: Vec::new(),
+                    form: false,
                     timeout_ms: (wait + 5) * 1000,
                 })
             }

@@ -3,12 +3,13 @@
 use sluice_engine::claude::error::ErrorKind;
 use sluice_engine::claude::routes::{Kind, route};
 use sluice_engine::identity::{Cache, Principal, TokenError, credential};
-use sluice_engine::judge::{Case, Judged, Refusal, Runtime};
+use sluice_engine::judge::{Case, Judged, Refusal, Runtime, in_plain_text};
 use sluice_engine::policy::document::RecordMode;
 use sluice_engine::record::{Stage, cut};
 use sluice_engine::wire::Open;
 
 use super::refusal::unavailable;
+use super::trade::Trade;
 use super::{Exchange, Forward, Question, Reading, State, Step};
 use crate::host::{Host, Metric, Side};
 
@@ -53,9 +54,11 @@ impl Exchange {
             };
         }
         if route.kind == Kind::Token {
-            let message =
-                "this gateway does not exchange tokens; present a token of an issuer in its policy as it is";
-            return self.turn_away(&Refusal::new(ErrorKind::NotFound, "route", message), None, host);
+            if let Err(refusal) = in_plain_text(&head.all("content-encoding")) {
+                return self.turn_away(&refusal, None, host);
+            }
+            self.state = State::Trading(Trade::new(head.first("content-type")));
+            return if end { self.trade(0, true, host) } else { Step::Wait };
         }
         let now_ms = host.now_ms();
         let runtime = match self.shared.in_force(host) {

@@ -105,7 +105,7 @@ impl Control {
     }
 
     /// Runs a command of `sluice` as the holder of `token`; an empty one for those that need none.
-    fn run(&self, arguments: &[&str], token: &str) -> Result<String, StackError> {
+    pub fn run(&self, arguments: &[&str], token: &str) -> Result<String, StackError> {
         let output = Command::new(&self.program)
             .args(arguments)
             .env("SLUICE_URL", &self.url)

@@ -42,6 +42,9 @@ const CLAUDE_CODE: Client = Client {
     token: "ANTHROPIC_AUTH_TOKEN",
 };
 
+/// What clients call the file with a token of the identity provider, which they exchange at the gateway.
+const IDENTITY_FILE: &str = "ANTHROPIC_IDENTITY_TOKEN_FILE";
+
 const SDKS: [Client; 3] = [PYTHON, PYTHON_0, TYPESCRIPT];
 
 fn clients() -> PathBuf {
@@ -69,6 +72,10 @@ async fn run(client: Client, home: &Path, stack: &Stack, token: &str, arguments:
         .env("DISABLE_AUTOUPDATER", "1")
         .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
         .env(client.token, token);
+    if client.token == IDENTITY_FILE {
+        command.env("ANTHROPIC_FEDERATION_RULE_ID", "fdrl_any");
+        command.env("ANTHROPIC_ORGANIZATION_ID", "3f8e0b1c-5a52-4f5e-9d0a-1f2e3d4c5b6a");
+    }
     let output: Output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
     serde_json::from_str(stdout.lines().last().unwrap_or_default()).unwrap_or_else(|_| {
@@ -154,6 +161,25 @@ async fn claude_code_gets_a_plain_turn_and_a_masked_one() {
     assert!(text(&out, "/result").contains("jane.doe@example.com"), "{out}");
     let arrived = stack.arrived("agent-mask-1").await.unwrap();
     assert!(!arrived.is_empty() && arrived.iter().all(|request| !request.body.contains("jane.doe@")));
+}
+
+#[tokio::test]
+async fn clients_with_an_identity_token_exchange_it_at_the_gateway() {
+    let stack = stack().await;
+    let control = stack.control().unwrap();
+    let home = TempDir::new().unwrap();
+    let file = home.path().join("identity.token");
+    for client in [PYTHON, TYPESCRIPT, CLAUDE_CODE] {
+        let subject = format!("workload of {}", client.name);
+        std::fs::write(&file, stack.token(&subject, &["readers"]).unwrap()).unwrap();
+        let client = Client { token: IDENTITY_FILE, ..client };
+        let out = run(client, home.path(), stack, file.to_str().unwrap(), &["say: exchanged"]).await;
+        let said = format!("{}{}", text(&out, "/text"), text(&out, "/result"));
+        assert_eq!(said, "exchanged", "{}: {out}", client.name);
+        let log = control.sluice(&["records", "export"]).unwrap();
+        let issued = log.lines().filter(|line| line.contains("\"token\":{") && line.contains(&subject));
+        assert_eq!(issued.count(), 1, "{}: one exchange", client.name);
+    }
 }
 
 #[tokio::test]

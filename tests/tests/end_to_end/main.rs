@@ -6,6 +6,7 @@
 mod bundle;
 mod clients;
 mod failures;
+mod grants;
 mod holds;
 mod identity;
 mod masking;
@@ -14,6 +15,7 @@ mod records;
 mod rules;
 mod scopes;
 mod streams;
+mod tokens;
 mod trial;
 
 use sluice_tests::stack::{Settings, Stack};

@@ -46,7 +46,6 @@ async fn a_path_that_is_no_endpoint_is_refused_and_reaches_nothing() {
         "/v1//messages/nowhere-known",
         "/V1/MESSAGES",
         "/_stand_in/requests",
-        "/v1/oauth/token",
     ];
     for path in paths {
         let reply = Ask::post(format!("{}{path}", stack.url), "{}").bearer(&token).send().await.unwrap();

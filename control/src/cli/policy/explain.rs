@@ -190,8 +190,8 @@ impl Explain {
         let Some(state) = self.state.as_ref().filter(|_| self.token.is_some()) else {
             return Ok(issuer_keys(&loaded.policy, None));
         };
-        let own = Keys::open(state).map_err(Failure::cannot)?;
-        let mut keys = issuer_keys(&loaded.policy, Some(&own.issuer_jwk()));
+        let own = Keys::open(state, None).map_err(Failure::cannot)?;
+        let mut keys = issuer_keys(&loaded.policy, Some(&own.issuer_at("").jwk()));
         let Some(url) = &self.url else { return Ok(keys) };
         let token = data_token(state, None).map_err(Failure::cannot)?;
         let url = format!("{}/v1/bundle", url.trim_end_matches('/'));

@@ -414,3 +414,31 @@ fn no_error_carries_the_token() {
         }
     }
 }
+
+#[test]
+fn a_token_of_controls_own_issuer_may_speak_for_another_issuers_principal_and_no_other_token_may() {
+    let own = Issuer { keys: KeySource::Control, ..issuer("control", ISS, &["sluice"]) };
+    let corp = issuer("corp", "https://corp.example", &["sluice"]);
+    let keys = ["control", "corp"]
+        .map(|issuer| IssuerKeys { issuer: issuer.into(), keys: vec![ed25519_jwk(json!({"kid": "d1"}))] });
+    let verifier = Verifier::new(&[own, corp], &keys, &[]).0;
+    let issuer_of = |changes: Value| {
+        let header = r#"{"alg":"EdDSA","kid":"d1"}"#;
+        let token = raw(&Ed25519, &ed25519(), header, &with(changes).to_string());
+        verifier.verify(&token, NOW * 1000).map(|principal| principal.issuer)
+    };
+    assert_eq!(issuer_of(json!({})).as_deref(), Ok("control"));
+    assert_eq!(issuer_of(json!({"via": "corp"})).as_deref(), Ok("corp"));
+    assert_eq!(
+        issuer_of(json!({"via": "gone"})),
+        Err(TokenError::Issuer),
+        "an issuer that the policy has no more"
+    );
+    assert_eq!(issuer_of(json!({"via": 1})), Err(TokenError::Issuer));
+    let foreign = json!({"iss": "https://corp.example", "via": "control"});
+    assert_eq!(
+        issuer_of(foreign).as_deref(),
+        Ok("corp"),
+        "anybody may write the claim; only control is believed"
+    );
+}

@@ -27,6 +27,10 @@ fn policy(pointer: &str, value: Value) -> Policy {
             {"name": "ask", "when": {"input": "prod"}, "action": "hold", "approval": {"groups": ["approvers"]}},
             {"name": "secret", "when": {"routes": ["messages.*"], "text": "(?i)project x"}, "action": "deny"},
         ],
+        "grants": [
+            {"name": "more", "roles": ["reader"], "groups": ["staff"], "approval": {"groups": ["approvers"]}},
+            {"name": "glass", "roles": ["reader"], "groups": ["oncall"], "longest": "1h", "breakGlass": true},
+        ],
         "commands": [{"tools": ["psql"], "fields": ["q"], "language": "sql"}],
     });
     if !pointer.is_empty() {
@@ -51,6 +55,13 @@ fn each_mistake_is_found_where_it_is() {
     let deny = |when: Value| json!({"name": "x", "action": "deny", "when": when});
     for (pointer, value, field, why) in [
         ("/issuers", json!([]), "issuers", "no issuer"),
+        ("/grants/0/roles", json!(["raeder"]), "grants[0].roles[0]", "there is no role"),
+        ("/grants/0/roles", json!([]), "grants[0].roles", "gives nothing"),
+        ("/grants/0/groups", json!([]), "grants[0].groups", "nobody may ask"),
+        ("/grants/0/longest", json!("0s"), "grants[0].longest", "zero"),
+        ("/grants/0/approval", json!(null), "grants[0].approval", "nobody may approve"),
+        ("/grants/0/approval", json!({"groups": []}), "grants[0].approval.groups", "nobody may approve"),
+        ("/grants/1/approval", json!({"groups": ["a"]}), "grants[1].breakGlass", "not both"),
         ("/issuers/1/name", json!("corp"), "issuers[1].name", "taken by an earlier"),
         ("/issuers/0/name", json!(""), "issuers[0].name", "no name"),
         ("/issuers/0/issuer", json!("login.example.com"), "issuers[0].issuer", "https"),

@@ -60,6 +60,7 @@ fn roles_come_from_groups_subjects_and_live_grants() {
     }));
     let grant = |subject: &str, role: &str, from_ms, until_ms| Grant {
         id: "g1".into(),
+        issuer: principal(subject, &[]).issuer,
         subject: subject.into(),
         role: role.into(),
         from_ms,
@@ -76,6 +77,8 @@ fn roles_come_from_groups_subjects_and_live_grants() {
     assert_eq!(roles("bob", &["readers"], NOW), ["reader", "other"]);
     assert_eq!(roles("bob", &[], NOW + 9), ["other"]);
     assert_eq!(roles("bob", &[], NOW + 10), [""; 0], "a grant has ended");
+    let impostor = Principal { issuer: "elsewhere".into(), ..principal("bob", &[]) };
+    assert_eq!(names(&compiled.rights(&impostor, NOW)), [""; 0], "another issuer's bob is somebody else");
     let elsewhere = Principal { issuer: "elsewhere".into(), ..principal("eve", &["readers"]) };
     assert_eq!(names(&compiled.rights(&elsewhere, NOW)), ["reader", "admin"]);
 }

@@ -2,19 +2,19 @@
 
 use sluice_engine::record::Block;
 use sluice_engine::record::chain::Hash;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Row as _};
 
-use super::super::{Head, Session, StoreError, Stored, Which, WhichSessions};
+use super::super::{Pool, Row, Text, read_text};
 use super::holds::unsigned;
-use super::writer::signed;
+use super::writer::{column, digest_bytes, signed};
+use crate::store::{Enrolled, Head, Session, StoreError, Stored, Which, WhichSessions};
 
 /// Digests asked for in one statement.
 const DIGESTS: usize = 200;
 
 /// How many holds wait beyond their end.
-pub async fn overdue(pool: &SqlitePool, now_ms: u64) -> Result<i64, StoreError> {
-    let row = sqlx::query("SELECT count(*) FROM holds WHERE state = 'waiting' AND expires_ms <= ?")
+pub async fn overdue(pool: &Pool, now_ms: u64) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT count(*) FROM holds WHERE state = 'waiting' AND expires_ms <= $1")
         .bind(signed(now_ms))
         .fetch_one(pool)
         .await?;
@@ -22,77 +22,69 @@ pub async fn overdue(pool: &SqlitePool, now_ms: u64) -> Result<i64, StoreError> 
 }
 
 /// Which of the digests are not there.
-pub async fn missing(pool: &SqlitePool, digests: Vec<String>) -> Result<Vec<String>, StoreError> {
+pub async fn missing(pool: &Pool, digests: Vec<String>) -> Result<Vec<String>, StoreError> {
     let mut present = std::collections::HashSet::new();
     for some in digests.chunks(DIGESTS) {
-        for row in
-            by_digest(pool, "SELECT lower(hex(digest)) AS digest FROM blocks WHERE digest IN", some).await?
-        {
-            present.insert(row.try_get::<String, _>(0)?);
+        for row in by_digest(pool, "SELECT digest FROM blocks WHERE digest IN", some).await? {
+            present.insert(digest_text(&row)?);
         }
     }
     Ok(digests.into_iter().filter(|digest| !present.contains(digest)).collect())
 }
 
 /// The blocks with these digests.
-pub async fn blocks(pool: &SqlitePool, digests: Vec<String>) -> Result<Vec<Block>, StoreError> {
+pub async fn blocks(pool: &Pool, digests: Vec<String>) -> Result<Vec<Block>, StoreError> {
     let mut blocks = Vec::with_capacity(digests.len());
     for some in digests.chunks(DIGESTS) {
-        for row in by_digest(
-            pool,
-            "SELECT lower(hex(digest)) AS digest, text, list FROM blocks WHERE digest IN",
-            some,
-        )
-        .await?
-        {
+        for row in by_digest(pool, "SELECT digest, text, list FROM blocks WHERE digest IN", some).await? {
             blocks.push(block(&row)?);
         }
     }
     Ok(blocks)
 }
 
-async fn by_digest(
-    pool: &SqlitePool,
-    select: &str,
-    digests: &[String],
-) -> Result<Vec<SqliteRow>, StoreError> {
-    let sql = format!("{select} ({})", vec!["unhex(?)"; digests.len()].join(", "));
+async fn by_digest(pool: &Pool, select: &str, digests: &[String]) -> Result<Vec<Row>, StoreError> {
+    let values: Vec<String> = (1..=digests.len()).map(|n| format!("${n}")).collect();
+    let sql = format!("{select} ({})", values.join(", "));
     let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(digests.len() == 1);
     for digest in digests {
-        query = query.bind(digest.clone());
+        query = query.bind(digest_bytes(digest));
     }
     Ok(query.fetch_all(pool).await?)
 }
 
 /// Blocks behind a cursor.
-pub async fn blocks_after(
-    pool: &SqlitePool,
-    cursor: i64,
-    limit: u32,
-) -> Result<Vec<(i64, Block)>, StoreError> {
-    let sql = "SELECT rowid, lower(hex(digest)) AS digest, text, list FROM blocks WHERE rowid > ? ORDER BY rowid LIMIT ?";
-    let rows = sqlx::query(sql).bind(cursor).bind(limit).fetch_all(pool).await?;
+pub async fn blocks_after(pool: &Pool, cursor: i64, limit: u32) -> Result<Vec<(i64, Block)>, StoreError> {
+    let sql = "SELECT rowid, digest, text, list FROM blocks WHERE rowid > $1 ORDER BY rowid LIMIT $2";
+    let rows = sqlx::query(sql).bind(cursor).bind(i64::from(limit)).fetch_all(pool).await?;
     rows.iter().map(|row| Ok((row.try_get(0)?, block(row)?))).collect()
 }
 
-fn block(row: &SqliteRow) -> Result<Block, StoreError> {
-    Ok(Block { digest: row.try_get("digest")?, text: row.try_get("text")?, list: row.try_get("list")? })
+fn block(row: &Row) -> Result<Block, StoreError> {
+    let digest = digest_text(row)?;
+    Ok(Block { digest, text: read_text(row.try_get::<Text, _>("text")?), list: row.try_get("list")? })
+}
+
+/// In hexadecimal, as records name blocks.
+fn digest_text(row: &Row) -> Result<String, StoreError> {
+    let digest: Vec<u8> = row.try_get("digest")?;
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Entries in the order of writing; of one writer, by their numbers.
-pub async fn entries(pool: &SqlitePool, which: Which) -> Result<Vec<Stored>, StoreError> {
+pub async fn entries(pool: &Pool, which: Which) -> Result<Vec<Stored>, StoreError> {
     let (filter, order) = match (&which.session, &which.writer) {
-        (Some(_), _) => ("session = ? AND id > ?", "id"),
-        (None, Some(_)) => ("writer = ? AND seq > ?", "seq"),
-        (None, None) => ("? IS NULL AND id > ?", "id"),
+        (Some(_), _) => ("session = $1 AND id > $2", "id"),
+        (None, Some(_)) => ("writer = $1 AND seq > $2", "seq"),
+        (None, None) => ("CAST($1 AS TEXT) IS NULL AND id > $2", "id"),
     };
     let sql = format!(
-        "SELECT id, writer, seq, hash, entry, signature FROM entries WHERE {filter} ORDER BY {order} LIMIT ?"
+        "SELECT id, writer, seq, hash, entry, signature FROM entries WHERE {filter} ORDER BY {order} LIMIT $3"
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(which.session.or(which.writer))
+        .bind(which.session.or(which.writer).as_deref().map(column))
         .bind(which.after)
-        .bind(which.limit)
+        .bind(i64::from(which.limit))
         .fetch_all(pool)
         .await?;
     rows.iter()
@@ -110,20 +102,20 @@ pub async fn entries(pool: &SqlitePool, which: Which) -> Result<Vec<Stored>, Sto
 }
 
 /// A hash of another length was tampered with: it becomes one that fits nothing.
-fn hash(row: &SqliteRow) -> Result<Hash, StoreError> {
+fn hash(row: &Row) -> Result<Hash, StoreError> {
     let bytes: Vec<u8> = row.try_get("hash")?;
     Ok(Hash(<[u8; 32]>::try_from(bytes).unwrap_or_default()))
 }
 
 /// Where each writer's chain stands.
-pub async fn heads(pool: &SqlitePool) -> Result<Vec<Head>, StoreError> {
+pub async fn heads(pool: &Pool) -> Result<Vec<Head>, StoreError> {
     // A head that was removed must not hide the entries of its writer.
     let sql = "SELECT writer, seq, hash, signature FROM heads
                UNION ALL
-               SELECT DISTINCT writer, 0, zeroblob(32), zeroblob(0) FROM entries
+               SELECT DISTINCT writer, 0, $1, $2 FROM entries
                WHERE writer NOT IN (SELECT writer FROM heads)
                ORDER BY writer";
-    let rows = sqlx::query(sql).fetch_all(pool).await?;
+    let rows = sqlx::query(sql).bind(vec![0_u8; 32]).bind(Vec::<u8>::new()).fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             Ok(Head {
@@ -136,20 +128,32 @@ pub async fn heads(pool: &SqlitePool) -> Result<Vec<Head>, StoreError> {
         .collect()
 }
 
+/// The writers that are known.
+pub async fn enrolled(pool: &Pool) -> Result<Vec<Enrolled>, StoreError> {
+    let rows =
+        sqlx::query("SELECT writer, key, signature FROM writers ORDER BY writer").fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| {
+            let (key, signature) = (row.try_get("key")?, row.try_get("signature")?);
+            Ok(Enrolled { writer: row.try_get("writer")?, key, signature })
+        })
+        .collect()
+}
+
 /// Sessions, the latest first.
-pub async fn sessions(pool: &SqlitePool, which: WhichSessions) -> Result<Vec<Session>, StoreError> {
+pub async fn sessions(pool: &Pool, which: WhichSessions) -> Result<Vec<Session>, StoreError> {
     let (before, id) = which.before.map_or((i64::MAX, None), |(ms, id)| (signed(ms), Some(id)));
     let rows = sqlx::query(
         "SELECT session, issuer, subject, named, first_ms, last_ms, exchanges, denied, held, findings,
                 input_tokens, output_tokens
          FROM sessions
-         WHERE (?1 IS NULL OR subject = ?1) AND (last_ms < ?2 OR (last_ms = ?2 AND session > ifnull(?3, '')))
-         ORDER BY last_ms DESC, session LIMIT ?4",
+         WHERE (CAST($1 AS TEXT) IS NULL OR subject = $1) AND (last_ms < $2 OR (last_ms = $2 AND session > coalesce($3, '')))
+         ORDER BY last_ms DESC, session LIMIT $4",
     )
-    .bind(which.subject)
+    .bind(which.subject.as_deref().map(column))
     .bind(before)
     .bind(id)
-    .bind(which.limit)
+    .bind(i64::from(which.limit))
     .fetch_all(pool)
     .await?;
     rows.iter()

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use sluice_engine::policy::document::Action;
 use sluice_engine::record::Stage;
-use sqlx::sqlite::SqliteConnection;
 
-use super::super::{Session, StoreError};
-use super::writer::signed;
+use super::super::Connection;
+use super::writer::{column, signed};
 use crate::records::Entry;
+use crate::store::{Session, StoreError};
 
 /// Additions to sessions.
 #[derive(Default)]
@@ -53,22 +53,27 @@ impl Tally {
         }
     }
 
-    pub async fn write(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    pub async fn write(&self, connection: &mut Connection) -> Result<(), StoreError> {
         for session in self.0.values() {
             sqlx::query(
                 "INSERT INTO sessions (session, issuer, subject, named, first_ms, last_ms, exchanges, denied,
                                        held, findings, input_tokens, output_tokens)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
                  ON CONFLICT (session, issuer, subject) DO UPDATE SET
-                   first_ms = min(first_ms, excluded.first_ms), last_ms = max(last_ms, excluded.last_ms),
-                   exchanges = exchanges + excluded.exchanges, denied = denied + excluded.denied,
-                   held = held + excluded.held, findings = findings + excluded.findings,
-                   input_tokens = input_tokens + excluded.input_tokens,
-                   output_tokens = output_tokens + excluded.output_tokens",
+                   first_ms = CASE WHEN excluded.first_ms < sessions.first_ms
+                              THEN excluded.first_ms ELSE sessions.first_ms END,
+                   last_ms = CASE WHEN excluded.last_ms > sessions.last_ms
+                             THEN excluded.last_ms ELSE sessions.last_ms END,
+                   exchanges = sessions.exchanges + excluded.exchanges,
+                   denied = sessions.denied + excluded.denied,
+                   held = sessions.held + excluded.held,
+                   findings = sessions.findings + excluded.findings,
+                   input_tokens = sessions.input_tokens + excluded.input_tokens,
+                   output_tokens = sessions.output_tokens + excluded.output_tokens",
             )
-            .bind(&session.session)
-            .bind(&session.issuer)
-            .bind(&session.subject)
+            .bind(column(&session.session))
+            .bind(column(&session.issuer))
+            .bind(column(&session.subject))
             .bind(session.named)
             .bind(signed(session.first_ms))
             .bind(signed(session.last_ms))

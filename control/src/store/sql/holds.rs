@@ -1,24 +1,24 @@
-//! Holds in SQLite. The functions that change one run inside the writer's transaction.
+//! Holds. The functions that change one run inside the writer's transaction.
 
 use sluice_engine::wire::{HoldAsk, HoldDecision};
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, Row as _};
 
-use super::super::{Decided, Decision, StoreError};
-use super::writer::signed;
+use super::super::{Connection, Row, announce};
+use super::writer::{column, signed};
 use crate::holds::{Course, DecidedBy, Hold, Used, course};
 use crate::keys::random_id;
 use crate::records::{Entry, HoldEvent};
+use crate::store::{Decided, Decision, StoreError};
 
 const COLUMNS: &str = "id, state, ask, created_ms, expires_ms, decided_ms, decided_by, decided_issuer, reason, \
                        used_by, used_ms";
 
 /// How many earlier holds of a key are looked at.
-const LOOKED_AT: u32 = 100;
+const LOOKED_AT: i64 = 100;
 
 /// Opens or joins the hold of a key, and uses an approval that waits for it.
 pub async fn ask(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     ask: &HoldAsk,
     now_ms: u64,
     log: &mut Vec<Entry>,
@@ -29,7 +29,7 @@ pub async fn ask(
         return Ok(hold);
     }
     let sql =
-        format!("SELECT {COLUMNS} FROM holds WHERE key = ? ORDER BY created_ms DESC, rowid DESC LIMIT ?");
+        format!("SELECT {COLUMNS} FROM holds WHERE key = $1 ORDER BY created_ms DESC, rowid DESC LIMIT $2");
     let rows =
         sqlx::query(AssertSqlSafe(sql)).bind(&ask.key).bind(LOOKED_AT).fetch_all(&mut *connection).await?;
     let mut holds = Vec::with_capacity(rows.len());
@@ -41,7 +41,7 @@ pub async fn ask(
         Course::Use(hold) => use_up(connection, hold.clone(), &ask.exchange, now_ms, log).await,
         Course::Open => {
             // One may wait for a key; the newest, when it is over and not marked so, makes room.
-            expire_where(connection, "key = ? AND state = 'waiting'", Some(&ask.key), now_ms, log).await?;
+            expire_where(connection, "key = $1 AND state = 'waiting'", Some(&ask.key), now_ms, log).await?;
             open(connection, ask, now_ms, log).await
         }
     }
@@ -49,9 +49,9 @@ pub async fn ask(
 
 /// The approval that covers later turns of a conversation: it was used for the same thread, and nobody has refused
 /// the thread since.
-async fn covering(connection: &mut SqliteConnection, thread: &str) -> Result<Option<Hold>, StoreError> {
+async fn covering(connection: &mut Connection, thread: &str) -> Result<Option<Hold>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM holds WHERE thread = ? AND (state = 'denied' OR used_by IS NOT NULL) \
+        "SELECT {COLUMNS} FROM holds WHERE thread = $1 AND (state = 'denied' OR used_by IS NOT NULL) \
          ORDER BY decided_ms DESC, rowid DESC LIMIT 1"
     );
     let row = sqlx::query(AssertSqlSafe(sql)).bind(thread).fetch_optional(connection).await?;
@@ -61,7 +61,7 @@ async fn covering(connection: &mut SqliteConnection, thread: &str) -> Result<Opt
 
 /// Asks on behalf of an exchange for the approval of a hold that it knows by id.
 pub async fn claim(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     id: &str,
     exchange: &str,
     now_ms: u64,
@@ -78,7 +78,7 @@ pub async fn claim(
 
 /// Decides, once.
 pub async fn decide(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     decision: &Decision,
     now_ms: u64,
     log: &mut Vec<Entry>,
@@ -96,34 +96,35 @@ pub async fn decide(
         reason: decision.reason.clone(),
     });
     sqlx::query(
-        "UPDATE holds SET state = ?, decided_ms = ?, decided_by = ?, decided_issuer = ?, reason = ? WHERE id = ?",
+        "UPDATE holds SET state = $1, decided_ms = $2, decided_by = $3, decided_issuer = $4, reason = $5 WHERE id = $6",
     )
     .bind(word(hold.state))
     .bind(signed(now_ms))
-    .bind(&decision.by.subject)
-    .bind(&decision.by.issuer)
-    .bind(&decision.reason)
+    .bind(column(&decision.by.subject))
+    .bind(column(&decision.by.issuer))
+    .bind(decision.reason.as_deref().map(column))
     .bind(&hold.id)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
+    announce(connection, &hold.id).await?;
     log.push(Entry::Hold(Box::new(HoldEvent::decided(&hold, now_ms))));
     Ok(Decided::Done(hold))
 }
 
 /// Marks the holds whose time is over.
 pub async fn expire(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     now_ms: u64,
     log: &mut Vec<Entry>,
 ) -> Result<Vec<String>, StoreError> {
-    let condition = "state = 'waiting' AND expires_ms <= ?";
+    let condition = "state = 'waiting' AND expires_ms <= $1";
     let sql = format!("SELECT {COLUMNS} FROM holds WHERE {condition} LIMIT 1000");
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(signed(now_ms)).fetch_all(&mut *connection).await?;
     mark_expired(connection, &rows, now_ms, log).await
 }
 
 async fn expire_where(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     condition: &str,
     value: Option<&str>,
     now_ms: u64,
@@ -135,18 +136,19 @@ async fn expire_where(
 }
 
 async fn mark_expired(
-    connection: &mut SqliteConnection,
-    rows: &[SqliteRow],
+    connection: &mut Connection,
+    rows: &[Row],
     now_ms: u64,
     log: &mut Vec<Entry>,
 ) -> Result<Vec<String>, StoreError> {
     let mut ids = Vec::with_capacity(rows.len());
     for row in rows {
         let hold = read(row)?.at(now_ms);
-        sqlx::query("UPDATE holds SET state = 'expired' WHERE id = ?")
+        sqlx::query("UPDATE holds SET state = 'expired' WHERE id = $1")
             .bind(&hold.id)
             .execute(&mut *connection)
             .await?;
+        announce(connection, &hold.id).await?;
         log.push(Entry::Hold(Box::new(HoldEvent::expired(&hold, now_ms))));
         ids.push(hold.id);
     }
@@ -154,7 +156,7 @@ async fn mark_expired(
 }
 
 async fn open(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     ask: &HoldAsk,
     now_ms: u64,
     log: &mut Vec<Entry>,
@@ -171,7 +173,7 @@ async fn open(
     let json = serde_json::to_string(ask)
         .map_err(|e| StoreError::Unreadable { what: "the hold's request".into(), why: e.to_string() })?;
     sqlx::query(
-        "INSERT INTO holds (id, key, thread, state, ask, created_ms, expires_ms) VALUES (?, ?, ?, 'waiting', ?, ?, ?)",
+        "INSERT INTO holds (id, key, thread, state, ask, created_ms, expires_ms) VALUES ($1, $2, $3, 'waiting', $4, $5, $6)",
     )
     .bind(&hold.id)
     .bind(&ask.key)
@@ -186,7 +188,7 @@ async fn open(
 }
 
 async fn use_up(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     mut hold: Hold,
     exchange: &str,
     now_ms: u64,
@@ -194,9 +196,9 @@ async fn use_up(
 ) -> Result<Hold, StoreError> {
     // The condition repeats what the caller has seen: an approval is used once, whatever else goes wrong.
     let done = sqlx::query(
-        "UPDATE holds SET used_by = ?, used_ms = ? WHERE id = ? AND state = 'approved' AND used_by IS NULL",
+        "UPDATE holds SET used_by = $1, used_ms = $2 WHERE id = $3 AND state = 'approved' AND used_by IS NULL",
     )
-    .bind(exchange)
+    .bind(column(exchange))
     .bind(signed(now_ms))
     .bind(&hold.id)
     .execute(connection)
@@ -213,23 +215,26 @@ async fn use_up(
 }
 
 /// A hold by its id.
-pub async fn by_id(connection: &mut SqliteConnection, id: &str) -> Result<Option<Hold>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM holds WHERE id = ?");
+pub async fn by_id(connection: &mut Connection, id: &str) -> Result<Option<Hold>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM holds WHERE id = $1");
     let row = sqlx::query(AssertSqlSafe(sql)).bind(id).fetch_optional(connection).await?;
     row.as_ref().map(read).transpose()
 }
 
 /// Holds, the newest first.
 pub async fn list(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     state: Option<HoldDecision>,
     limit: u32,
 ) -> Result<Vec<Hold>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM holds WHERE ?1 IS NULL OR state = ?1 ORDER BY created_ms DESC, rowid DESC LIMIT ?2"
+        "SELECT {COLUMNS} FROM holds WHERE CAST($1 AS TEXT) IS NULL OR state = $1 ORDER BY created_ms DESC, rowid DESC LIMIT $2"
     );
-    let rows =
-        sqlx::query(AssertSqlSafe(sql)).bind(state.map(word)).bind(limit).fetch_all(connection).await?;
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(state.map(word))
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?;
     rows.iter().map(read).collect()
 }
 
@@ -242,7 +247,7 @@ fn word(state: HoldDecision) -> &'static str {
     }
 }
 
-fn read(row: &SqliteRow) -> Result<Hold, StoreError> {
+fn read(row: &Row) -> Result<Hold, StoreError> {
     let id: String = row.try_get("id")?;
     let unreadable = |why: String| StoreError::Unreadable { what: format!("hold {id}"), why };
     let state = match row.try_get::<String, _>("state")?.as_str() {

@@ -1,0 +1,199 @@
+//! Entries as events of the Open Cybersecurity Schema Framework, 1.3.0 (<https://schema.ocsf.io/1.3.0>), for a SIEM.
+//!
+//! | entry | class |
+//! |---|---|
+//! | exchange | API Activity (6003) |
+//! | hold | API Activity (6003), with the hold as its resource |
+//! | grant | User Access Management (3005) |
+//! | token | Authentication (3002) |
+//!
+//! No event carries a body: who, when, what, which rule, how it ended.
+
+use serde_json::{Map, Value, json};
+use sluice_engine::policy::document::Action;
+use sluice_engine::record::{Record, Stage, Who};
+
+use super::{Entry, GrantEvent, HoldChange, HoldEvent, TokenEvent};
+use crate::grants::GrantState;
+use crate::store::Stored;
+
+/// Severities and statuses of the schema.
+const INFORMATIONAL: u8 = 1;
+const LOW: u8 = 2;
+const MEDIUM: u8 = 3;
+const UNKNOWN: u8 = 0;
+const SUCCESS: u8 = 1;
+const FAILURE: u8 = 2;
+const OTHER: u8 = 99;
+
+/// The event of an entry; `None` when its text cannot be read any more, which verification tells.
+pub fn event(stored: &Stored) -> Option<Value> {
+    let entry = serde_json::from_str(&stored.entry).ok()?;
+    let mut event = match &entry {
+        Entry::Exchange(record) => exchange(record),
+        Entry::Hold(event) => hold(event),
+        Entry::Grant(event) => grant(event),
+        Entry::Token(event) => token(event),
+    };
+    event.insert(
+        "metadata".into(),
+        json!({
+            "version": "1.3.0",
+            "product": {"name": "Sluice", "vendor_name": "Sluice", "version": env!("CARGO_PKG_VERSION")},
+            "log_name": stored.writer,
+            "sequence": stored.cursor,
+            "uid": format!("{}/{}", stored.writer, stored.seq),
+            "profiles": ["security_control"],
+        }),
+    );
+    Some(Value::Object(event))
+}
+
+/// What all classes have.
+fn base(class: u32, activity: u8, at_ms: u64, severity: u8, status: u8) -> Map<String, Value> {
+    let base = json!({
+        "class_uid": class, "category_uid": class / 1000, "activity_id": activity,
+        "type_uid": u64::from(class) * 100 + u64::from(activity), "time": at_ms, "severity_id": severity,
+        "status_id": status,
+    });
+    base.as_object().cloned().unwrap_or_default()
+}
+
+fn exchange(record: &Record) -> Map<String, Value> {
+    let acted = |action| record.decisions.iter().any(|d| d.action == action && !d.observed);
+    let (denied, held) = (acted(Action::Deny), acted(Action::Hold));
+    let status = match record.status {
+        Some(status) if status < 400 => SUCCESS,
+        Some(_) => FAILURE,
+        None if denied => FAILURE,
+        None => UNKNOWN,
+    };
+    let severity = if denied {
+        MEDIUM
+    } else if held {
+        LOW
+    } else {
+        INFORMATIONAL
+    };
+    let mut event = base(6003, activity(&record.route), record.at_ms, severity, status);
+    event.insert("actor".into(), actor(record.principal.as_ref(), record.session.as_deref()));
+    event.insert(
+        "api".into(),
+        json!({"operation": record.route, "service": {"name": "Claude API"}, "request": {"uid": record.exchange}}),
+    );
+    event.insert("src_endpoint".into(), json!({"name": record.node}));
+    event.insert("action_id".into(), if denied { 2 } else { 1 }.into());
+    event.insert("disposition_id".into(), if denied { 2 } else { 1 }.into());
+    event.insert("duration".into(), record.duration_ms.into());
+    if let Some(status) = record.status {
+        event.insert("http_response".into(), json!({"code": status}));
+    }
+    let stage = match record.stage {
+        Stage::Open => "open",
+        Stage::Close => "close",
+    };
+    event.insert(
+        "unmapped".into(),
+        json!({
+            "stage": stage, "model": record.model, "agent": record.agent, "policy_version": record.policy_version,
+            "decisions": record.decisions, "findings": record.findings, "usage": record.usage,
+            "stop_reason": record.stop_reason,
+        }),
+    );
+    event
+}
+
+/// Create, read, update, delete, or other, by the route's last word.
+fn activity(route: &str) -> u8 {
+    match route.rsplit('.').next().unwrap_or_default() {
+        "create" | "upload" => 1,
+        "read" | "list" | "count_tokens" | "results" | "download" => 2,
+        "update" | "cancel" => 3,
+        "delete" | "archive" => 4,
+        _ => OTHER,
+    }
+}
+
+fn hold(hold: &HoldEvent) -> Map<String, Value> {
+    let (name, severity, status) = match hold.change {
+        HoldChange::Opened => ("opened", LOW, UNKNOWN),
+        HoldChange::Approved => ("approved", LOW, SUCCESS),
+        HoldChange::Denied => ("denied", MEDIUM, FAILURE),
+        HoldChange::Expired => ("expired", LOW, FAILURE),
+        HoldChange::Used => ("used", INFORMATIONAL, SUCCESS),
+    };
+    let mut event = base(6003, OTHER, hold.at_ms, severity, status);
+    let who = hold.by.as_ref().map(|(issuer, subject)| Who {
+        issuer: issuer.clone(),
+        subject: subject.clone(),
+        groups: Vec::new(),
+    });
+    let who = who.unwrap_or_else(|| hold.requester.clone());
+    event.insert("activity_name".into(), format!("Hold {name}").into());
+    event.insert("actor".into(), actor(Some(&who), hold.session.as_deref()));
+    event.insert(
+        "api".into(),
+        json!({"operation": format!("hold.{name}"), "service": {"name": "Sluice"}, "request": {"uid": hold.exchange}}),
+    );
+    event.insert("src_endpoint".into(), json!({"name": "control"}));
+    event.insert("resources".into(), json!([{"uid": hold.id, "type": "hold"}]));
+    event.insert("comment".into(), hold.reason.clone().into());
+    event.insert("unmapped".into(), json!({"rule": hold.rule, "requester": hold.requester}));
+    event
+}
+
+fn grant(grant: &GrantEvent) -> Map<String, Value> {
+    // Assign Privileges and Revoke Privileges.
+    let (activity, severity, status) = match grant.state {
+        GrantState::Live => (1, if grant.break_glass { MEDIUM } else { LOW }, SUCCESS),
+        GrantState::Revoked | GrantState::Ended => (2, INFORMATIONAL, SUCCESS),
+        GrantState::Waiting => (OTHER, INFORMATIONAL, UNKNOWN),
+        GrantState::Denied | GrantState::Expired => (OTHER, LOW, FAILURE),
+    };
+    let mut event = base(3005, activity, grant.at_ms, severity, status);
+    let by = grant.by.as_ref().map(|(issuer, subject)| Who {
+        issuer: issuer.clone(),
+        subject: subject.clone(),
+        groups: Vec::new(),
+    });
+    event.insert("activity_name".into(), format!("Grant {}", grant.state.word()).into());
+    event.insert("actor".into(), actor(Some(by.as_ref().unwrap_or(&grant.who)), None));
+    event.insert("user".into(), user(&grant.who));
+    event.insert("privileges".into(), json!(grant.roles));
+    event.insert("resource".into(), json!({"uid": grant.id, "name": grant.name, "type": "grant"}));
+    event.insert("comment".into(), grant.reason.clone().into());
+    event.insert(
+        "unmapped".into(),
+        json!({"wish": grant.wish, "break_glass": grant.break_glass, "ends_time": grant.ends_ms}),
+    );
+    event
+}
+
+fn token(token: &TokenEvent) -> Map<String, Value> {
+    // Service Ticket Request: a token for a token.
+    let mut event = base(3002, 4, token.at_ms, INFORMATIONAL, SUCCESS);
+    event.insert("actor".into(), actor(Some(&token.who), None));
+    event.insert("user".into(), user(&token.who));
+    event.insert("auth_protocol".into(), "OAuth 2.0".into());
+    event.insert("session".into(), json!({"uid": token.id, "expiration_time": token.expires_ms}));
+    event.insert("service".into(), json!({"name": "Claude API"}));
+    event.insert("unmapped".into(), json!({"scopes": token.scopes}));
+    event
+}
+
+fn actor(who: Option<&Who>, session: Option<&str>) -> Value {
+    let mut actor = Map::new();
+    actor.insert(
+        "user".into(),
+        who.map_or_else(|| json!({"name": "(not verified)", "type_id": UNKNOWN}), user),
+    );
+    if let Some(session) = session {
+        actor.insert("session".into(), json!({"uid": session}));
+    }
+    Value::Object(actor)
+}
+
+fn user(who: &Who) -> Value {
+    let groups: Vec<Value> = who.groups.iter().map(|group| json!({"name": group})).collect();
+    json!({"name": who.subject, "uid": format!("{}/{}", who.issuer, who.subject), "groups": groups})
+}

@@ -1,0 +1,123 @@
+//! Grants. The functions that change one run inside the writer's transaction.
+
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::super::{Connection, GRANTS, Row, announce};
+use super::writer::{column, signed};
+use crate::grants::{Change, Grant, GrantState};
+use crate::records::{Entry, GrantEvent};
+use crate::store::{Changed, StoreError};
+
+/// Grants whose ends are written down in one go.
+const ENDED: i64 = 1000;
+
+/// Writes a wish, or a grant that is live at once.
+pub async fn open(
+    connection: &mut Connection,
+    grant: &Grant,
+    log: &mut Vec<Entry>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO grants (id, state, subject, created_ms, ends_ms, detail) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(&grant.id)
+    .bind(grant.state.word())
+    .bind(column(&grant.who.subject))
+    .bind(signed(grant.created_ms))
+    .bind(signed(grant.ends_ms))
+    .bind(json(grant)?)
+    .execute(&mut *connection)
+    .await?;
+    announce(connection, GRANTS).await?;
+    log.push(Entry::Grant(Box::new(GrantEvent::opened(grant))));
+    Ok(())
+}
+
+/// Takes a step, where it still has its place.
+pub async fn change(
+    connection: &mut Connection,
+    change: &Change,
+    now_ms: u64,
+    log: &mut Vec<Entry>,
+) -> Result<Changed, StoreError> {
+    let Some(grant) = by_id(connection, &change.grant).await? else { return Ok(Changed::Unknown) };
+    let mut grant = grant.at(now_ms);
+    if !grant.take(change, now_ms) {
+        return Ok(Changed::TooLate(grant));
+    }
+    update(connection, &grant).await?;
+    announce(connection, GRANTS).await?;
+    log.push(Entry::Grant(Box::new(GrantEvent::changed(&grant, now_ms))));
+    Ok(Changed::Done(grant))
+}
+
+/// Writes down the ends of grants and wishes whose time is over; says how many.
+pub async fn end(
+    connection: &mut Connection,
+    now_ms: u64,
+    log: &mut Vec<Entry>,
+) -> Result<usize, StoreError> {
+    let rows = sqlx::query(
+        "SELECT detail FROM grants WHERE state IN ('waiting', 'live') AND ends_ms <= $1 ORDER BY ends_ms LIMIT $2",
+    )
+    .bind(signed(now_ms))
+    .bind(ENDED)
+    .fetch_all(&mut *connection)
+    .await?;
+    for row in &rows {
+        let grant = read(row)?.at(now_ms);
+        update(connection, &grant).await?;
+        log.push(Entry::Grant(Box::new(GrantEvent::changed(&grant, now_ms))));
+    }
+    if !rows.is_empty() {
+        announce(connection, GRANTS).await?;
+    }
+    Ok(rows.len())
+}
+
+/// A grant by its id.
+pub async fn by_id(connection: &mut Connection, id: &str) -> Result<Option<Grant>, StoreError> {
+    let query = sqlx::query("SELECT detail FROM grants WHERE id = $1").bind(id);
+    query.fetch_optional(connection).await?.as_ref().map(read).transpose()
+}
+
+/// Grants, the newest first; of one state, or all.
+pub async fn list(
+    connection: &mut Connection,
+    state: Option<GrantState>,
+    limit: u32,
+) -> Result<Vec<Grant>, StoreError> {
+    let sql = "SELECT detail FROM grants WHERE CAST($1 AS TEXT) IS NULL OR state = $1
+               ORDER BY created_ms DESC, id LIMIT $2";
+    let query = sqlx::query(AssertSqlSafe(sql)).bind(state.map(GrantState::word)).bind(i64::from(limit));
+    query.fetch_all(connection).await?.iter().map(read).collect()
+}
+
+/// How many wait or are live beyond their end.
+pub async fn overdue(connection: &mut Connection, now_ms: u64) -> Result<i64, StoreError> {
+    let sql = "SELECT count(*) FROM grants WHERE state IN ('waiting', 'live') AND ends_ms <= $1";
+    Ok(sqlx::query(sql).bind(signed(now_ms)).fetch_one(connection).await?.try_get(0)?)
+}
+
+async fn update(connection: &mut Connection, grant: &Grant) -> Result<(), StoreError> {
+    sqlx::query("UPDATE grants SET state = $1, ends_ms = $2, detail = $3 WHERE id = $4")
+        .bind(grant.state.word())
+        .bind(signed(grant.ends_ms))
+        .bind(json(grant)?)
+        .bind(&grant.id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn json(grant: &Grant) -> Result<String, StoreError> {
+    serde_json::to_string(grant).map_err(|e| unreadable(&e))
+}
+
+fn read(row: &Row) -> Result<Grant, StoreError> {
+    serde_json::from_str(&row.try_get::<String, _>(0)?).map_err(|e| unreadable(&e))
+}
+
+fn unreadable(why: &serde_json::Error) -> StoreError {
+    StoreError::Unreadable { what: "a grant".into(), why: why.to_string() }
+}
