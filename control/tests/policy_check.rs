@@ -274,7 +274,7 @@ fn yaml_that_is_none() {
             None,
         ),
         (and("rules: []\nrules: []\n"), 15, "rules", "stands here twice", None),
-        (and("---\nrules: []\n"), 14, "bindings[0].roles[0]", "file of its own", None),
+        (and("---\nrules: []\n"), 15, "rules", "file of its own", None),
         ("- name: x\n".to_owned(), 1, "", "a policy is an object of fields", None),
         ("{{{\n".to_owned(), 1, "", "unclosed bracket", None),
         (String::new(), 0, "", "says nothing yet", None),
@@ -413,7 +413,7 @@ fn what_is_hardly_meant_is_shown_and_does_not_fail() {
             role("unmasked: []").replace("bindings:", "- name: writer\nbindings:"),
             11,
             "roles[1]",
-            "no binding gives",
+            "no binding and no grant gives",
         ),
         (
             format!("{ISSUERS}roles:\n- name: reader\n  scopes: [messages.create]\n{BINDINGS}"),

@@ -115,6 +115,7 @@ pub(super) fn place(problem: Problem, parts: &[Part]) -> Fault {
             "issuers" => part.policy.issuers.len(),
             "roles" => part.policy.roles.len(),
             "bindings" => part.policy.bindings.len(),
+            "grants" => part.policy.grants.len(),
             "rules" => part.policy.rules.len(),
             "commands" => part.policy.commands.len(),
             "paths" => part.policy.paths.len(),

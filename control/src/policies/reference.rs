@@ -25,6 +25,7 @@ const FIRST: &[&str] = &[
     "issuers",
     "roles",
     "bindings",
+    "grants",
     "rules",
     "masking",
     "commands",

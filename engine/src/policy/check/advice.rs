@@ -40,8 +40,9 @@ fn roles(policy: &Policy, found: &mut Found) {
         routes::all().filter(|route| route.name.starts_with("messages.")).filter_map(|route| route.scope);
     let asks: Vec<&str> = asks.collect();
     for (n, role) in policy.roles.iter().enumerate() {
-        if !policy.bindings.iter().any(|binding| binding.roles.contains(&role.name)) {
-            let why = format!("no binding gives the role `{}`: only a grant could", role.name);
+        let bound = policy.bindings.iter().any(|binding| binding.roles.contains(&role.name));
+        if !bound && !policy.grants.iter().any(|grant| grant.roles.contains(&role.name)) {
+            let why = format!("no binding and no grant gives the role `{}`", role.name);
             found.add(format!("roles[{n}]"), why);
         }
         let scopes = globs(&role.scopes).unwrap_or_default();
@@ -187,7 +188,7 @@ mod tests {
         assert_eq!(told[0].0, "roles[0].models");
         assert!(told[0].1.contains("has no model"), "{told:?}");
         assert_eq!(told[1].0, "roles[1]");
-        assert!(told[1].1.contains("no binding gives the role `writer`"), "{told:?}");
+        assert!(told[1].1.contains("no grant gives the role `writer`"), "{told:?}");
     }
 
     #[test]

@@ -9,19 +9,29 @@ use super::{Approval, Duration};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Grantable {
-    /// Name by which it is asked for.
+    /// Name by which it is asked for. Given once.
+    ///
+    /// Example: `write-for-a-day`
     pub name: String,
     /// Roles that it gives, by name.
+    ///
+    /// Example: `[writer]`
     pub roles: Vec<String>,
     /// Groups whose members may ask (exact).
+    ///
+    /// Example: `[data-readers]`
     pub groups: Vec<String>,
-    /// The longest time that it may be asked for. Default 8 h.
+    /// The longest time that it may be asked for.
+    ///
+    /// Example: `4h`
     #[serde(default = "Grantable::default_longest")]
     pub longest: Duration,
     /// Who may approve it. Absent only with `breakGlass`.
     #[serde(default)]
     pub approval: Option<Approval>,
     /// For emergencies: it is given at once, to whoever may ask, and stands out in the record.
+    ///
+    /// Example: `true`
     #[serde(default)]
     pub break_glass: bool,
 }
