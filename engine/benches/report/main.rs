@@ -9,17 +9,16 @@
 //! from the detectors' table of formats: for keys, recall says that a format is found wherever it stands, not that
 //! the format is the provider's.
 
-#[path = "../traffic/mod.rs"]
-mod traffic;
+#[path = "../measure/mod.rs"]
+mod measure;
 mod values;
 
 use std::collections::BTreeMap;
-use std::hint::black_box;
 use std::process::ExitCode;
 
-use sluice_engine::mask::{Direction, Masker, Memory, Profile, default_kinds};
+use measure::{scan, texts};
+use sluice_engine::mask::{Masker, default_kinds};
 use sluice_engine::policy::document::{MaskStyle, Masking};
-use traffic::{CODE, LOGS, PROSE, speed};
 use values::{Draw, Sample, samples};
 
 const KEY: &[u8] = b"a tenant key of thirty-two bytes";
@@ -64,32 +63,9 @@ fn count(
     }
 }
 
-fn agent_traffic() -> String {
-    let mut text = String::new();
-    while text.len() < traffic::SIZE {
-        for unit in [PROSE, CODE, LOGS] {
-            for _ in 0..8 {
-                text.push_str(unit);
-            }
-        }
-    }
-    text
-}
-
 fn masker(kinds: &[(&str, MaskStyle)]) -> Option<Masker> {
     let kinds = kinds.iter().map(|(kind, style)| ((*kind).to_owned(), *style)).collect();
     Masker::new(&Masking { kinds, ..Masking::default() }, KEY).ok()
-}
-
-fn megabytes_a_second(masker: &Masker, text: &str) -> f64 {
-    speed(text.len(), || {
-        black_box(masker.edits(
-            black_box(text),
-            Direction::Request,
-            &Profile::default(),
-            &mut Memory::default(),
-        ));
-    })
 }
 
 fn main() -> ExitCode {
@@ -111,7 +87,7 @@ fn main() -> ExitCode {
     for line in NEGATIVES.lines() {
         count(&all, &line.replace("\\n", "\n"), None, &mut scores);
     }
-    let text = agent_traffic();
+    let text = texts::agent_traffic();
     let mut low = Vec::new();
     println!("{:24} {:>8} {:>10} {:>8}", "detector", "recall", "precision", "MB/s");
     for kind in default_kinds() {
@@ -125,7 +101,7 @@ fn main() -> ExitCode {
             low.push(format!("{kind}: below {LEAST_RECALL} recall or {LEAST_PRECISION} precision"));
         }
         let Some(alone) = masker(&[("*", MaskStyle::Off), (kind, MaskStyle::Pseudonym)]) else { continue };
-        println!("{kind:24} {recall:8.4} {precision:10.4} {:8.0}", megabytes_a_second(&alone, &text));
+        println!("{kind:24} {recall:8.4} {precision:10.4} {:8.0}", scan::whole(&alone, &text));
     }
     let sum = |field: fn(&Score) -> usize| scores.values().map(field).sum::<usize>() as f64;
     let found = sum(|s| s.right) + sum(|s| s.wrong);
@@ -134,7 +110,7 @@ fn main() -> ExitCode {
         "all",
         sum(|s| s.whole) / sum(|s| s.planted),
         sum(|s| s.right) / found,
-        megabytes_a_second(&all, &text)
+        scan::whole(&all, &text)
     );
     low.iter().for_each(|line| println!("{line}"));
     if low.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
