@@ -73,6 +73,9 @@ pub fn measure(table: &mut Table<'_>) {
         ("bundle, default detectors", Vec::new(), DEFAULTS),
         ("bundle, 50 custom patterns", custom(), CUSTOM),
     ] {
+        if !table.wants(name) {
+            continue;
+        }
         let load = || bundle(custom.clone()).is_some_and(|bundle| Runtime::new(bundle).is_ok());
         let start = Instant::now();
         let loaded = load();

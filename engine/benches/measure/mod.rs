@@ -12,13 +12,19 @@ pub mod texts;
 /// A table that is written line by line.
 pub struct Table<'s> {
     say: &'s mut dyn FnMut(&str),
+    only: Option<String>,
     missed: usize,
 }
 
 impl<'s> Table<'s> {
-    /// One that is written to `say`.
-    pub fn new(say: &'s mut dyn FnMut(&str)) -> Self {
-        Self { say, missed: 0 }
+    /// One that is written to `say`; `only`: with rows whose names contain this.
+    pub fn new(say: &'s mut dyn FnMut(&str), only: Option<String>) -> Self {
+        Self { say, only, missed: 0 }
+    }
+
+    /// Whether a row of this name is wanted.
+    pub fn wants(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| name.contains(only))
     }
 
     /// The names of columns.

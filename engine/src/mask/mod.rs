@@ -13,6 +13,7 @@
 //! Masks are pure functions of tenant key, kind and value: `[redacted:email]`, `<email:k3v9q2m8x0ta>` (pseudonym),
 //! `<email:~...>` (sealed).
 
+mod blocks;
 mod check;
 mod custom;
 mod detect;

@@ -1,5 +1,5 @@
-//! One pass over the view: a table of byte classes finds the few places where something may start, and the
-//! detectors read around them.
+//! One pass over the view: classes of bytes tell the few places where something may start, and the detectors read
+//! around them.
 //!
 //! The scan goes from left to right and a region, once claimed, is stepped over. Every decision depends on at most
 //! [`LOOK_BACK`](super::text::LOOK_BACK) bytes in front and on what the detector read; when it read past the end of
@@ -13,7 +13,7 @@ use super::detect::{
 };
 use super::masks::{self, Kinds};
 use super::region::{LIMIT, Region, Scanned, What};
-use super::starts::Starts;
+use super::starts::{Starts, Window};
 use super::text::{Text, is_word};
 
 /// The detectors that are on, and the table that finds where they may start.
@@ -98,7 +98,8 @@ impl Scanner {
         let mut at = from;
         let mut floor = from;
         let mut scratch = Number::default();
-        while let Some((place, byte)) = self.starts.next(bytes, at) {
+        let mut window = Window::default();
+        while let Some((place, byte)) = self.starts.next(bytes, at, &mut window) {
             text.begin();
             let (start, seen) = self.look(&text, place, byte, floor, &mut scratch);
             let undecided = text.looked_past_end() && !complete;

@@ -38,7 +38,7 @@ mod bench {
                 && set_shared_data(DONE, Some(b"1"), None).is_ok()
             {
                 let mut say = |line: &str| println!("| {line}");
-                let mut table = Table::new(&mut say);
+                let mut table = Table::new(&mut say, None);
                 measure::all(&mut table, || Some(core::arch::wasm32::memory_size::<0>() * PAGE));
                 let missed = table.missed();
                 println!("| \n| {missed} of the bars missed");

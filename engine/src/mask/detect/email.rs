@@ -35,6 +35,13 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize, floor: usize) -> Option<
     if shared || path { None } else { found(KIND, start, end) }
 }
 
+/// Whether an `@` has what an address has next to it: a cheap first look.
+pub(in crate::mask) fn may_stand(bytes: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|i| bytes.get(i)).is_some_and(|b| is_local(*b) || !b.is_ascii());
+    let after = bytes.get(at + 1).is_none_or(|b| b.is_ascii_alphanumeric() || !b.is_ascii());
+    before && after
+}
+
 /// Where the local part in front of the end of `bytes` starts: at most [`MAX_LOCAL`] bytes back, not before `floor`,
 /// with a letter or digit first.
 pub(in crate::mask) fn local_start(bytes: &[u8], floor: usize) -> usize {

@@ -29,17 +29,53 @@ enum Body {
     Mixed,
 }
 
+/// Each byte's bits: the bodies that it may stand in.
+static BODIES: [u8; 256] = {
+    let mut bodies = [0; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        let bits = match byte {
+            b'0'..=b'9' => BASE62 | HEX | UPPER | WORD | TOKEN | DOTTED | WIDE,
+            b'A'..=b'F' => BASE62 | HEX | UPPER | WORD | TOKEN | DOTTED | WIDE,
+            b'G'..=b'Z' => BASE62 | UPPER | WORD | TOKEN | DOTTED | WIDE,
+            b'a'..=b'f' => BASE62 | HEX | WORD | TOKEN | DOTTED | WIDE,
+            b'g'..=b'z' => BASE62 | WORD | TOKEN | DOTTED | WIDE,
+            b'_' => WORD | TOKEN | DOTTED | WIDE,
+            b'-' => TOKEN | DOTTED | WIDE,
+            b'.' => DOTTED | WIDE,
+            b'/' | b'+' | b'=' | b'%' | b'~' => WIDE,
+            _ => 0,
+        };
+        // `byte` is below 256.
+        #[allow(clippy::indexing_slicing)]
+        {
+            bodies[byte as usize] = bits;
+        }
+        byte += 1;
+    }
+    bodies
+};
+
+const BASE62: u8 = 1;
+const HEX: u8 = 2;
+const UPPER: u8 = 4;
+const WORD: u8 = 8;
+const TOKEN: u8 = 16;
+const DOTTED: u8 = 32;
+const WIDE: u8 = 64;
+
 impl Body {
     fn has(self, byte: u8) -> bool {
-        match self {
-            Self::Base62 | Self::Mixed => byte.is_ascii_alphanumeric(),
-            Self::Hex => byte.is_ascii_hexdigit(),
-            Self::Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
-            Self::Word => byte.is_ascii_alphanumeric() || byte == b'_',
-            Self::Token => is_token(byte),
-            Self::Dotted => Class::Dotted.has(byte),
-            Self::Wide => Class::Wide.has(byte),
-        }
+        let bit = match self {
+            Self::Base62 | Self::Mixed => BASE62,
+            Self::Hex => HEX,
+            Self::Upper => UPPER,
+            Self::Word => WORD,
+            Self::Token => TOKEN,
+            Self::Dotted => DOTTED,
+            Self::Wide => WIDE,
+        };
+        BODIES.get(usize::from(byte)).copied().unwrap_or(0) & bit != 0
     }
 
     /// How a key of this alphabet goes on beyond what a stream holds back.
