@@ -84,7 +84,9 @@ pub struct Edit {
     /// One past the last byte that is replaced.
     pub end: usize,
     /// What takes their place.
-    pub with: String,
+    pub with: Arc<str>,
+    /// Whether a mask stood there, and `with` is the value that it stood for.
+    pub opens: bool,
 }
 
 impl std::fmt::Debug for Edit {
@@ -232,7 +234,8 @@ impl Masker {
                 continue;
             };
             if let Some(original) = memory.original(&view.slice(start, end)) {
-                edits.push(Edit { start: view.start(start), end: view.end(end), with: original.to_owned() });
+                let (start, end) = (view.start(start), view.end(end));
+                edits.push(Edit { start, end, with: original.into(), opens: true });
             }
             at = end;
         }
@@ -263,22 +266,21 @@ impl Masker {
         memory: &mut Memory,
     ) -> Option<Edit> {
         let (start, end) = (view.start(region.start), view.end(region.end));
-        let replace = |with: String| Some(Edit { start, end, with });
+        let replace = |with: Arc<str>| Some(Edit { start, end, with, opens: false });
+        let open = |with: &str| Some(Edit { start, end, with: with.into(), opens: true });
         let (kind, long) = match region.what {
             What::Nothing => return None,
             What::Mask if direction == Direction::Record => {
                 let mask = view.slice(region.start, region.end);
                 let (kind, value) = self.minter.open_kind(&mask)?;
-                return replace(self.minter.pseudonym(kind, &value));
+                return replace(self.minter.pseudonym(kind, &value).into());
             }
             What::Mask if self.mode == MaskMode::Observe => return None,
             What::Mask => {
                 let mask = view.slice(region.start, region.end);
                 return match direction {
-                    Direction::Request => self.minter.open(&mask).and_then(replace),
-                    Direction::Response if self.restore => {
-                        memory.original(&mask).map(str::to_owned).and_then(replace)
-                    }
+                    Direction::Request => self.minter.open(&mask).as_deref().and_then(open),
+                    Direction::Response if self.restore => memory.original(&mask).and_then(open),
                     Direction::Response | Direction::ToolInput | Direction::Record => None,
                 };
             }
@@ -291,19 +293,20 @@ impl Masker {
             return None;
         }
         let with = match (style, direction) {
-            _ if long => Minter::redaction(name),
-            (MaskStyle::Off | MaskStyle::Redact, _) => Minter::redaction(name),
+            _ if long => Minter::redaction(name).into(),
+            (MaskStyle::Off | MaskStyle::Redact, _) => Minter::redaction(name).into(),
             (MaskStyle::Pseudonym, Direction::Request) => {
                 let value = view.slice(region.start, region.end);
                 memory.pseudonym(name, &value, || self.minter.pseudonym(name, &value))
             }
             (MaskStyle::Pseudonym, Direction::Record) => {
-                self.minter.pseudonym(name, &view.slice(region.start, region.end))
+                self.minter.pseudonym(name, &view.slice(region.start, region.end)).into()
             }
             (MaskStyle::Pseudonym, Direction::Response | Direction::ToolInput) => text
                 .get(start..end)
                 .and_then(|value| self.minter.seal(name, value))
-                .unwrap_or_else(|| Minter::redaction(name)),
+                .unwrap_or_else(|| Minter::redaction(name))
+                .into(),
         };
         replace(with)
     }

@@ -190,7 +190,7 @@ impl Scanner {
         match byte {
             b'@' if self.tests.email => {
                 let start = email::local_start(text.get(0, at), floor);
-                (start, email::find(text, at, floor).into())
+                (start, email::find(text, at, start).into())
             }
             b'<' | b'[' => (at, masks::read(text, at).map_or(Seen::Nothing, Seen::mask(at))),
             b'=' => (at, self.assigned(text, at)),
@@ -264,7 +264,8 @@ impl Scanner {
         let start = if matches!(before, b'+' | b'(') && at > floor { at - 1 } else { at };
         let run = text.run(at, number::MAX_DIGITS, |b| b.is_ascii_digit());
         let next = text.at(run);
-        if !is_word(next) || next == b'_' {
+        // Where no number may start, none of the detectors of numbers finds one.
+        if (!is_word(next) || next == b'_') && (before == b'+' || number::opens(text, at)) {
             number.read(text, at);
             for (_, find) in &self.numbers {
                 if let Some(found) = find(text, number) {

@@ -19,9 +19,8 @@ const MAX_DOMAIN: usize = 255;
 /// Accounts of version control systems, which stand in URLs for everyone.
 const SHARED: [&[u8]; 4] = [b"git", b"hg", b"svn", b"gerrit"];
 
-/// An address around the `@` at `at`, starting not before `floor`.
-pub(in crate::mask) fn find(text: &Text<'_>, at: usize, floor: usize) -> Option<Found> {
-    let start = local_start(text.get(0, at), floor);
+/// An address around the `@` at `at`, whose local part starts at `start`; see [`local_start`].
+pub(in crate::mask) fn find(text: &Text<'_>, at: usize, start: usize) -> Option<Found> {
     let local = text.get(start, at);
     if local.is_empty()
         || local.last() == Some(&b'.')
