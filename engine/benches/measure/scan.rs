@@ -7,14 +7,16 @@ use sluice_engine::mask::{Direction, Masker, Memory, Profile, StreamMasker};
 use super::Table;
 use super::clock::speed;
 use super::load::{custom, masking};
-use super::texts::{CODE, FINDINGS, HOSTILE, LOGS, NON_ASCII, PROSE, SIZE, agent_traffic, drawn, repeated};
+use super::texts::{
+    CODE, FINDINGS, HOSTILE, LOGS, NON_ASCII, PROSE, SHORT, SIZE, agent_traffic, drawn, repeated,
+};
 
 /// Least MB/s on what agents send, and on hostile text.
 const TRAFFIC: f64 = 300.0;
 const WORST: f64 = 40.0;
 
 /// Bytes of a stream, and of each of its pieces.
-const STREAM: usize = SIZE / 8;
+const STREAM: usize = SHORT / 2;
 const PIECE: usize = 24;
 
 /// Adds a row for each text.
@@ -22,20 +24,20 @@ pub fn measure(table: &mut Table<'_>) {
     let (Some(masker), Some(with_custom)) = (masking(Vec::new()), masking(custom())) else { return };
     table.head(&["MB/s", "mask", "bar", "", "byte loop", "50 custom", "stream"]);
     let named: [(&str, String, f64); 8] = [
-        ("prose", repeated(PROSE), TRAFFIC),
-        ("code", repeated(CODE), TRAFFIC),
-        ("JSON logs", repeated(LOGS), TRAFFIC),
+        ("prose", repeated(PROSE, SIZE), TRAFFIC),
+        ("code", repeated(CODE, SIZE), TRAFFIC),
+        ("JSON logs", repeated(LOGS, SIZE), TRAFFIC),
         ("the three in turn", agent_traffic(), TRAFFIC),
-        ("base64", drawn(SIZE), WORST),
-        ("other scripts", repeated(NON_ASCII), WORST),
-        ("dense with findings", repeated(FINDINGS), WORST),
-        ("nothing but spaces", repeated(" "), TRAFFIC),
+        ("base64", drawn(SHORT), WORST),
+        ("other scripts", repeated(NON_ASCII, SHORT), WORST),
+        ("dense with findings", repeated(FINDINGS, SHORT), WORST),
+        ("nothing but spaces", repeated(" ", SHORT), TRAFFIC),
     ];
     for (name, text, bar) in named {
         row(table, name, &text, bar, &masker, &with_custom);
     }
     for unit in HOSTILE {
-        row(table, &format!("{unit:?}"), &repeated(unit), WORST, &masker, &with_custom);
+        row(table, &format!("{unit:?}"), &repeated(unit, SHORT), WORST, &masker, &with_custom);
     }
 }
 

@@ -1,7 +1,10 @@
 //! Texts that benches read.
 
-/// Bytes of each text.
+/// Bytes of what agents send.
 pub const SIZE: usize = 1 << 20;
+
+/// Bytes of other texts: short enough that a run is not interrupted on a machine that does other things too.
+pub const SHORT: usize = SIZE / 16;
 
 /// English prose with dates and numbers.
 pub const PROSE: &str = "The gateway reads every request before it leaves, and what it does not understand it refuses. \
@@ -69,16 +72,16 @@ pub const HOSTILE: [&str; 41] = [
     "ann.smith@example.com ",
 ];
 
-/// A text of [`SIZE`] bytes.
-pub fn repeated(unit: &str) -> String {
-    let mut text = unit.repeat(SIZE / unit.len() + 1);
-    text.truncate(text.floor_char_boundary(SIZE));
+/// A text of so many bytes, or a few less.
+pub fn repeated(unit: &str, size: usize) -> String {
+    let mut text = unit.repeat(size / unit.len() + 1);
+    text.truncate(text.floor_char_boundary(size));
     text
 }
 
 /// What agents send, in one text of [`SIZE`] bytes: prose, code and JSON logs in turn.
 pub fn agent_traffic() -> String {
-    repeated(&[PROSE.repeat(8), CODE.repeat(8), LOGS.repeat(8)].concat())
+    repeated(&[PROSE.repeat(8), CODE.repeat(8), LOGS.repeat(8)].concat(), SIZE)
 }
 
 /// Characters of base64 that look drawn at random; the same in every run.

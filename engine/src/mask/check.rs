@@ -17,16 +17,21 @@ pub(super) fn luhn(digits: &[u8]) -> bool {
 
 /// ISO 7064 mod 97-10 over characters `0-9A-Z`, in the order in which they are checked; true for a remainder of 1.
 pub(super) fn mod97(characters: impl Iterator<Item = u8>) -> bool {
-    let mut rest = 0_u32;
+    /// Below it one more character fits.
+    const ROOM: u64 = u64::MAX / 1000;
+    let mut rest = 0_u64;
     for byte in characters {
+        if rest > ROOM {
+            rest %= 97;
+        }
         rest = match byte {
-            b'0'..=b'9' => rest * 10 + u32::from(byte - b'0'),
-            b'A'..=b'Z' => rest * 100 + u32::from(byte - b'A') + 10,
-            b'a'..=b'z' => rest * 100 + u32::from(byte - b'a') + 10,
+            b'0'..=b'9' => rest * 10 + u64::from(byte - b'0'),
+            b'A'..=b'Z' => rest * 100 + u64::from(byte - b'A') + 10,
+            b'a'..=b'z' => rest * 100 + u64::from(byte - b'a') + 10,
             _ => return false,
-        } % 97;
+        };
     }
-    rest == 1
+    rest % 97 == 1
 }
 
 /// Verhoeff's check (J. Verhoeff, 1969): dihedral group D5, over digits 0 to 9.

@@ -65,14 +65,18 @@ impl Starts {
                 let (Some(b), Some(c)) = (after(1), after(2)) else { return true };
                 let bit = front(byte, b, c);
                 self.fronts.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
-                    || c.is_ascii_digit() && b.is_ascii_alphabetic()
+                    || c.is_ascii_digit()
+                        && b.is_ascii_alphabetic()
+                        && after(3).is_none_or(|d| d.is_ascii_digit())
                     || byte == b'B' && at.checked_sub(1).and_then(|i| bytes.get(i)) == Some(&b'-')
                     || self.words && (byte.is_ascii_uppercase() || byte.is_ascii_hexdigit() || byte == b'b')
             }
             b'<' => after(1).is_none_or(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
             b'[' => after(1).is_none_or(|b| b == b'r'),
             b':' if after(1).is_none_or(|b| b == b'/') => true,
-            b'0'..=b'9' => self.numbers || !number::stands_alone(bytes, at),
+            b'0'..=b'9' if self.numbers => true,
+            b'0'..=b'9' if self.words => !number::stands_alone(bytes, at),
+            b'0'..=b'9' => number::may_stand(bytes, at),
             b':' | b'=' => assignment::may_name(bytes, at),
             b'@' => email::may_stand(bytes, at),
             _ => true,

@@ -152,24 +152,6 @@ fn trimmed(text: &Text<'_>, start: usize, end: usize, quoted: bool) -> usize {
 
 /// Whether the last letters in front of the `=` or `:` at `at` are those of a name above: a cheap first look.
 pub(in crate::mask) fn may_name(bytes: &[u8], at: usize) -> bool {
-    // The last are the bytes of `ña`, with the bit that makes letters small.
-    const ENDS: [&[u8; 3]; 15] = [
-        b"ord",
-        b"swd",
-        b"pwd",
-        b"ase",
-        b"ort",
-        b"ass",
-        b"ret",
-        b"ken",
-        b"key",
-        b"ure",
-        b"ial",
-        b"ion",
-        b"rer",
-        b"sig",
-        b"\xE3\xB1a",
-    ];
     let mut end = at;
     while let Some(byte) = end.checked_sub(1).and_then(|i| bytes.get(i)) {
         if byte.is_ascii_alphabetic() {
@@ -184,8 +166,25 @@ pub(in crate::mask) fn may_name(bytes: &[u8], at: usize) -> bool {
         end -= 1;
     }
     let Some([a, b, c]) = end.checked_sub(3).and_then(|from| bytes.get(from..end)) else { return false };
-    let last = [a | 0x20, b | 0x20, c | 0x20];
-    ENDS.iter().any(|e| **e == last)
+    // The last are the bytes of `ña`, with the bit that makes letters small.
+    matches!(
+        &[a | 0x20, b | 0x20, c | 0x20],
+        b"ord"
+            | b"swd"
+            | b"pwd"
+            | b"ase"
+            | b"ort"
+            | b"ass"
+            | b"ret"
+            | b"ken"
+            | b"key"
+            | b"ure"
+            | b"ial"
+            | b"ion"
+            | b"rer"
+            | b"sig"
+            | b"\xE3\xB1a"
+    )
 }
 
 /// What may stand between a name and its `=` or `:`, a number that belongs to the name included.

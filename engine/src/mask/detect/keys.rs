@@ -255,9 +255,29 @@ pub(in crate::mask) fn prefixes(on: impl Fn(&str) -> bool) -> impl Iterator<Item
     FORMATS.iter().filter(move |f| on(f.kind)).map(|f| f.prefix.as_bytes())
 }
 
-/// Formats by the first byte of their prefix, with the second one.
+/// Formats by the first byte of their prefix.
 pub(in crate::mask) struct Keys {
-    by_first: Vec<Vec<(u8, &'static Format)>>,
+    by_first: Vec<Vec<Front>>,
+}
+
+/// The first four bytes of a format's prefix, or all of it, as a word.
+#[derive(Clone, Copy)]
+struct Front {
+    word: u32,
+    mask: u32,
+    format: &'static Format,
+}
+
+impl Front {
+    fn of(format: &'static Format) -> Self {
+        let mut bytes = [0; 4];
+        let mut mask = [0; 4];
+        for ((byte, slot), bits) in format.prefix.bytes().zip(&mut bytes).zip(&mut mask) {
+            *slot = byte;
+            *bits = u8::MAX;
+        }
+        Self { word: u32::from_le_bytes(bytes), mask: u32::from_le_bytes(mask), format }
+    }
 }
 
 impl Keys {
@@ -265,10 +285,9 @@ impl Keys {
     pub(in crate::mask) fn new(on: impl Fn(&str) -> bool) -> Self {
         let mut by_first = vec![Vec::new(); 256];
         for format in FORMATS.iter().filter(|f| on(f.kind)) {
-            if let [first, second, ..] = format.prefix.as_bytes()
-                && let Some(list) = by_first.get_mut(usize::from(*first))
-            {
-                list.push((*second, format));
+            let first = format.prefix.bytes().next().map_or(0, usize::from);
+            if let Some(list) = by_first.get_mut(first) {
+                list.push(Front::of(format));
             }
         }
         Self { by_first }
@@ -276,9 +295,11 @@ impl Keys {
 
     /// A key that starts at `at`.
     pub(in crate::mask) fn find(&self, text: &Text<'_>, at: usize) -> Option<Found> {
-        let second = text.at(at + 1);
-        let candidates = self.by_first.get(usize::from(text.at(at)))?.iter().filter(|(b, _)| *b == second);
-        candidates.map(|(_, format)| *format).find_map(|format| matches(text, at, format))
+        let fronts = self.by_first.get(usize::from(text.at(at)))?;
+        let word = text.get(at, at + 4).first_chunk::<4>().map(|bytes| u32::from_le_bytes(*bytes));
+        // Close to the end of the text each prefix is read byte by byte.
+        let fits = |front: &&Front| word.is_none_or(|word| word & front.mask == front.word);
+        fronts.iter().filter(fits).find_map(|front| matches(text, at, front.format))
     }
 }
 
@@ -330,17 +351,20 @@ fn matches(text: &Text<'_>, at: usize, format: &Format) -> Option<Found> {
 
 /// Whether the front of a body looks drawn at random, as far as its alphabet leaves a doubt.
 fn looks_drawn(body: Body, sample: &[u8], min: usize) -> bool {
-    let mix = Mix::of(sample);
-    match body {
-        Body::Upper => min < 20 || plausible(sample),
+    let mixed = match body {
+        Body::Upper => return min < 20 || plausible(sample),
+        Body::Base62 | Body::Word => true,
+        Body::Hex => Mix::of(sample).digit,
         Body::Mixed => {
-            (mix.digit && (mix.lower || mix.upper) || sample.len() >= 16 && changes_case(sample))
-                && plausible(sample)
+            let mix = Mix::of(sample);
+            mix.digit && (mix.lower || mix.upper) || sample.len() >= 16 && changes_case(sample)
         }
-        Body::Hex => mix.digit && plausible(sample),
-        Body::Token | Body::Dotted | Body::Wide => (mix.digit || mix.lower && mix.upper) && plausible(sample),
-        Body::Base62 | Body::Word => plausible(sample),
-    }
+        Body::Token | Body::Dotted | Body::Wide => {
+            let mix = Mix::of(sample);
+            mix.digit || mix.lower && mix.upper
+        }
+    };
+    mixed && plausible(sample)
 }
 
 /// Finding kind of AWS access key ids.
