@@ -69,6 +69,12 @@ pub(super) fn verhoeff(digits: &[u8]) -> bool {
     !digits.is_empty() && state == 0
 }
 
+/// CRC-32 as in ISO 3309 and ITU-T V.42 (zip, PNG). Bit by bit: what it is used on is short and rare.
+pub(super) fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
+    !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
+
 /// Whether the weighted sum of the digits leaves `rest` modulo `modulus`. Digits beyond the weights do not count.
 pub(super) fn weighted(digits: &[u8], weights: &[u32], modulus: u32, rest: u32) -> bool {
     let sum: u32 = digits.iter().zip(weights).map(|(d, w)| u32::from(*d) * w).sum();
@@ -220,6 +226,7 @@ mod tests {
         assert!(verhoeff(&digits("2363")) && !verhoeff(&digits("2364")));
         assert!(mod97(b"3214282912345698765432161182".iter().copied()));
         assert!(!mod97(b"3214282912345698765432161183".iter().copied()) && !mod97(b"1-".iter().copied()));
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
         assert!(weighted(&digits("0306406152"), &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1], 11, 0));
     }
 

@@ -3,9 +3,16 @@
 //! Sources: each provider's published token format or its entry among GitHub's secret scanning partners (2025);
 //! where a provider publishes none, the format that its console hands out. A key needs a plausible body
 //! ([`plausible`]): `sk-ant-your-key-here` passes.
+//!
+//! Classic tokens of GitHub and npm end with a checksum: the CRC-32 of the 30 characters in front, in six of base 62
+//! (GitHub, "Behind GitHub's new authentication token formats", 2021; npm's tokens are made the same way). Where it is
+//! right, nothing else is asked. Where it is wrong, the body must mix small letters, capitals and digits, as drawn
+//! ones do: filler and made-up examples pass. It does not pass for the checksum alone, which guards nothing: whoever
+//! changes the last six characters can compute them again. Fine-grained tokens (`github_pat_`) have one too, of which
+//! GitHub does not say how it is made; it is not read.
 
 use super::{Class, Found, Tail, found, wrap};
-use crate::mask::check::{Mix, changes_case, plausible};
+use crate::mask::check::{Mix, changes_case, crc32, plausible};
 use crate::mask::text::{Text, is_token};
 
 /// What a key's body is made of.
@@ -27,6 +34,8 @@ enum Body {
     Wide,
     /// `[A-Za-z0-9]`, of which at least one is a digit and one a letter: prefixes that words share.
     Mixed,
+    /// `[A-Za-z0-9]`; of [`CHECKED`] characters the last six are a checksum.
+    Checked,
 }
 
 /// Each byte's bits: the bodies that it may stand in.
@@ -67,7 +76,7 @@ const WIDE: u8 = 64;
 impl Body {
     fn has(self, byte: u8) -> bool {
         let bit = match self {
-            Self::Base62 | Self::Mixed => BASE62,
+            Self::Base62 | Self::Mixed | Self::Checked => BASE62,
             Self::Hex => HEX,
             Self::Upper => UPPER,
             Self::Word => WORD,
@@ -129,11 +138,11 @@ const FORMATS: &[Format] = &[
     key("aws_access_key", "ACCA", Body::Upper, 16, 16),
     key("aws_bedrock_key", "ABSK", Body::Wide, 100, 0),
     key("aws_bedrock_key", "bedrock-api-key-", Body::Wide, 40, 0),
-    key("github_token", "ghp_", Body::Base62, 36, MAX),
-    key("github_token", "gho_", Body::Base62, 36, MAX),
-    key("github_token", "ghu_", Body::Base62, 36, MAX),
-    key("github_token", "ghs_", Body::Base62, 36, MAX),
-    key("github_token", "ghr_", Body::Base62, 36, MAX),
+    key("github_token", "ghp_", Body::Checked, 36, MAX),
+    key("github_token", "gho_", Body::Checked, 36, MAX),
+    key("github_token", "ghu_", Body::Checked, 36, MAX),
+    key("github_token", "ghs_", Body::Checked, 36, MAX),
+    key("github_token", "ghr_", Body::Checked, 36, MAX),
     key("github_token", "github_pat_", Body::Word, 40, MAX),
     key("gitlab_token", "glpat-", Body::Dotted, 20, 0),
     key("gitlab_token", "gldt-", Body::Token, 20, 0),
@@ -166,7 +175,7 @@ const FORMATS: &[Format] = &[
     key("google_key", "AQ.Ab", Body::Token, 30, 0),
     key("google_oauth", "GOCSPX-", Body::Token, 20, 0),
     key("google_oauth", "ya29.", Body::Dotted, 30, 0),
-    key("npm_token", "npm_", Body::Base62, 36, 36),
+    key("npm_token", "npm_", Body::Checked, 36, 36),
     key("pypi_token", "pypi-", Body::Token, 50, 0),
     key("sendgrid_key", "SG.", Body::Dotted, 40, 0),
     key("twilio_key", "SK", Body::Hex, 32, 32),
@@ -354,6 +363,14 @@ fn looks_drawn(body: Body, sample: &[u8], min: usize) -> bool {
     let mixed = match body {
         Body::Upper => return min < 20 || plausible(sample),
         Body::Base62 | Body::Word => true,
+        Body::Checked if sample.len() == CHECKED => {
+            let mix = Mix::of(sample);
+            if checksum_holds(sample) {
+                return true;
+            }
+            mix.lower && mix.upper && mix.digit
+        }
+        Body::Checked => true,
         Body::Hex => Mix::of(sample).digit,
         Body::Mixed => {
             let mix = Mix::of(sample);
@@ -365,6 +382,22 @@ fn looks_drawn(body: Body, sample: &[u8], min: usize) -> bool {
         }
     };
     mixed && plausible(sample)
+}
+
+/// Characters of the body of a classic token of GitHub or npm, of which the last six are its checksum.
+const CHECKED: usize = 36;
+
+/// Whether the last six characters are the CRC-32 of those in front, in base 62 with leading zeros.
+fn checksum_holds(body: &[u8]) -> bool {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let Some((payload, checksum)) = body.split_last_chunk::<6>() else { return false };
+    let mut rest = crc32(payload);
+    let digits = checksum.iter().rev().all(|byte| {
+        let digit = DIGITS.get((rest % 62) as usize);
+        rest /= 62;
+        digit == Some(byte)
+    });
+    digits && rest == 0
 }
 
 /// Finding kind of AWS access key ids.
@@ -394,6 +427,12 @@ pub(in crate::mask) fn aws_secret(text: &Text<'_>, at: usize) -> Option<Found> {
     let mix = Mix::of(body);
     let ok = body.len() == 40 && mix.lower && mix.upper && mix.digit && text.at(end) != b'=';
     if ok { found(AWS_SECRET, at, end) } else { None }
+}
+
+/// Whether a body's checksum holds, for tests that make tokens.
+#[cfg(test)]
+pub(in crate::mask) fn checked(body: &str) -> bool {
+    checksum_holds(body.as_bytes())
 }
 
 /// Kind, prefix, alphabet, shortest and longest body of each format, for tests that make keys.
