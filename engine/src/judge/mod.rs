@@ -17,6 +17,7 @@ mod calls;
 mod digest;
 mod lines;
 mod marks;
+mod media;
 mod reply;
 mod request;
 mod runtime;

@@ -12,14 +12,14 @@ use crate::claude::routes::Kind as BodyKind;
 use crate::claude::units::{self, Unit};
 use crate::json::{self, Doc, Kind, Splices, Value};
 use crate::mask::Direction;
-use crate::policy::document::{Action, MaskMode, MediaAction, RecordMode};
+use crate::policy::document::{Action, MaskMode, RecordMode};
 use crate::policy::rights::undated;
 use crate::policy::rule::{CompiledRule, Facts};
 use crate::record::Decision;
 use crate::wire::HoldAsk;
 
 /// What was found about a request.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Judged {
     /// Refused, with this.
     pub refusal: Option<Refusal>,
@@ -33,13 +33,13 @@ pub struct Judged {
 
 impl Judged {
     fn refused(refusal: Refusal) -> Self {
-        Self { refusal: Some(refusal), holds: Vec::new(), body: None, recorded: None }
+        Self { refusal: Some(refusal), ..Self::default() }
     }
 }
 
 /// What is held of one request, while its units are judged.
 #[derive(Default)]
-struct Held {
+pub(super) struct Held {
     /// Index of the last message that the model wrote.
     last_reply: Option<usize>,
     /// The request's key under each rule that holds something of it: a digest of the whole request, made once.
@@ -80,7 +80,7 @@ impl Case {
             return self.media_only();
         }
         if body.is_empty() && (takes_no_body(self.route.method) || may_be_empty(self.route.kind)) {
-            return Judged { refusal: None, holds: Vec::new(), body: None, recorded: None };
+            return Judged::default();
         }
         if takes_no_body(self.route.method) {
             return Judged::refused(unreadable("this method takes no body; leave it out"));
@@ -111,6 +111,9 @@ impl Case {
         for request in &params {
             let mut held = Held { last_reply: last_reply(request.root), ..Held::default() };
             for unit in &request.units {
+                if refusal.is_none() {
+                    refusal = self.hold_media(request.root, unit, &mut held);
+                }
                 if refusal.is_none() {
                     refusal = self.judge_unit(request.root, unit, &mut held);
                 }
@@ -234,25 +237,6 @@ impl Case {
         }
     }
 
-    fn check_media(&self, media: usize) -> Result<(), Refusal> {
-        match self.runtime.masking.media {
-            MediaAction::Deny if media > 0 => Err(Refusal::new(
-                ErrorKind::Permission,
-                "media",
-                format!(
-                    "the request carries {media} image(s), PDF(s), URL or file sources, which cannot be read and which \
-                     policy therefore refuses; send text, or ask for `masking.media: allow`"
-                ),
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    fn media_only(&self) -> Judged {
-        let refusal = self.check_media(1).err();
-        Judged { refusal, holds: Vec::new(), body: None, recorded: None }
-    }
-
     /// Judges what rules look at in one unit; adds to `holds`, or refuses.
     fn judge_unit(&mut self, root: Value<'_, '_>, unit: &Unit<'_, '_>, held: &mut Held) -> Option<Refusal> {
         let part = unit.part?;
@@ -294,9 +278,7 @@ impl Case {
             }
             Action::Hold => {
                 for rule in outcome.holds {
-                    let key =
-                        held.keys.entry(rule.name.clone()).or_insert_with(|| self.request_key(rule, root));
-                    let key = key.clone();
+                    let key = held.key(&rule.name, || self.request_key(&rule.name, root));
                     match self.settled.get(&key) {
                         Some(Settled::Approved) => {}
                         Some(Settled::Refused(_)) => return self.refused(&key, &rule.name),
@@ -317,8 +299,8 @@ impl Case {
 
     /// One key for the same request by the same person, whatever `stream`, `max_tokens` and cache marks say:
     /// Claude Code's fallback without streaming differs in just those.
-    fn request_key(&self, rule: &CompiledRule, root: Value<'_, '_>) -> String {
-        let mut digest = self.hold_digest("sluice hold: request", &rule.name);
+    pub(super) fn request_key(&self, rule: &str, root: Value<'_, '_>) -> String {
+        let mut digest = self.hold_digest("sluice hold: request", rule);
         digest.value(root, &["stream", "max_tokens"]);
         digest.hex()
     }
@@ -347,12 +329,17 @@ impl Case {
 }
 
 impl Held {
+    /// The request's key under a rule, made once.
+    pub(super) fn key(&mut self, rule: &str, make: impl FnOnce() -> String) -> String {
+        self.keys.entry(rule.to_owned()).or_insert_with(make).clone()
+    }
+
     /// Adds what a rule holds; says whether it is a question of its own.
     ///
     /// One approval of the request covers all that is new in it, so its reviewer sees all of it. An approval of an
     /// earlier turn covers what stood there and nothing else; it is looked up by the last message held, whose
     /// thread has those before it in it, and apart from it by the system text, which may have changed since.
-    fn add(&mut self, mut ask: HoldAsk, message: Option<usize>) -> bool {
+    pub(super) fn add(&mut self, mut ask: HoldAsk, message: Option<usize>) -> bool {
         ask.history = self.last_reply.is_some_and(|reply| message.is_none_or(|own| own < reply));
         let same = |other: &&mut Waiting| {
             let (one, two) = (&other.ask, &ask);

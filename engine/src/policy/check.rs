@@ -1,6 +1,7 @@
 //! What is wrong with a policy, where, and what to do about it.
 
 mod issuers;
+mod masking;
 mod nearest;
 mod roles;
 mod rules;
@@ -48,7 +49,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     issuers::check(policy, &mut found);
     roles::check(policy, &mut found);
     roles::check_bindings(policy, &mut found);
-    check_masking(policy, &mut found);
+    masking::check(policy, &mut found);
     rules::check(policy, &mut found);
     check_commands(policy, &mut found);
     check_limits(policy, &mut found);
@@ -106,26 +107,6 @@ impl Found {
                 }
                 Ok(_) => {}
             }
-        }
-    }
-}
-
-fn check_masking(policy: &Policy, found: &mut Found) {
-    for kind in policy.masking.kinds.keys() {
-        if let Err(why) = Glob::new(kind) {
-            found.add(format!("masking.kinds.{kind}"), why.to_string());
-        }
-    }
-    let custom = &policy.masking.custom;
-    found.names("masking.custom", custom.iter().map(|pattern| &pattern.name));
-    for (n, pattern) in custom.iter().enumerate() {
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-        if !pattern.name.is_empty() && !pattern.name.bytes().all(plain) {
-            let field = format!("masking.custom[{n}].name");
-            let why = "a finding kind is written in lower-case letters, digits and `_`";
-            let plainer: String = pattern.name.to_ascii_lowercase().replace(['-', ' ', '.'], "_");
-            let suggestion = plainer.bytes().all(plain).then_some(plainer.as_str());
-            found.suggest(field, why, suggestion);
         }
     }
 }

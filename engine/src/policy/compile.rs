@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::bundle::{Bundle, Grant};
 use super::command::Commands;
-use super::document::{Action, Binding, Language, Part};
+use super::document::{Action, Binding, Language, MediaAction, Part};
 use super::pattern::Patterns;
 use super::rights::{CompiledRole, Rights};
 use super::rule::{CompiledRule, Facts, Outcome};
@@ -66,6 +66,10 @@ impl Compiled {
                 let why = "a rule that holds must say who may approve".into();
                 return Err(CompileError { field: format!("rules[{n}].approval"), why });
             }
+        }
+        if policy.masking.media == MediaAction::Hold && policy.masking.media_approval.is_none() {
+            let why = "held media must say who may approve".into();
+            return Err(CompileError { field: "masking.mediaApproval".into(), why });
         }
         let patterns = |field: &str, patterns: &[&str]| {
             Patterns::new(patterns).map_err(|why| CompileError { field: field.into(), why })

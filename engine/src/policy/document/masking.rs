@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Approval;
+
 /// What is masked, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -24,6 +26,8 @@ pub struct Masking {
     pub tool_inputs: ToolInputMasking,
     /// What happens to media that cannot be read (images, PDFs, files by id). Default: allow.
     pub media: MediaAction,
+    /// Who may approve media, for `media: hold`.
+    pub media_approval: Option<Approval>,
 }
 
 impl Default for Masking {
@@ -37,6 +41,7 @@ impl Default for Masking {
             restore: true,
             tool_inputs: ToolInputMasking::Restore,
             media: MediaAction::Allow,
+            media_approval: None,
         }
     }
 }
@@ -87,6 +92,8 @@ pub enum MediaAction {
     Allow,
     /// Refused with 403.
     Deny,
+    /// Waits for a person, where it stands in messages. Files that are uploaded or fetched by themselves are refused.
+    Hold,
 }
 
 /// A pattern of the organisation's own.
