@@ -40,6 +40,7 @@ pub use memory::Memory;
 pub use stream::StreamMasker;
 
 use crate::policy::document::{MaskMode, MaskStyle, Masking};
+use crate::policy::rights::RoleMasks;
 use custom::Custom;
 use masks::Minter;
 use region::{LIMIT, Region, Scanned, What};
@@ -95,20 +96,25 @@ impl std::fmt::Debug for Edit {
     }
 }
 
-/// What a caller's roles exempt from masking. Belongs to the [`Masker`] that made it.
+/// What a caller's roles say about masks. Belongs to the [`Masker`] that made it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Profile {
-    exempt: Vec<bool>,
+    /// By kind; `None`: as policy says.
+    styles: Vec<Option<MaskStyle>>,
 }
 
 impl Profile {
-    /// Whether nothing is exempt.
+    /// Whether everything is masked as policy says.
     pub fn is_empty(&self) -> bool {
-        !self.exempt.contains(&true)
+        self.styles.iter().all(Option::is_none)
+    }
+
+    fn style(&self, kind: usize) -> Option<MaskStyle> {
+        self.styles.get(kind).copied().flatten()
     }
 
     fn exempts(&self, kind: usize) -> bool {
-        self.exempt.get(kind).copied().unwrap_or(false)
+        self.style(kind) == Some(MaskStyle::Off)
     }
 }
 
@@ -178,10 +184,15 @@ impl Masker {
         Ok(())
     }
 
-    /// What the caller's roles exempt: `unmasked` are globs over kinds.
-    pub fn profile(&self, unmasked: &[String]) -> Profile {
-        let exempt = |kind: &str| unmasked.iter().any(|pattern| kinds::glob(pattern, kind));
-        Profile { exempt: self.scanner.kinds().names().map(exempt).collect() }
+    /// What the caller's roles say about masks: of what one role says the most specific counts, of what several say
+    /// the safest. A kind that policy turns off is looked for for nobody.
+    pub fn profile<'r>(&self, roles: impl IntoIterator<Item = &'r RoleMasks>) -> Profile {
+        let roles: Vec<_> = roles.into_iter().filter(|role| !role.is_empty()).collect();
+        let style = |kind: &str| {
+            let said = roles.iter().filter_map(|role| kinds::style(role.iter().map(|(k, s)| (k, s)), kind));
+            said.max_by_key(|style| style.safety())
+        };
+        Profile { styles: self.scanner.kinds().names().map(style).collect() }
     }
 
     /// All findings in decoded text, in order, not overlapping. Empty when masking is off.
@@ -292,6 +303,7 @@ impl Masker {
         if direction != Direction::Record && (self.mode == MaskMode::Observe || profile.exempts(kind)) {
             return None;
         }
+        let style = profile.style(kind).filter(|_| direction != Direction::Record).unwrap_or(style);
         let with = match (style, direction) {
             _ if long => Minter::redaction(name).into(),
             (MaskStyle::Off | MaskStyle::Redact, _) => Minter::redaction(name).into(),

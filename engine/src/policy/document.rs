@@ -7,6 +7,8 @@ mod duration;
 mod masking;
 mod rules;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use duration::Duration;
@@ -137,8 +139,12 @@ pub struct Role {
     pub max_tokens: Option<u64>,
     /// Largest `thinking.budget_tokens`. Absent: no limit. Adaptive thinking has no budget of its own; `maxTokens` bounds it.
     pub thinking_budget: Option<u64>,
-    /// Finding kinds that are not masked for holders of this role.
+    /// Finding kinds (globs) that are not masked for holders of this role.
     pub unmasked: Vec<String>,
+    /// Per finding kind (name or glob): another mask for holders of this role than policy's. What is most specific
+    /// counts: a name before a glob, a longer glob before a shorter one. Where several roles say something about a
+    /// kind, here or in `unmasked`, the safest counts: redaction, then pseudonym, then none.
+    pub masks: BTreeMap<String, MaskStyle>,
 }
 
 /// Two lists of globs. Something is allowed when an `allow` matches and no `deny` does.

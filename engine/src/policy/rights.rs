@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::document::{AllowDeny, Role};
+use super::document::{AllowDeny, MaskStyle, Role};
 use super::glob::{self, Glob};
 use super::server::{Server, ServerGlob};
 
@@ -79,8 +79,11 @@ pub(super) struct CompiledRole {
     betas: Lists<Glob>,
     max_tokens: Option<u64>,
     thinking_budget: Option<u64>,
-    unmasked: Vec<String>,
+    masks: RoleMasks,
 }
+
+/// What one role says about masks: globs over kinds, and the mask of what they fit.
+pub type RoleMasks = Vec<(String, MaskStyle)>;
 
 /// `allow` and `deny`; `allow: None` is anything.
 #[derive(Debug)]
@@ -106,9 +109,14 @@ impl CompiledRole {
             betas: lists("betas", &role.betas, true, glob)?,
             max_tokens: role.max_tokens,
             thinking_budget: role.thinking_budget,
-            unmasked: role.unmasked.clone(),
+            masks: masks(role),
         })
     }
+}
+
+fn masks(role: &Role) -> RoleMasks {
+    let off = role.unmasked.iter().map(|kind| (kind.clone(), MaskStyle::Off));
+    off.chain(role.masks.iter().map(|(kind, style)| (kind.clone(), *style))).collect()
 }
 
 fn glob(text: &str) -> Result<Glob, String> {
@@ -243,12 +251,9 @@ impl Rights {
         self.largest(|role| role.thinking_budget)
     }
 
-    /// Finding kinds that are not masked for the principal, as the roles name them; sorted.
-    pub fn unmasked(&self) -> Vec<String> {
-        let mut kinds: Vec<_> = self.roles.iter().flat_map(|role| role.unmasked.iter().cloned()).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        kinds
+    /// What the roles say about masks, one after the other; see [`Masker::profile`](crate::mask::Masker::profile).
+    pub fn masks(&self) -> impl Iterator<Item = &RoleMasks> {
+        self.roles.iter().map(|role| &role.masks)
     }
 
     fn largest(&self, limit: impl Fn(&CompiledRole) -> Option<u64>) -> Option<u64> {

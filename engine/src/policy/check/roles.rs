@@ -2,7 +2,9 @@
 
 use super::{Found, nearest};
 use crate::claude::routes;
+use crate::mask;
 use crate::policy::document::{AllowDeny, Policy};
+use crate::policy::glob::Glob;
 use crate::policy::server::ServerGlob;
 
 pub(super) fn check(policy: &Policy, found: &mut Found) {
@@ -30,6 +32,23 @@ pub(super) fn check(policy: &Policy, found: &mut Found) {
             found.add(place("maxTokens"), "zero would refuse every request; leave the scope out instead");
         }
         found.globs(&place("unmasked"), &role.unmasked);
+        for kind in role.masks.keys() {
+            check_kind(policy, &place("masks"), kind, found);
+        }
+    }
+}
+
+fn check_kind(policy: &Policy, place: &str, kind: &str, found: &mut Found) {
+    let field = format!("{place}.{kind}");
+    let glob = match Glob::new(kind) {
+        Ok(glob) => glob,
+        Err(why) => return found.add(field, why.to_string()),
+    };
+    let mut kinds = mask::default_kinds();
+    kinds.extend(mask::pack_kinds().into_iter().map(|(_, kind)| kind));
+    kinds.extend(policy.masking.custom.iter().map(|pattern| pattern.name.as_str()));
+    if !kinds.iter().any(|known| glob.matches(known)) {
+        found.suggest(field, format!("`{kind}` fits no kind of finding"), nearest(kind, &kinds));
     }
 }
 

@@ -60,7 +60,7 @@ pub enum MaskMode {
 }
 
 /// What stands in a value's place.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum MaskStyle {
     /// `<email:k3v9q2>`: typed and stable, so that two mentions of one person stay one person.
@@ -70,6 +70,17 @@ pub enum MaskStyle {
     Redact,
     /// Not masked.
     Off,
+}
+
+impl MaskStyle {
+    /// How much it hides, more being safer.
+    pub fn safety(self) -> u8 {
+        match self {
+            Self::Off => 0,
+            Self::Pseudonym => 1,
+            Self::Redact => 2,
+        }
+    }
 }
 
 /// What happens to values that the model itself writes into tool calls.
