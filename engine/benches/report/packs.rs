@@ -55,7 +55,7 @@ const NUMBERS: [Row; 19] = [
         lead.is_some_and(|lead| v.last() == spanish(lead as u64 * 10_000_000 + number(v, 1, 7)))
     }),
     ("it_codice_fiscale", "", "AAAAAA99A99A999A", |v| {
-        const ODD: &[u8; 26] = b"BAFHJNPRTVCESUDGILMOQKWZYX";
+        const ODD: &[u8; 26] = b"BAFHJNPRTVCESULDGIMOQKWZYX";
         let odd = |b: &u8| {
             let place = if b.is_ascii_digit() { b - b'0' } else { b - b'A' };
             ODD.get(usize::from(place)).map_or(0, |letter| u64::from(letter - b'A'))

@@ -69,7 +69,7 @@ impl Starts {
                         && b.is_ascii_alphabetic()
                         && after(3).is_none_or(|d| d.is_ascii_digit())
                     || byte == b'B' && at.checked_sub(1).and_then(|i| bytes.get(i)) == Some(&b'-')
-                    || self.words && (byte.is_ascii_uppercase() || byte.is_ascii_hexdigit() || byte == b'b')
+                    || self.words && may_be_packed(bytes, at, byte)
             }
             b'<' => after(1).is_none_or(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
             b'[' => after(1).is_none_or(|b| b == b'r'),
@@ -82,6 +82,16 @@ impl Starts {
             _ => true,
         }
     }
+}
+
+/// Whether a word may start a value of a pack: one in capitals, one with a digit near its front, a MAC address, or a
+/// wallet's `bc1`.
+fn may_be_packed(bytes: &[u8], at: usize, first: u8) -> bool {
+    let after = |step: usize| bytes.get(at + step).copied();
+    let digit = |step: usize| after(step).is_none_or(|b| b.is_ascii_digit());
+    first.is_ascii_uppercase()
+        || [1, 2, 6].into_iter().any(digit)
+        || matches!(after(2), Some(b':' | b'-')) && first.is_ascii_hexdigit()
 }
 
 /// The block of bytes that is looked at, and the places in it that are left: signs, and letters and digits that no
