@@ -141,6 +141,15 @@ pub fn samples() -> Vec<Sample> {
         |d| d.pick(&["${AWS_SECRET_ACCESS_KEY}", "<your secret>", "xxxxxxxxxxxx"], "x").to_owned(),
     ));
     list.push(sample(
+        "azure_key",
+        "",
+        |d| match d.below(2) {
+            0 => format!("{}{}Q~{}", d.text(BASE62, 3), d.below(10), d.text(BASE62, 34)),
+            _ => format!("{}JQQJ99{}", d.text(BASE62, 52), d.text(BASE62, 26)),
+        },
+        |d| format!("{}Q~{}", d.text(BASE62, 4), d.text(BASE62, 20)),
+    ));
+    list.push(sample(
         "telegram_token",
         "",
         |d| format!("{}{}:A{}", 1 + d.below(9), d.text(DIGITS, 8), d.text(BASE62, 34)),

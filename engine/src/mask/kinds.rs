@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::detect::{assignment, card, email, iban, jwt, keys, network, packs, pem, phone, ssn, url, wallet};
+use super::detect::{
+    assignment, azure, card, email, iban, jwt, keys, network, packs, pem, phone, ssn, url, wallet,
+};
 use super::error::MaskError;
 use super::masks::{Kinds, MAX_KIND};
 use crate::policy::document::{MaskStyle, Masking};
@@ -25,6 +27,7 @@ pub fn default_kinds() -> Vec<&'static str> {
         url::KIND,
         assignment::PASSWORD,
         assignment::SECRET,
+        azure::KIND,
     ];
     kinds.extend(keys::kinds());
     kinds.sort_unstable();

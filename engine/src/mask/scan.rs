@@ -9,7 +9,7 @@ use super::detect::keys::Keys;
 use super::detect::number::{self, Number};
 use super::detect::packs;
 use super::detect::{
-    Found, Tail, assignment, card, email, iban, jwt, keys, network, pem, phone, ssn, url, wallet,
+    Found, Tail, assignment, azure, card, email, iban, jwt, keys, network, pem, phone, ssn, url, wallet,
 };
 use super::masks::{self, Kinds};
 use super::region::{LIMIT, Region, Scanned, What};
@@ -40,6 +40,7 @@ struct Tests {
     pem: bool,
     url: bool,
     ip: bool,
+    azure: bool,
     /// Detectors that read digits in ways of their own: short numbers must not be passed over.
     any_number: bool,
 }
@@ -63,6 +64,7 @@ impl Scanner {
             pem: on(pem::KIND),
             url: on(url::KIND),
             ip: on(network::IP),
+            azure: on(azure::KIND),
             any_number: on(network::IP) || on(network::MAC) || on(wallet::KIND),
         };
         let mut numbers: Vec<(usize, NumberDetector)> = Vec::new();
@@ -80,7 +82,7 @@ impl Scanner {
         for (kind, find) in others {
             words.extend(kinds.index(kind).map(|index| (index, find)));
         }
-        let starts = Starts::new(keys::prefixes(&on), !words.is_empty(), tests.any_number);
+        let starts = Starts::new(keys::prefixes(&on), !words.is_empty(), tests.any_number, tests.azure);
         Self { keys: Keys::new(on), starts, numbers, words, tests, kinds }
     }
 
@@ -283,6 +285,11 @@ impl Scanner {
         {
             return (start, Seen::Value(found));
         }
+        if self.tests.azure
+            && let Some(found) = azure::find(text, at)
+        {
+            return (start, Seen::Value(found));
+        }
         if self.tests.ip
             && let Some(found) = network::ipv4(text, at).or_else(|| network::ipv6(text, at))
         {
@@ -306,6 +313,11 @@ impl Scanner {
         }
         if self.tests.jwt
             && let Some(found) = jwt::find(text, at)
+        {
+            return Seen::Value(found);
+        }
+        if self.tests.azure
+            && let Some(found) = azure::find(text, at)
         {
             return Seen::Value(found);
         }

@@ -1,7 +1,7 @@
 //! Where something may start: a first look that is fast, and wrong only by saying yes too often.
 
 use super::blocks::{BLOCK, Marks, marks};
-use super::detect::{assignment, email, number};
+use super::detect::{assignment, azure, email, number};
 
 /// Finds the places where a detector must look.
 pub(super) struct Starts {
@@ -11,6 +11,8 @@ pub(super) struct Starts {
     words: bool,
     /// Whether every number must be looked at.
     numbers: bool,
+    /// Whether keys of Azure are looked for.
+    azure: bool,
 }
 
 /// Bits of [`Starts::fronts`].
@@ -22,8 +24,13 @@ fn front(a: u8, b: u8, c: u8) -> usize {
 }
 
 impl Starts {
-    pub(super) fn new(prefixes: impl Iterator<Item = &'static [u8]>, words: bool, numbers: bool) -> Self {
-        let mut starts = Self { fronts: vec![0; FRONTS / 64], words, numbers };
+    pub(super) fn new(
+        prefixes: impl Iterator<Item = &'static [u8]>,
+        words: bool,
+        numbers: bool,
+        azure: bool,
+    ) -> Self {
+        let mut starts = Self { fronts: vec![0; FRONTS / 64], words, numbers, azure };
         for prefix in prefixes.chain([&b"eyJ"[..]]) {
             match *prefix {
                 [a, b, c, ..] => starts.mark(front(a, b, c)),
@@ -69,12 +76,14 @@ impl Starts {
                         && b.is_ascii_alphabetic()
                         && after(3).is_none_or(|d| d.is_ascii_digit())
                     || byte == b'B' && at.checked_sub(1).and_then(|i| bytes.get(i)) == Some(&b'-')
+                    || self.azure && azure::may_start(bytes, at)
                     || self.words && may_be_packed(bytes, at, byte)
             }
             b'<' => after(1).is_none_or(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
             b'[' => after(1).is_none_or(|b| b == b'r'),
             b':' if after(1).is_none_or(|b| b == b'/') => true,
             b'0'..=b'9' if self.numbers => true,
+            b'0'..=b'9' if self.azure && azure::may_start(bytes, at) => true,
             b'0'..=b'9' if self.words => !number::stands_alone(bytes, at),
             b'0'..=b'9' => number::may_stand(bytes, at),
             b':' | b'=' => assignment::may_name(bytes, at),
@@ -154,7 +163,7 @@ mod tests {
     /// From wherever the scan goes on, the blocks give the places that a look at each byte would.
     #[test]
     fn blocks_find_every_place_wherever_they_start() {
-        let starts = Starts::new(std::iter::empty(), true, true);
+        let starts = Starts::new(std::iter::empty(), true, true, true);
         let all = |bytes: &[u8], from: usize| {
             let wanted = |(at, byte): &(usize, u8)| *at >= from && starts.may_start(bytes, *at, *byte);
             Starts::candidates(bytes).into_iter().filter(wanted).collect::<Vec<_>>()

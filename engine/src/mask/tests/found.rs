@@ -86,6 +86,9 @@ const FOUND: &[(&str, &str)] = &[
         "private_key",
         "{\"key\":\"⟦-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj\\nabc=\\n-----END PRIVATE KEY-----⟧\\n\"}",
     ),
+    ("azure_key", "secret ⟦k3v8Q~x2Lm9Kd7Rt4Wp0sZaQw5Yb1Nc6Hd8Jf3Ga⟧."),
+    ("azure_key", "~.⟦a8Q~x2Lm9Kd7Rt4Wp.sZa-w5Yb1Nc6Hd8Jf3G⟧"),
+    ("azure_key", "⟦3Kq9Zr2Lm7Xv1Tp5Wb8Nc4Hd6Jf0Ga3Ke8Ri2Uo7Xt1Vz5Mw9PqSJQQJ99BFACYeBjFXJ3w3AAABACOGk3v9⟧"),
     ("telegram_token", "bot ⟦123456789:AAHk3v9Qa0Lm2xR7bTzWp5sYnC4dJ6fGh8K⟧"),
 ];
 
