@@ -29,10 +29,16 @@ demo: envoy wasm programs ## A tour of a minute in the terminal
 	@exec $(RELEASE)/demo
 
 .PHONY: test
-test: rust envoy wasm clients ## Every test, on real parts
+test: rust envoy wasm clients test-v8 ## Every test, on real parts
 	cargo test --workspace --exclude sluice-tests
 	cargo build -p sluice-control --bin sluice
 	cargo test -p sluice-tests
+
+.PHONY: test-v8
+test-v8: rust ## The first look of masking, as it is built for wasm, in V8
+	$(call need,node,$(NODE_SENTENCE))
+	CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings engine/tests/wasi.mjs" \
+	  cargo test -p sluice-engine --lib --target wasm32-wasip1 -- mask::blocks mask::starts mask::scan mask::view
 
 .PHONY: bench
 bench: envoy wasm programs ## Latency and throughput beside the same Envoy without the filter

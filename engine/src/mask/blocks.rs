@@ -2,7 +2,7 @@
 //! byte's.
 //!
 //! In wasm with the instructions of `simd128`, which every Envoy that Sluice runs in has; elsewhere with eight bytes in
-//! a word.
+//! a word. `make test-v8` runs the tests of the former.
 
 /// Bytes of a block.
 pub(super) const BLOCK: usize = 64;
@@ -103,7 +103,7 @@ mod lanes {
     pub(super) fn marks(block: &[u8; BLOCK]) -> Marks {
         let mut marks = Marks::default();
         for (index, word) in words(block).enumerate() {
-            let letters = within(word | ONES * 0x20, b'a', b'z');
+            let letters = within(word | (ONES * 0x20), b'a', b'z');
             let alphanumeric = letters | within(word, b'0', b'9');
             marks.alphanumeric |= gather(alphanumeric) << (8 * index);
             marks.signs |= gather(any_of(word, *b"@<[=:")) << (8 * index);
@@ -112,7 +112,7 @@ mod lanes {
     }
 
     pub(super) fn is_plain(block: &[u8; BLOCK]) -> bool {
-        words(block).fold(0, |special, word| special | any_of(word, *b"\\&%") | word & HIGHS) == 0
+        words(block).fold(0, |special, word| special | any_of(word, *b"\\&%") | (word & HIGHS)) == 0
     }
 }
 

@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+/// Pseudonyms by value.
+type Pseudonyms = HashMap<String, Arc<str>>;
+
 /// What is known within one exchange: which pseudonym stands for what, and how many findings of each kind were seen.
 /// It ends with the exchange; its values are never written anywhere, not even by `Debug`.
 #[derive(Default)]
 pub struct Memory {
     originals: HashMap<Arc<str>, String>,
     /// Pseudonyms by kind and value, since one value often stands in a conversation many times. Of kinds there are few.
-    pseudonyms: Vec<(Arc<str>, HashMap<String, Arc<str>>)>,
+    pseudonyms: Vec<(Arc<str>, Pseudonyms)>,
     findings: BTreeMap<String, u32>,
 }
 
