@@ -37,7 +37,7 @@ test: rust envoy wasm clients test-v8 ## Every test, on real parts
 .PHONY: test-v8
 test-v8: rust ## The first look of masking, as it is built for wasm, in V8
 	$(call need,node,$(NODE_SENTENCE))
-	CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings engine/tests/wasi.mjs" \
+	CARGO_TARGET_WASM32_WASIP1_RUNNER="node --no-warnings $(CURDIR)/engine/tests/wasi.mjs" \
 	  cargo test -p sluice-engine --lib --target wasm32-wasip1 -- mask::blocks mask::starts mask::scan mask::view
 
 .PHONY: bench

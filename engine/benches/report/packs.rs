@@ -19,11 +19,11 @@ const NUMBERS: [Row; 19] = [
         number(v, 0, 1) >= 1 && number(v, 0, 1) <= 2 && luhn(&whole)
     }),
     ("us_aba", "routing number ", "999999999", |v| {
-        matches!(number(v, 0, 2), 1..=12 | 21..=32 | 61..=72 | 80) && sum(v, &[3, 7, 1]) % 10 == 0
+        matches!(number(v, 0, 2), 1..=12 | 21..=32 | 61..=72 | 80) && sum(v, &[3, 7, 1]).is_multiple_of(10)
     }),
     ("us_mbi", "", "9AA9AA9AA99", |v| v.first() != Some(&b'0') && !v.iter().any(|b| b"SLOIBZ".contains(b))),
     ("ca_sin", "", "999-999-999", |v| !matches!(v.first(), Some(b'0' | b'8')) && luhn(v)),
-    ("uk_nhs_number", "", "999 999 9999", |v| sum(v, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]) % 11 == 0),
+    ("uk_nhs_number", "", "999 999 9999", |v| sum(v, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1]).is_multiple_of(11)),
     ("uk_nino", "", "AA999999A", |v| match v {
         [a, b, .., last] => {
             !b"DFIQUV".contains(a)
@@ -91,13 +91,13 @@ const NUMBERS: [Row; 19] = [
         v.last() == letters.as_bytes().get(((rest + add) % 11) as usize)
     }),
     ("au_abn", "", "99 999 999 999", |v| {
-        v.first() != Some(&b'0') && (sum(v, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) - 10) % 89 == 0
+        v.first() != Some(&b'0') && (sum(v, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) - 10).is_multiple_of(89)
     }),
     ("au_medicare", "", "9999 99999 9", |v| {
         matches!(v.first(), Some(b'2'..=b'6'))
             && sum(v.get(..8).unwrap_or_default(), &[1, 3, 7, 9]) % 10 == number(v, 8, 1)
     }),
-    ("au_tfn", "TFN ", "999 999 999", |v| sum(v, &[1, 4, 3, 7, 5, 8, 6, 9, 10]) % 11 == 0),
+    ("au_tfn", "TFN ", "999 999 999", |v| sum(v, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11)),
 ];
 
 /// Kind, what stands in front, form, and what stands there at other times: kinds that only a word gives away.
