@@ -22,13 +22,16 @@ const KEY_MARK: &[u8; 6] = b"JQQJ99";
 const KEY_FRONT: usize = 52;
 const KEY: usize = 84;
 
-/// Whether the word at `at` has one of the marks where it belongs: a cheap first look. Says yes where the bytes end.
+/// Whether the word at `at` may have one of the marks where it belongs: a cheap first look. Says yes where the bytes
+/// end.
 #[inline]
 pub(in crate::mask) fn may_start(bytes: &[u8], at: usize) -> bool {
-    let after = |step: usize| bytes.get(at + step).copied();
-    let secret = (1..=SECRET_FRONT)
-        .any(|step| after(step).is_none_or(|b| b == b'Q') && after(step + 1).is_none_or(|b| b == b'~'));
-    secret || after(KEY_FRONT).is_none_or(|b| b == b'J')
+    const ONES: u32 = 0x0101_0101;
+    let near = bytes.get(at + 1..).and_then(|rest| rest.first_chunk::<4>());
+    // A byte of it is zero where a `Q` stands, of which a secret has one there.
+    let word = near.map_or(0, |four| u32::from_le_bytes(*four) ^ (ONES * u32::from(b'Q')));
+    let secret = word.wrapping_sub(ONES) & !word & (ONES << 7) != 0;
+    secret || bytes.get(at + KEY_FRONT).is_none_or(|b| *b == b'J')
 }
 
 /// A key whose first letter or digit stands at `at`. Signs that an application secret may start with stay outside.
