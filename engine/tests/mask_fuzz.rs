@@ -1,6 +1,10 @@
 //! Random and mutated input against the JSON walker, the decoder of event streams, the stream masker and the
 //! detectors. Each target runs for `FUZZ_SECONDS` (default: one second); `make fuzz` runs them longer. `FUZZ_SEED`
 //! starts another sequence; a failure prints the seed and the input.
+//!
+//! Mutation starts from the corpora and from fragments that detectors are made of, and is not guided by coverage:
+//! libFuzzer needs a nightly compiler, which this workspace is not built with, and bolero, which also runs on a stable
+//! one, generates blindly there and would bring some 35 crates, several of them in second versions.
 
 // A test may panic: that is how it fails.
 #![allow(

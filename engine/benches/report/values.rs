@@ -6,11 +6,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 /// Kind, prefix, alphabet and length of a body, one format of each kind of key.
 const KEYS: &str = include_str!("keys.tsv");
 
-const DIGITS: &str = "0123456789";
+/// Digits.
+pub const DIGITS: &str = "0123456789";
 const HEX: &str = "0123456789abcdef";
 const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const LOWER: &str = "abcdefghijklmnopqrstuvwxyz";
-const BASE62: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+/// Letters and digits.
+pub const BASE62: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 /// Numbers that are the same in every run (splitmix64), one sequence a kind.
 pub struct Draw(u64);
@@ -24,7 +26,8 @@ impl Draw {
         )
     }
 
-    fn below(&mut self, limit: usize) -> usize {
+    /// Below a limit.
+    pub fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -32,12 +35,14 @@ impl Draw {
         usize::try_from((z ^ z >> 31) % limit.max(1) as u64).unwrap_or(0)
     }
 
-    fn pick<T: Copy>(&mut self, list: &[T], other: T) -> T {
+    /// One of a list.
+    pub fn pick<T: Copy>(&mut self, list: &[T], other: T) -> T {
         let at = self.below(list.len());
         list.get(at).copied().unwrap_or(other)
     }
 
-    fn text(&mut self, alphabet: &str, len: usize) -> String {
+    /// Characters of an alphabet.
+    pub fn text(&mut self, alphabet: &str, len: usize) -> String {
         let letters: Vec<char> = alphabet.chars().collect();
         (0..len).map(|_| self.pick(&letters, 'a')).collect()
     }
@@ -59,7 +64,8 @@ pub struct Sample {
     pub almost: Make,
 }
 
-fn sample(
+/// A sample with nothing behind its values.
+pub fn sample(
     kind: &'static str,
     context: &'static str,
     valid: impl Fn(&mut Draw) -> String + 'static,
@@ -135,6 +141,15 @@ pub fn samples() -> Vec<Sample> {
         |d| d.pick(&["${AWS_SECRET_ACCESS_KEY}", "<your secret>", "xxxxxxxxxxxx"], "x").to_owned(),
     ));
     list.push(sample(
+        "azure_key",
+        "",
+        |d| match d.below(2) {
+            0 => format!("{}{}Q~{}", d.text(BASE62, 3), d.below(10), d.text(BASE62, 34)),
+            _ => format!("{}JQQJ99{}", d.text(BASE62, 52), d.text(BASE62, 26)),
+        },
+        |d| format!("{}Q~{}", d.text(BASE62, 4), d.text(BASE62, 20)),
+    ));
+    list.push(sample(
         "telegram_token",
         "",
         |d| format!("{}{}:A{}", 1 + d.below(9), d.text(DIGITS, 8), d.text(BASE62, 34)),
@@ -147,6 +162,10 @@ fn key(line: &'static str) -> Option<Sample> {
     let mut fields = line.split('\t');
     let (kind, prefix, alphabet) = (fields.next()?, fields.next()?, fields.next()?);
     let len: usize = fields.next()?.parse().ok()?;
+    if alphabet == "checked" {
+        let almost = move |d: &mut Draw| format!("{prefix}{}", d.text(LOWER, 36));
+        return Some(sample(kind, "", move |d| format!("{prefix}{}", checked(d)), almost));
+    }
     let alphabet = match alphabet {
         "hex" => HEX,
         "upper" => UPPER,
@@ -158,6 +177,20 @@ fn key(line: &'static str) -> Option<Sample> {
         _ => format!("{prefix}..."),
     };
     Some(sample(kind, "", move |d| format!("{prefix}{}", d.text(alphabet, len)), almost))
+}
+
+/// Thirty characters and their CRC-32 in six of base 62.
+fn checked(d: &mut Draw) -> String {
+    let body = d.text(BASE62, 30);
+    let step = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
+    let mut rest = !body.bytes().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(byte), step));
+    let mut digits = [b'0'; 6];
+    for digit in digits.iter_mut().rev() {
+        let alphabet = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        *digit = alphabet.get((rest % 62) as usize).copied().unwrap_or(b'0');
+        rest /= 62;
+    }
+    format!("{body}{}", String::from_utf8_lossy(&digits))
 }
 
 fn email(d: &mut Draw) -> String {

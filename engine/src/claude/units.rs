@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::json::{Kind, Value};
+use crate::mask::Edit;
 use crate::policy::document::Part;
 
 /// Something that rules look at as a whole.
@@ -23,8 +24,8 @@ pub struct Unit<'d, 'a> {
     pub tool: Option<Cow<'a, str>>,
     /// Strings that may be masked, in order.
     pub leaves: Vec<Value<'d, 'a>>,
-    /// The leaves in which masking for the wire changed something.
-    pub touched: Vec<Value<'d, 'a>>,
+    /// The leaves in which masking for the wire changed something, and what it changed.
+    pub touched: Vec<(Value<'d, 'a>, Vec<Edit>)>,
     /// Base64 of a text document.
     pub encoded: Vec<Value<'d, 'a>>,
     /// Strings that leave as they came, and are masked where the body is recorded (thinking, compaction).

@@ -7,16 +7,21 @@ use super::{JsonError, Splices};
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
-/// The offset, from `at` on, of the first quote, backslash or control character. Eight bytes at a time, by the
-/// usual "has a zero byte" arithmetic; the lowest byte that it marks is always right.
+/// How many of the eight bytes stand in front of the first quote, backslash or control character. By the usual "has a
+/// zero byte" arithmetic; the lowest byte that it marks is always right.
+fn marked(word: u64) -> usize {
+    let zero = |w: u64| w.wrapping_sub(ONES) & !w;
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    let found = (zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | control) & HIGHS;
+    (found.trailing_zeros() / 8) as usize
+}
+
+/// The offset, from `at` on, of the first quote, backslash or control character.
 fn special(bytes: &[u8], mut at: usize) -> Option<usize> {
     while let Some(chunk) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk);
-        let zero = |w: u64| w.wrapping_sub(ONES) & !w;
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        let found = (zero(word ^ (ONES * 0x22)) | zero(word ^ (ONES * 0x5c)) | control) & HIGHS;
-        if found != 0 {
-            return Some(at + (found.trailing_zeros() / 8) as usize);
+        let plain = marked(u64::from_le_bytes(*chunk));
+        if plain < 8 {
+            return Some(at + plain);
         }
         at += 8;
     }
@@ -118,16 +123,39 @@ fn pieces(inner: &str) -> impl Iterator<Item = (usize, &str, Option<char>)> {
     })
 }
 
-/// What a scanned string says.
+/// What a scanned string says. Copies eight bytes at a time: pieces between escapes are short in logs and code, and
+/// a call for each costs more than the bytes.
 pub(super) fn resolve(inner: &str) -> String {
-    let mut out = String::with_capacity(inner.len());
-    for (_, piece, says) in pieces(inner) {
-        match says {
-            Some(c) => out.push(c),
-            None => out.push_str(piece),
+    let bytes = inner.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len() + 8);
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let plain = match rest.first_chunk::<8>() {
+            Some(chunk) => {
+                out.extend_from_slice(chunk);
+                let plain = marked(u64::from_le_bytes(*chunk));
+                out.truncate(out.len() + plain - 8);
+                plain
+            }
+            None => {
+                let plain = rest.iter().position(|b| *b == b'\\').unwrap_or(rest.len());
+                out.extend_from_slice(rest.get(..plain).unwrap_or_default());
+                plain
+            }
+        };
+        at += plain;
+        if let Some(rest) = rest.get(plain..).filter(|rest| rest.first() == Some(&b'\\')) {
+            // `scan` let the string pass, so the escape is a good one.
+            let (says, length) = escape(rest).unwrap_or(('\u{fffd}', rest.len()));
+            match u8::try_from(says) {
+                Ok(byte) if byte.is_ascii() => out.push(byte),
+                _ => out.extend_from_slice(says.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+            at += length;
         }
     }
-    out
+    // Escapes stand for whole characters, so what was UTF-8 still is.
+    String::from_utf8(out).unwrap_or_default()
 }
 
 /// See [`super::Value::splice`]. `base`: where `inner` stands in the document.

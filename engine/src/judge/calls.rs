@@ -151,14 +151,26 @@ impl Case {
 
     /// A question to control about something that a rule holds.
     pub(super) fn ask(&self, rule: &CompiledRule, part: Part, key: String, preview: String) -> HoldAsk {
-        let approval = rule.approval.as_ref();
+        self.ask_for(&rule.name, &rule.message, rule.approval.as_ref(), part, key, preview)
+    }
+
+    /// The same under a name and with a message.
+    pub(super) fn ask_for(
+        &self,
+        rule: &str,
+        message: &str,
+        approval: Option<&Approval>,
+        part: Part,
+        key: String,
+        preview: String,
+    ) -> HoldAsk {
         HoldAsk {
             thread: key.clone(),
             key,
             history: false,
             exchange: self.exchange.clone(),
-            rule: rule.name.clone(),
-            message: rule.message.clone(),
+            rule: rule.to_owned(),
+            message: message.to_owned(),
             who: self.who(),
             session: self.session.clone(),
             part,

@@ -108,12 +108,17 @@ impl Held {
         self.waiting.into_iter().map(|waiting| waiting.ask)
     }
 
+    /// The request's key under a rule, made once.
+    pub fn key(&mut self, rule: &str, make: impl FnOnce() -> String) -> String {
+        self.keys.entry(rule.to_owned()).or_insert_with(make).clone()
+    }
+
     /// Adds what a rule holds; says whether it is a question of its own.
     ///
     /// One approval of the request covers all that is new in it, so its reviewer sees all of it. An approval of an
     /// earlier turn covers what stood there and nothing else; it is looked up by the last message held, whose
     /// thread has those before it in it, and apart from it by the system text, which may have changed since.
-    fn add(&mut self, mut ask: HoldAsk, message: Option<usize>, thread: Option<String>) -> bool {
+    pub fn add(&mut self, mut ask: HoldAsk, message: Option<usize>, thread: Option<String>) -> bool {
         ask.history = self.last_reply.is_some_and(|reply| message.is_none_or(|own| own < reply));
         let same = |other: &&mut Waiting| {
             let (one, two) = (&other.ask, &ask);

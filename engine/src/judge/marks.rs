@@ -29,9 +29,9 @@ impl Case {
             let edits = self.runtime.masker.edits(&text, direction, &self.profile, &mut self.memory);
             self.masked(*leaf, &text, &edits);
             if !edits.is_empty() {
-                unit.touched.push(*leaf);
+                splice(*leaf, &edits, splices);
+                unit.touched.push((*leaf, edits));
             }
-            splice(*leaf, &edits, splices);
         }
         for document in &unit.encoded {
             match decoded(*document) {
@@ -57,16 +57,25 @@ impl Case {
 
     /// Masks a unit for the record: every finding, whoever is exempt and whatever mode is on; nothing is restored.
     pub(super) fn mask_for_record(&self, unit: &Unit<'_, '_>, splices: &mut Splices) {
-        self.mask_some_for_record(unit, &unit.leaves, splices);
+        self.mask_strings_for_record(&unit.leaves, splices);
+        self.mask_rest_for_record(unit, splices);
     }
 
-    /// The same for a unit that was masked for the wire with nobody exempt: what needed no mask there needs none here.
+    /// The same for a request's unit that was masked for the wire as it is for everyone: what was masked there is
+    /// masked here in the same way, except where the wire got the value of a sealed mask.
     pub(super) fn mask_touched_for_record(&self, unit: &Unit<'_, '_>, splices: &mut Splices) {
-        self.mask_some_for_record(unit, &unit.touched, splices);
+        for (leaf, edits) in &unit.touched {
+            if edits.iter().any(|edit| edit.opens) {
+                self.mask_strings_for_record(&[*leaf], splices);
+            } else {
+                splice(*leaf, edits, splices);
+            }
+        }
+        self.mask_rest_for_record(unit, splices);
     }
 
-    fn mask_some_for_record(&self, unit: &Unit<'_, '_>, leaves: &[Value<'_, '_>], splices: &mut Splices) {
-        self.mask_strings_for_record(leaves, splices);
+    /// All of a unit but its leaves.
+    fn mask_rest_for_record(&self, unit: &Unit<'_, '_>, splices: &mut Splices) {
         for document in &unit.encoded {
             match decoded(*document) {
                 Some(text) => splice_encoded(*document, &text, &self.record_edits(&text), splices),
@@ -103,7 +112,7 @@ impl Case {
 
 fn splice(value: Value<'_, '_>, edits: &[Edit], splices: &mut Splices) {
     if !edits.is_empty() {
-        value.splice(edits.iter().map(|edit| (edit.start..edit.end, edit.with.as_str())), splices);
+        value.splice(edits.iter().map(|edit| (edit.start..edit.end, &*edit.with)), splices);
     }
 }
 
@@ -118,7 +127,7 @@ fn splice_encoded(value: Value<'_, '_>, text: &str, edits: &[Edit], splices: &mu
 fn apply(text: &str, edits: &[Edit]) -> String {
     let mut splices = Splices::new();
     for edit in edits {
-        splices.replace(edit.start..edit.end, edit.with.clone());
+        splices.replace(edit.start..edit.end, edit.with.to_string());
     }
     String::from_utf8_lossy(&splices.apply(text.as_bytes())).into_owned()
 }

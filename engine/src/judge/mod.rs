@@ -21,6 +21,7 @@ mod head;
 mod lines;
 mod marks;
 mod mcp;
+mod media;
 mod offered;
 mod reach;
 mod reply;
@@ -123,7 +124,7 @@ impl Case {
         now_ms: u64,
     ) -> (Self, Result<(), Refusal>) {
         let rights = runtime.compiled.rights(&principal, now_ms);
-        let profile = runtime.masker.profile(&rights.unmasked());
+        let profile = runtime.masker.profile(rights.masks());
         let allowed = match route.scope.map(|scope| rights.check_scope(scope)) {
             Some(Err(denied)) => Err(Refusal::denied(&denied)),
             _ => Ok(()),

@@ -95,7 +95,7 @@ impl Case {
         let edits = self.runtime.masker.edits(text, Direction::Response, &self.profile, &mut self.memory);
         let mut splices = Splices::new();
         for edit in edits {
-            splices.replace(edit.start..edit.end, edit.with);
+            splices.replace(edit.start..edit.end, edit.with.to_string());
         }
         let body = (!splices.is_empty()).then(|| splices.apply(body));
         Replied::Ready { body, recorded: None }

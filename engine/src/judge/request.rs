@@ -11,12 +11,12 @@ use crate::claude::routes::Kind as BodyKind;
 use crate::claude::units::{self, Unit};
 use crate::json::{self, Doc, Kind, Splices, Value};
 use crate::mask::Direction;
-use crate::policy::document::{MaskMode, MediaAction, RecordMode};
+use crate::policy::document::{MaskMode, RecordMode};
 use crate::policy::rule::{CompiledRule, Facts};
 use crate::wire::HoldAsk;
 
 /// What was found about a request.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Judged {
     /// Refused, with this.
     pub refusal: Option<Refusal>,
@@ -30,7 +30,7 @@ pub struct Judged {
 
 impl Judged {
     pub(super) fn refused(refusal: Refusal) -> Self {
-        Self { refusal: Some(refusal), holds: Vec::new(), body: None, recorded: None }
+        Self { refusal: Some(refusal), ..Self::default() }
     }
 }
 
@@ -61,7 +61,7 @@ impl Case {
             return self.media_only();
         }
         if body.is_empty() && (takes_no_body(self.route.method) || may_be_empty(self.route.kind)) {
-            return Judged { refusal: None, holds: Vec::new(), body: None, recorded: None };
+            return Judged::default();
         }
         if takes_no_body(self.route.method) {
             return Judged::refused(unreadable("this method takes no body; leave it out"));
@@ -97,6 +97,9 @@ impl Case {
                 refusal = self.judge_whole(request.root, betas, &mut held);
             }
             for unit in &request.units {
+                if refusal.is_none() {
+                    refusal = self.hold_media(request.root, unit, &mut held);
+                }
                 if refusal.is_none() {
                     refusal = self.judge_unit(request.root, unit, &mut held);
                 }
@@ -220,25 +223,6 @@ impl Case {
         answer
     }
 
-    pub(super) fn check_media(&self, media: usize) -> Result<(), Refusal> {
-        match self.runtime.masking.media {
-            MediaAction::Deny if media > 0 => Err(Refusal::new(
-                ErrorKind::Permission,
-                "media",
-                format!(
-                    "the request carries {media} image(s), PDF(s), URL or file sources, which cannot be read and which \
-                     policy therefore refuses; send text, or ask for `masking.media: allow`"
-                ),
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    fn media_only(&self) -> Judged {
-        let refusal = self.check_media(1).err();
-        Judged { refusal, holds: Vec::new(), body: None, recorded: None }
-    }
-
     /// Judges what rules look at in one unit; adds to `holds`, or refuses.
     pub(super) fn judge_unit(
         &mut self,
@@ -276,15 +260,16 @@ impl Case {
         let outcome = runtime.compiled.decide(&facts);
         let about = About { part, root, tool: unit.tool.as_deref(), message: unit.message };
         let preview = |case: &Self| case.recorded_text(&text);
-        let covers =
-            |case: &Self, rule: &CompiledRule| Covers::Conversation { key: case.request_key(rule, root) };
+        let covers = |case: &Self, rule: &CompiledRule| Covers::Conversation {
+            key: case.request_key(&rule.name, root),
+        };
         self.follow(&outcome, &about, held, preview, covers)
     }
 
     /// One key for the same request by the same person, whatever `stream`, `max_tokens` and cache marks say:
     /// Claude Code's fallback without streaming differs in just those.
-    fn request_key(&self, rule: &CompiledRule, root: Value<'_, '_>) -> String {
-        let mut digest = self.hold_digest("sluice hold: request", &rule.name);
+    pub(super) fn request_key(&self, rule: &str, root: Value<'_, '_>) -> String {
+        let mut digest = self.hold_digest("sluice hold: request", rule);
         digest.value(root, &["stream", "max_tokens"]);
         digest.hex()
     }

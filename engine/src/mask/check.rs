@@ -17,16 +17,21 @@ pub(super) fn luhn(digits: &[u8]) -> bool {
 
 /// ISO 7064 mod 97-10 over characters `0-9A-Z`, in the order in which they are checked; true for a remainder of 1.
 pub(super) fn mod97(characters: impl Iterator<Item = u8>) -> bool {
-    let mut rest = 0_u32;
+    /// Below it one more character fits.
+    const ROOM: u64 = u64::MAX / 1000;
+    let mut rest = 0_u64;
     for byte in characters {
+        if rest > ROOM {
+            rest %= 97;
+        }
         rest = match byte {
-            b'0'..=b'9' => rest * 10 + u32::from(byte - b'0'),
-            b'A'..=b'Z' => rest * 100 + u32::from(byte - b'A') + 10,
-            b'a'..=b'z' => rest * 100 + u32::from(byte - b'a') + 10,
+            b'0'..=b'9' => rest * 10 + u64::from(byte - b'0'),
+            b'A'..=b'Z' => rest * 100 + u64::from(byte - b'A') + 10,
+            b'a'..=b'z' => rest * 100 + u64::from(byte - b'a') + 10,
             _ => return false,
-        } % 97;
+        };
     }
-    rest == 1
+    rest % 97 == 1
 }
 
 /// Verhoeff's check (J. Verhoeff, 1969): dihedral group D5, over digits 0 to 9.
@@ -64,6 +69,12 @@ pub(super) fn verhoeff(digits: &[u8]) -> bool {
     !digits.is_empty() && state == 0
 }
 
+/// CRC-32 as in ISO 3309 and ITU-T V.42 (zip, PNG). Bit by bit: what it is used on is short and rare.
+pub(super) fn crc32(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| if crc & 1 == 1 { crc >> 1 ^ 0xEDB8_8320 } else { crc >> 1 };
+    !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
+}
+
 /// Whether the weighted sum of the digits leaves `rest` modulo `modulus`. Digits beyond the weights do not count.
 pub(super) fn weighted(digits: &[u8], weights: &[u32], modulus: u32, rest: u32) -> bool {
     let sum: u32 = digits.iter().zip(weights).map(|(d, w)| u32::from(*d) * w).sum();
@@ -97,16 +108,32 @@ pub(super) struct Mix {
 impl Mix {
     /// Of these bytes.
     pub(super) fn of(bytes: &[u8]) -> Self {
-        let mut mix = Self::default();
-        for byte in bytes {
-            match byte {
-                b'a'..=b'z' => mix.lower = true,
-                b'A'..=b'Z' => mix.upper = true,
-                b'0'..=b'9' => mix.digit = true,
-                _ => mix.other = true,
+        const LOWER: u8 = 1;
+        const UPPER: u8 = 2;
+        const DIGIT: u8 = 4;
+        const OTHER: u8 = 8;
+        static KINDS: [u8; 256] = {
+            let mut kinds = [OTHER; 256];
+            let mut byte = 0;
+            while byte < 128_u8 {
+                // `byte` is below 256.
+                #[allow(clippy::indexing_slicing)]
+                {
+                    kinds[byte as usize] = match byte {
+                        b'a'..=b'z' => LOWER,
+                        b'A'..=b'Z' => UPPER,
+                        b'0'..=b'9' => DIGIT,
+                        _ => OTHER,
+                    };
+                }
+                byte += 1;
             }
-        }
-        mix
+            kinds
+        };
+        let kinds =
+            bytes.iter().fold(0, |kinds, b| kinds | KINDS.get(usize::from(*b)).copied().unwrap_or(OTHER));
+        let has = |kind: u8| kinds & kind != 0;
+        Self { lower: has(LOWER), upper: has(UPPER), digit: has(DIGIT), other: has(OTHER) }
     }
 
     /// How many of the four kinds.
@@ -115,22 +142,67 @@ impl Mix {
     }
 }
 
+/// Words that are looked for, in lower case, and what they start with.
+pub(super) struct Words {
+    list: &'static [&'static [u8]],
+    firsts: [u64; 4],
+}
+
+impl Words {
+    /// Of these; none is empty.
+    pub(super) const fn new(list: &'static [&'static [u8]]) -> Self {
+        let mut firsts = [0; 4];
+        let mut at = 0;
+        while at < list.len() {
+            // `at` is below the length, and no word is empty.
+            #[allow(clippy::indexing_slicing)]
+            let first = list[at][0];
+            let mut same = 0;
+            while same < 2 {
+                let byte = if same == 0 { first } else { first.to_ascii_uppercase() };
+                #[allow(clippy::indexing_slicing)]
+                {
+                    firsts[(byte >> 6) as usize] |= 1 << (byte & 63);
+                }
+                same += 1;
+            }
+            at += 1;
+        }
+        Self { list, firsts }
+    }
+
+    /// Those that start with a byte, in either case.
+    pub(super) fn starting_with(&self, first: u8) -> impl Iterator<Item = &'static [u8]> {
+        let row = self.firsts.get(usize::from(first >> 6)).copied().unwrap_or(0);
+        let list = if row >> (first & 63) & 1 == 1 { self.list } else { &[] };
+        list.iter().copied().filter(move |w| w.first().is_some_and(|b| b.eq_ignore_ascii_case(&first)))
+    }
+
+    /// Whether one of them stands anywhere in the bytes. Case does not matter.
+    pub(super) fn stand_in(&self, bytes: &[u8]) -> bool {
+        let stands = |(at, first): (usize, &u8)| {
+            let rest = bytes.get(at..).unwrap_or_default();
+            self.starting_with(*first)
+                .any(|word| rest.get(..word.len()).is_some_and(|front| front.eq_ignore_ascii_case(word)))
+        };
+        bytes.iter().enumerate().any(stands)
+    }
+}
+
 /// Whether bytes that stand where a key would stand look drawn at random rather than written as an example: at
 /// least six different characters among the first 64, and none of the words that stand for a value.
 pub(super) fn plausible(body: &[u8]) -> bool {
-    const WORDS: [&[u8]; 7] = [b"xxxx", b"your", b"placeholder", b"redacted", b"example", b"....", b"insert"];
+    static WORDS: Words =
+        Words::new(&[b"xxxx", b"your", b"placeholder", b"redacted", b"example", b"....", b"insert"]);
     let sample = body.get(..64).unwrap_or(body);
-    let mut seen = [false; 256];
-    let mut distinct = 0;
+    let mut seen = [0_u64; 4];
     for byte in sample {
-        if let Some(flag) = seen.get_mut(usize::from(byte.to_ascii_lowercase()))
-            && !*flag
-        {
-            *flag = true;
-            distinct += 1;
+        let byte = byte.to_ascii_lowercase();
+        if let Some(row) = seen.get_mut(usize::from(byte >> 6)) {
+            *row |= 1 << (byte & 63);
         }
     }
-    distinct >= 6 && !holds_word(sample, &WORDS)
+    seen.iter().map(|row| row.count_ones()).sum::<u32>() >= 6 && !WORDS.stand_in(sample)
 }
 
 /// Whether the case of letters changes more often than in names that people write: in a third of all places.
@@ -138,19 +210,6 @@ pub(super) fn changes_case(body: &[u8]) -> bool {
     let changes =
         body.windows(2).filter(|w| matches!(w, [a, b] if a.is_ascii_lowercase() != b.is_ascii_lowercase()));
     changes.count() * 3 >= body.len()
-}
-
-/// Whether one of the words (lower case) stands anywhere in the bytes. Case does not matter.
-pub(super) fn holds_word(bytes: &[u8], words: &[&[u8]]) -> bool {
-    let at = |place: usize, byte: u8| {
-        let byte = byte.to_ascii_lowercase();
-        let rest = bytes.get(place..).unwrap_or_default();
-        words.iter().any(|word| {
-            word.first() == Some(&byte)
-                && rest.get(..word.len()).is_some_and(|r| r.eq_ignore_ascii_case(word))
-        })
-    };
-    bytes.iter().enumerate().any(|(place, byte)| at(place, *byte))
 }
 
 #[cfg(test)]
@@ -167,6 +226,7 @@ mod tests {
         assert!(verhoeff(&digits("2363")) && !verhoeff(&digits("2364")));
         assert!(mod97(b"3214282912345698765432161182".iter().copied()));
         assert!(!mod97(b"3214282912345698765432161183".iter().copied()) && !mod97(b"1-".iter().copied()));
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
         assert!(weighted(&digits("0306406152"), &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1], 11, 0));
     }
 

@@ -1,5 +1,6 @@
 //! Where a text and its view differ: escapes and characters that stand for others.
 
+use super::blocks::{BLOCK, is_plain};
 use super::fold::{Fold, fold};
 
 /// Zero-width characters are dropped in runs of up to this many; one more stands for a space, so that what a
@@ -48,26 +49,12 @@ pub(super) fn next_special(
     }
 }
 
-/// Bytes at the front that cannot start anything special; eight at a time.
+/// Bytes at the front that cannot start anything special; a block at a time.
 fn plain_len(bytes: &[u8]) -> usize {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    let zero = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
-    let mut at = 0;
-    for chunk in bytes.as_chunks::<8>().0 {
-        let word = u64::from_le_bytes(*chunk);
-        let hits = (word & HIGH)
-            | zero(word ^ (LOW * u64::from(b'\\')))
-            | zero(word ^ (LOW * u64::from(b'&')))
-            | zero(word ^ (LOW * u64::from(b'%')));
-        if hits != 0 {
-            // The lowest hit is exact; false ones of the borrow stand above it.
-            return at + (hits.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    let tail = bytes.get(at..).unwrap_or_default();
-    at + tail.iter().position(|b| *b >= 0x80 || matches!(b, b'\\' | b'&' | b'%')).unwrap_or(tail.len())
+    let blocks = bytes.as_chunks::<BLOCK>().0.iter().take_while(|block| is_plain(block)).count();
+    let at = blocks * BLOCK;
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(|b| *b >= 0x80 || matches!(b, b'\\' | b'&' | b'%')).unwrap_or(rest.len())
 }
 
 /// What starts at the front of `rest`, or how many bytes to step over.

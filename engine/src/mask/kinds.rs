@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::detect::{assignment, card, email, iban, jwt, keys, network, packs, pem, phone, ssn, url, wallet};
+use super::detect::{
+    assignment, azure, card, email, iban, jwt, keys, network, packs, pem, phone, ssn, url, wallet,
+};
 use super::error::MaskError;
 use super::masks::{Kinds, MAX_KIND};
 use crate::policy::document::{MaskStyle, Masking};
@@ -25,6 +27,7 @@ pub fn default_kinds() -> Vec<&'static str> {
         url::KIND,
         assignment::PASSWORD,
         assignment::SECRET,
+        azure::KIND,
     ];
     kinds.extend(keys::kinds());
     kinds.sort_unstable();
@@ -74,14 +77,7 @@ pub(super) fn chosen(masking: &Masking) -> Result<Kinds, MaskError> {
     let by_pack =
         |kind: &str| packs.iter().any(|(pack, k)| *k == kind && masking.packs.iter().any(|p| p == pack));
     let in_pack = |kind: &str| packs.iter().any(|(_, k)| *k == kind);
-    let style = |kind: &str| {
-        masking
-            .kinds
-            .iter()
-            .filter(|(key, _)| glob(key, kind))
-            .max_by_key(|(key, _)| (*key == kind, key.len()))
-            .map_or(masking.mask, |(_, style)| *style)
-    };
+    let style = |kind: &str| style(&masking.kinds, kind).unwrap_or(masking.mask);
     let list = seen
         .iter()
         .filter(|kind| !in_pack(kind) || by_pack(kind) || masking.kinds.contains_key(**kind))
@@ -89,6 +85,18 @@ pub(super) fn chosen(masking: &Masking) -> Result<Kinds, MaskError> {
         .filter(|(_, style)| *style != MaskStyle::Off)
         .collect();
     Ok(Kinds::new(list))
+}
+
+/// What entries (names and globs, with styles) say of a kind: the most specific counts, of several the safest.
+pub(super) fn style<'e>(
+    entries: impl IntoIterator<Item = (&'e String, &'e MaskStyle)>,
+    kind: &str,
+) -> Option<MaskStyle> {
+    entries
+        .into_iter()
+        .filter(|(key, _)| glob(key, kind))
+        .max_by_key(|(key, style)| (*key == kind, key.len(), style.safety()))
+        .map(|(_, style)| *style)
 }
 
 fn name(name: &str) -> Result<(), MaskError> {

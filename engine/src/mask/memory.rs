@@ -2,14 +2,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::Arc;
+
+/// Pseudonyms by value.
+type Pseudonyms = HashMap<String, Arc<str>>;
 
 /// What is known within one exchange: which pseudonym stands for what, and how many findings of each kind were seen.
 /// It ends with the exchange; its values are never written anywhere, not even by `Debug`.
 #[derive(Default)]
 pub struct Memory {
-    originals: HashMap<String, String>,
-    /// Pseudonyms by kind and value, since one value often stands in a conversation many times.
-    pseudonyms: HashMap<String, String>,
+    originals: HashMap<Arc<str>, String>,
+    /// Pseudonyms by kind and value, since one value often stands in a conversation many times. Of kinds there are few.
+    pseudonyms: Vec<(Arc<str>, Pseudonyms)>,
     findings: BTreeMap<String, u32>,
 }
 
@@ -34,14 +38,25 @@ impl Memory {
     }
 
     /// The pseudonym of a value, made if it is new. Of several spellings with one pseudonym the first is restored.
-    pub(super) fn pseudonym(&mut self, kind: &str, value: &str, make: impl FnOnce() -> String) -> String {
-        let key = format!("{kind} {value}");
-        if let Some(known) = self.pseudonyms.get(&key) {
-            return known.clone();
+    pub(super) fn pseudonym(
+        &mut self,
+        kind: &Arc<str>,
+        value: &str,
+        make: impl FnOnce() -> String,
+    ) -> Arc<str> {
+        let of_kind = self.pseudonyms.iter().position(|(known, _)| known == kind).unwrap_or_else(|| {
+            self.pseudonyms.push((kind.clone(), HashMap::new()));
+            self.pseudonyms.len() - 1
+        });
+        let known = self.pseudonyms.get(of_kind).and_then(|(_, values)| values.get(value));
+        if let Some(pseudonym) = known {
+            return pseudonym.clone();
         }
-        let pseudonym = make();
+        let pseudonym: Arc<str> = make().into();
         self.originals.entry(pseudonym.clone()).or_insert_with(|| value.to_owned());
-        self.pseudonyms.insert(key, pseudonym.clone());
+        if let Some((_, values)) = self.pseudonyms.get_mut(of_kind) {
+            values.insert(value.to_owned(), pseudonym.clone());
+        }
         pseudonym
     }
 

@@ -13,6 +13,7 @@
 //! Masks are pure functions of tenant key, kind and value: `[redacted:email]`, `<email:k3v9q2m8x0ta>` (pseudonym),
 //! `<email:~...>` (sealed).
 
+mod blocks;
 mod check;
 mod custom;
 mod detect;
@@ -39,6 +40,7 @@ pub use memory::Memory;
 pub use stream::StreamMasker;
 
 use crate::policy::document::{MaskMode, MaskStyle, Masking};
+use crate::policy::rights::RoleMasks;
 use custom::Custom;
 use masks::Minter;
 use region::{LIMIT, Region, Scanned, What};
@@ -86,7 +88,9 @@ pub struct Edit {
     /// One past the last byte that is replaced.
     pub end: usize,
     /// What takes their place.
-    pub with: String,
+    pub with: Arc<str>,
+    /// Whether a mask stood there, and `with` is the value that it stood for.
+    pub opens: bool,
 }
 
 impl std::fmt::Debug for Edit {
@@ -95,20 +99,25 @@ impl std::fmt::Debug for Edit {
     }
 }
 
-/// What a caller's roles exempt from masking. Belongs to the [`Masker`] that made it.
+/// What a caller's roles say about masks. Belongs to the [`Masker`] that made it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Profile {
-    exempt: Vec<bool>,
+    /// By kind; `None`: as policy says.
+    styles: Vec<Option<MaskStyle>>,
 }
 
 impl Profile {
-    /// Whether nothing is exempt.
+    /// Whether everything is masked as policy says.
     pub fn is_empty(&self) -> bool {
-        !self.exempt.contains(&true)
+        self.styles.iter().all(Option::is_none)
+    }
+
+    fn style(&self, kind: usize) -> Option<MaskStyle> {
+        self.styles.get(kind).copied().flatten()
     }
 
     fn exempts(&self, kind: usize) -> bool {
-        self.exempt.get(kind).copied().unwrap_or(false)
+        self.style(kind) == Some(MaskStyle::Off)
     }
 }
 
@@ -178,10 +187,15 @@ impl Masker {
         Ok(())
     }
 
-    /// What the caller's roles exempt: `unmasked` are globs over kinds.
-    pub fn profile(&self, unmasked: &[String]) -> Profile {
-        let exempt = |kind: &str| unmasked.iter().any(|pattern| kinds::glob(pattern, kind));
-        Profile { exempt: self.scanner.kinds().names().map(exempt).collect() }
+    /// What the caller's roles say about masks: of what one role says the most specific counts, of what several say
+    /// the safest. A kind that policy turns off is looked for for nobody.
+    pub fn profile<'r>(&self, roles: impl IntoIterator<Item = &'r RoleMasks>) -> Profile {
+        let roles: Vec<_> = roles.into_iter().filter(|role| !role.is_empty()).collect();
+        let style = |kind: &str| {
+            let said = roles.iter().filter_map(|role| kinds::style(role.iter().map(|(k, s)| (k, s)), kind));
+            said.max_by_key(|style| style.safety())
+        };
+        Profile { styles: self.scanner.kinds().names().map(style).collect() }
     }
 
     /// Whether findings of a kind are masked for a caller with this profile.
@@ -245,7 +259,8 @@ impl Masker {
                 continue;
             };
             if let Some(original) = memory.original(&view.slice(start, end)) {
-                edits.push(Edit { start: view.start(start), end: view.end(end), with: original.to_owned() });
+                let (start, end) = (view.start(start), view.end(end));
+                edits.push(Edit { start, end, with: original.into(), opens: true });
             }
             at = end;
         }
@@ -276,22 +291,21 @@ impl Masker {
         memory: &mut Memory,
     ) -> Option<Edit> {
         let (start, end) = (view.start(region.start), view.end(region.end));
-        let replace = |with: String| Some(Edit { start, end, with });
+        let replace = |with: Arc<str>| Some(Edit { start, end, with, opens: false });
+        let open = |with: &str| Some(Edit { start, end, with: with.into(), opens: true });
         let (kind, long) = match region.what {
             What::Nothing => return None,
             What::Mask if direction == Direction::Record => {
                 let mask = view.slice(region.start, region.end);
                 let (kind, value) = self.minter.open_kind(&mask)?;
-                return replace(self.minter.pseudonym(kind, &value));
+                return replace(self.minter.pseudonym(kind, &value).into());
             }
             What::Mask if self.mode == MaskMode::Observe => return None,
             What::Mask => {
                 let mask = view.slice(region.start, region.end);
                 return match direction {
-                    Direction::Request => self.minter.open(&mask).and_then(replace),
-                    Direction::Response if self.restore => {
-                        memory.original(&mask).map(str::to_owned).and_then(replace)
-                    }
+                    Direction::Request => self.minter.open(&mask).as_deref().and_then(open),
+                    Direction::Response if self.restore => memory.original(&mask).and_then(open),
                     Direction::Response | Direction::ToolInput | Direction::FromTool | Direction::Record => {
                         None
                     }
@@ -305,20 +319,22 @@ impl Masker {
         if direction != Direction::Record && (self.mode == MaskMode::Observe || profile.exempts(kind)) {
             return None;
         }
+        let style = profile.style(kind).filter(|_| direction != Direction::Record).unwrap_or(style);
         let with = match (style, direction) {
-            _ if long => Minter::redaction(name),
-            (MaskStyle::Off | MaskStyle::Redact, _) => Minter::redaction(name),
+            _ if long => Minter::redaction(name).into(),
+            (MaskStyle::Off | MaskStyle::Redact, _) => Minter::redaction(name).into(),
             (MaskStyle::Pseudonym, Direction::Request | Direction::FromTool) => {
                 let value = view.slice(region.start, region.end);
                 memory.pseudonym(name, &value, || self.minter.pseudonym(name, &value))
             }
             (MaskStyle::Pseudonym, Direction::Record) => {
-                self.minter.pseudonym(name, &view.slice(region.start, region.end))
+                self.minter.pseudonym(name, &view.slice(region.start, region.end)).into()
             }
             (MaskStyle::Pseudonym, Direction::Response | Direction::ToolInput) => text
                 .get(start..end)
                 .and_then(|value| self.minter.seal(name, value))
-                .unwrap_or_else(|| Minter::redaction(name)),
+                .unwrap_or_else(|| Minter::redaction(name))
+                .into(),
         };
         replace(with)
     }

@@ -1,5 +1,5 @@
-//! One pass over the view: a table of byte classes finds the few places where something may start, and the
-//! detectors read around them.
+//! One pass over the view: classes of bytes tell the few places where something may start, and the detectors read
+//! around them.
 //!
 //! The scan goes from left to right and a region, once claimed, is stepped over. Every decision depends on at most
 //! [`LOOK_BACK`](super::text::LOOK_BACK) bytes in front and on what the detector read; when it read past the end of
@@ -9,11 +9,11 @@ use super::detect::keys::Keys;
 use super::detect::number::{self, Number};
 use super::detect::packs;
 use super::detect::{
-    Found, Tail, assignment, card, email, iban, jwt, keys, network, pem, phone, ssn, url, wallet,
+    Found, Tail, assignment, azure, card, email, iban, jwt, keys, network, pem, phone, ssn, url, wallet,
 };
 use super::masks::{self, Kinds};
 use super::region::{LIMIT, Region, Scanned, What};
-use super::starts::Starts;
+use super::starts::{Starts, Window};
 use super::text::{Text, is_word};
 
 /// The detectors that are on, and the table that finds where they may start.
@@ -40,6 +40,7 @@ struct Tests {
     pem: bool,
     url: bool,
     ip: bool,
+    azure: bool,
     /// Detectors that read digits in ways of their own: short numbers must not be passed over.
     any_number: bool,
 }
@@ -63,6 +64,7 @@ impl Scanner {
             pem: on(pem::KIND),
             url: on(url::KIND),
             ip: on(network::IP),
+            azure: on(azure::KIND),
             any_number: on(network::IP) || on(network::MAC) || on(wallet::KIND),
         };
         let mut numbers: Vec<(usize, NumberDetector)> = Vec::new();
@@ -80,7 +82,7 @@ impl Scanner {
         for (kind, find) in others {
             words.extend(kinds.index(kind).map(|index| (index, find)));
         }
-        let starts = Starts::new(keys::prefixes(&on), !words.is_empty(), tests.any_number);
+        let starts = Starts::new(keys::prefixes(&on), !words.is_empty(), tests.any_number, tests.azure);
         Self { keys: Keys::new(on), starts, numbers, words, tests, kinds }
     }
 
@@ -98,7 +100,8 @@ impl Scanner {
         let mut at = from;
         let mut floor = from;
         let mut scratch = Number::default();
-        while let Some((place, byte)) = self.starts.next(bytes, at) {
+        let mut window = Window::default();
+        while let Some((place, byte)) = self.starts.next(bytes, at, &mut window) {
             text.begin();
             let (start, seen) = self.look(&text, place, byte, floor, &mut scratch);
             let undecided = text.looked_past_end() && !complete;
@@ -189,7 +192,7 @@ impl Scanner {
         match byte {
             b'@' if self.tests.email => {
                 let start = email::local_start(text.get(0, at), floor);
-                (start, email::find(text, at, floor).into())
+                (start, email::find(text, at, start).into())
             }
             b'<' | b'[' => (at, masks::read(text, at).map_or(Seen::Nothing, Seen::mask(at))),
             b'=' => (at, self.assigned(text, at)),
@@ -263,7 +266,8 @@ impl Scanner {
         let start = if matches!(before, b'+' | b'(') && at > floor { at - 1 } else { at };
         let run = text.run(at, number::MAX_DIGITS, |b| b.is_ascii_digit());
         let next = text.at(run);
-        if !is_word(next) || next == b'_' {
+        // Where no number may start, none of the detectors of numbers finds one.
+        if (!is_word(next) || next == b'_') && (before == b'+' || number::opens(text, at)) {
             number.read(text, at);
             for (_, find) in &self.numbers {
                 if let Some(found) = find(text, number) {
@@ -278,6 +282,11 @@ impl Scanner {
         }
         if next == b':'
             && let Some(found) = keys::telegram(text, at, run)
+        {
+            return (start, Seen::Value(found));
+        }
+        if self.tests.azure
+            && let Some(found) = azure::find(text, at)
         {
             return (start, Seen::Value(found));
         }
@@ -304,6 +313,11 @@ impl Scanner {
         }
         if self.tests.jwt
             && let Some(found) = jwt::find(text, at)
+        {
+            return Seen::Value(found);
+        }
+        if self.tests.azure
+            && let Some(found) = azure::find(text, at)
         {
             return Seen::Value(found);
         }

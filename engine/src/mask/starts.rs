@@ -1,47 +1,7 @@
 //! Where something may start: a first look that is fast, and wrong only by saying yes too often.
 
-use super::detect::{assignment, number};
-
-/// What a byte starts, in the low half; what may follow it, in the high half.
-const ALWAYS: u16 = 1;
-const NUMBER: u16 = 2;
-const WORD: u16 = 4;
-const BEGIN: u16 = 8;
-
-static CLASSES: [u16; 256] = classes();
-
-const fn classes() -> [u16; 256] {
-    let mut table = [0_u16; 256];
-    let mut byte = 0_usize;
-    while byte < 256 {
-        let b = byte as u8;
-        let starts = match b {
-            b'@' | b'<' | b'[' | b'=' | b':' => ALWAYS,
-            b'0'..=b'9' => NUMBER,
-            b'B' => WORD | BEGIN,
-            b'a'..=b'z' | b'A'..=b'Z' => WORD,
-            _ => 0,
-        };
-        let allows = match b {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => ALWAYS,
-            b'_' => ALWAYS | NUMBER | WORD,
-            b'-' => ALWAYS | NUMBER | WORD | BEGIN,
-            _ => ALWAYS | NUMBER | WORD,
-        };
-        // `byte` is below 256.
-        #[allow(clippy::indexing_slicing)]
-        {
-            table[byte] = starts | allows << 8;
-        }
-        byte += 1;
-    }
-    table
-}
-
-#[inline]
-fn class(byte: u8) -> u16 {
-    CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
-}
+use super::blocks::{BLOCK, Marks, marks};
+use super::detect::{assignment, azure, email, number};
 
 /// Finds the places where a detector must look.
 pub(super) struct Starts {
@@ -51,6 +11,8 @@ pub(super) struct Starts {
     words: bool,
     /// Whether every number must be looked at.
     numbers: bool,
+    /// Whether keys of Azure are looked for.
+    azure: bool,
 }
 
 /// Bits of [`Starts::fronts`].
@@ -62,8 +24,13 @@ fn front(a: u8, b: u8, c: u8) -> usize {
 }
 
 impl Starts {
-    pub(super) fn new(prefixes: impl Iterator<Item = &'static [u8]>, words: bool, numbers: bool) -> Self {
-        let mut starts = Self { fronts: vec![0; FRONTS / 64], words, numbers };
+    pub(super) fn new(
+        prefixes: impl Iterator<Item = &'static [u8]>,
+        words: bool,
+        numbers: bool,
+        azure: bool,
+    ) -> Self {
+        let mut starts = Self { fronts: vec![0; FRONTS / 64], words, numbers, azure };
         for prefix in prefixes.chain([&b"eyJ"[..]]) {
             match *prefix {
                 [a, b, c, ..] => starts.mark(front(a, b, c)),
@@ -81,60 +48,146 @@ impl Starts {
     }
 
     /// The next place at or after `from` at which something may start, and the byte that stands there.
-    pub(super) fn next(&self, bytes: &[u8], from: usize) -> Option<(usize, u8)> {
-        let before = from.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(0);
-        let mut gate = class(before) >> 8;
-        for (step, byte) in bytes.get(from..)?.iter().enumerate() {
-            let class = class(*byte);
-            let hit = class & gate & 0xFF;
-            gate = class >> 8;
-            if hit != 0 && self.may_start(bytes, from + step, *byte, hit) {
-                return Some((from + step, *byte));
+    pub(super) fn next(&self, bytes: &[u8], from: usize, window: &mut Window) -> Option<(usize, u8)> {
+        window.open(bytes, from);
+        loop {
+            while let Some(at) = window.next() {
+                let byte = bytes.get(at).copied().unwrap_or(0);
+                if self.may_start(bytes, at, byte) {
+                    return Some((at, byte));
+                }
             }
+            if window.end >= bytes.len() {
+                return None;
+            }
+            window.open(bytes, window.end);
         }
-        None
     }
 
     #[inline]
-    fn may_start(&self, bytes: &[u8], at: usize, byte: u8, hit: u16) -> bool {
+    fn may_start(&self, bytes: &[u8], at: usize, byte: u8) -> bool {
         let after = |step: usize| bytes.get(at + step).copied();
-        if hit & WORD != 0 {
-            let (Some(b), Some(c)) = (after(1), after(2)) else { return true };
-            let bit = front(byte, b, c);
-            return hit & BEGIN != 0
-                || self.fronts.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
-                || c.is_ascii_digit() && b.is_ascii_alphabetic()
-                || self.words && (byte.is_ascii_uppercase() || byte.is_ascii_hexdigit() || byte == b'b');
-        }
         match byte {
+            b'a'..=b'z' | b'A'..=b'Z' => {
+                let (Some(b), Some(c)) = (after(1), after(2)) else { return true };
+                let bit = front(byte, b, c);
+                self.fronts.get(bit / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+                    || c.is_ascii_digit()
+                        && b.is_ascii_alphabetic()
+                        && after(3).is_none_or(|d| d.is_ascii_digit())
+                    || byte == b'B' && at.checked_sub(1).and_then(|i| bytes.get(i)) == Some(&b'-')
+                    || self.azure && azure::may_start(bytes, at)
+                    || self.words && may_be_packed(bytes, at, byte)
+            }
             b'<' => after(1).is_none_or(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
             b'[' => after(1).is_none_or(|b| b == b'r'),
             b':' if after(1).is_none_or(|b| b == b'/') => true,
-            b'0'..=b'9' => self.numbers || !number::stands_alone(bytes, at),
+            b'0'..=b'9' if self.numbers => true,
+            b'0'..=b'9' if self.azure && azure::may_start(bytes, at) => true,
+            b'0'..=b'9' if self.words => !number::stands_alone(bytes, at),
+            b'0'..=b'9' => number::may_stand(bytes, at),
             b':' | b'=' => assignment::may_name(bytes, at),
+            b'@' => email::may_stand(bytes, at),
             _ => true,
         }
     }
 }
 
-#[cfg(test)]
-impl Starts {
-    /// All places of which the table alone says that something may start.
-    pub(super) fn candidates(bytes: &[u8]) -> Vec<(usize, u8)> {
-        let mut gate = class(0) >> 8;
-        let mut places = Vec::new();
-        for (at, byte) in bytes.iter().enumerate() {
-            if class(*byte) & gate & 0xFF != 0 {
-                places.push((at, *byte));
-            }
-            gate = class(*byte) >> 8;
+/// Whether a word may start a value of a pack: one in capitals, one with a digit near its front, a MAC address, or a
+/// wallet's `bc1`.
+fn may_be_packed(bytes: &[u8], at: usize, first: u8) -> bool {
+    let after = |step: usize| bytes.get(at + step).copied();
+    let digit = |step: usize| after(step).is_none_or(|b| b.is_ascii_digit());
+    first.is_ascii_uppercase()
+        || [1, 2, 6].into_iter().any(digit)
+        || matches!(after(2), Some(b':' | b'-')) && first.is_ascii_hexdigit()
+}
+
+/// The block of bytes that is looked at, and the places in it that are left: signs, and letters and digits that no
+/// letter or digit stands in front of.
+#[derive(Debug, Default)]
+pub(super) struct Window {
+    start: usize,
+    end: usize,
+    left: u64,
+}
+
+impl Window {
+    /// Goes to a place, in this block or another.
+    fn open(&mut self, bytes: &[u8], from: usize) {
+        if self.start <= from && from < self.end {
+            self.left &= u64::MAX << (from - self.start);
+            return;
         }
-        places
+        let rest = bytes.get(from..).unwrap_or_default();
+        let mut last = [0; BLOCK];
+        let block = rest.first_chunk::<BLOCK>().unwrap_or_else(|| {
+            last.iter_mut().zip(rest).for_each(|(slot, byte)| *slot = *byte);
+            &last
+        });
+        let Marks { alphanumeric, signs } = marks(block);
+        let before = from.checked_sub(1).and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+        let left = signs | alphanumeric & !(alphanumeric << 1 | u64::from(before));
+        *self = Self { start: from, end: from + BLOCK, left };
     }
 
-    /// Whether the first look passes over a place of the table.
+    /// The next place.
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        let step = self.left.trailing_zeros();
+        self.left &= self.left.wrapping_sub(1);
+        if step < 64 { Some(self.start + step as usize) } else { None }
+    }
+}
+
+#[cfg(test)]
+impl Starts {
+    /// All places at which something starts, whatever follows: what the blocks are to find.
+    pub(super) fn candidates(bytes: &[u8]) -> Vec<(usize, u8)> {
+        let word = |at: usize| at.checked_sub(1).is_some_and(|at| bytes[at].is_ascii_alphanumeric());
+        let starts = |at: usize, b: u8| b"@<[=:".contains(&b) || b.is_ascii_alphanumeric() && !word(at);
+        bytes.iter().copied().enumerate().filter(|(at, byte)| starts(*at, *byte)).collect()
+    }
+
+    /// Whether the first look passes over a place.
     pub(super) fn passes_over(&self, bytes: &[u8], at: usize, byte: u8) -> bool {
-        let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(0);
-        !self.may_start(bytes, at, byte, class(byte) & (class(before) >> 8) & 0xFF)
+        !self.may_start(bytes, at, byte)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mask::tests::texts;
+
+    /// From wherever the scan goes on, the blocks give the places that a look at each byte would.
+    #[test]
+    fn blocks_find_every_place_wherever_they_start() {
+        let starts = Starts::new(std::iter::empty(), true, true, true);
+        let all = |bytes: &[u8], from: usize| {
+            let wanted = |(at, byte): &(usize, u8)| *at >= from && starts.may_start(bytes, *at, *byte);
+            Starts::candidates(bytes).into_iter().filter(wanted).collect::<Vec<_>>()
+        };
+        for text in texts(300) {
+            let bytes = text.as_bytes();
+            for from in 0..bytes.len() {
+                let mut window = Window::default();
+                let (mut at, mut seen) = (from, Vec::new());
+                while let Some(place) = starts.next(bytes, at, &mut window) {
+                    at = place.0 + 1;
+                    seen.push(place);
+                }
+                assert_eq!(seen, all(bytes, from), "{text:?} from {from}");
+            }
+            // Steps over regions of any length.
+            for stride in [2, 5, 63, 64, 65, 130] {
+                let mut window = Window::default();
+                let mut at = 0;
+                while let Some((place, _)) = starts.next(bytes, at, &mut window) {
+                    assert_eq!(Some(place), all(bytes, at).first().map(|(at, _)| *at), "{text:?} from {at}");
+                    at = place + stride;
+                }
+            }
+        }
     }
 }

@@ -67,11 +67,12 @@ impl<'t> Text<'t> {
 
     /// The end of the bytes from `at` on that satisfy `class`, at most `max` of them.
     pub(super) fn run(&self, at: usize, max: usize, class: impl Fn(u8) -> bool) -> usize {
-        let mut end = at;
-        while end - at < max && class(self.at(end)) {
-            end += 1;
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        let count = rest.iter().take(max).take_while(|b| class(**b)).count();
+        if count == rest.len() && count < max {
+            self.past_end.set(true);
         }
-        end
+        at + count
     }
 
     /// The end of the run of `[A-Za-z0-9_-]` that goes through `at`. Remembered, so that many candidates in one

@@ -5,6 +5,7 @@ mod budgets;
 mod grants;
 mod issuers;
 mod kinds;
+mod masking;
 mod mcp;
 mod nearest;
 mod roles;
@@ -56,7 +57,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     roles::check(policy, &mut found);
     roles::check_bindings(policy, &mut found);
     grants::check(policy, &mut found);
-    check_masking(policy, &mut found);
+    masking::check(policy, &mut found);
     rules::check(policy, &mut found);
     check_commands(policy, &mut found);
     budgets::check(policy, &mut found);
@@ -125,22 +126,6 @@ impl Found {
                 }
                 Ok(_) => {}
             }
-        }
-    }
-}
-
-fn check_masking(policy: &Policy, found: &mut Found) {
-    kinds::check(policy, found);
-    let custom = &policy.masking.custom;
-    found.names("masking.custom", custom.iter().map(|pattern| &pattern.name));
-    for (n, pattern) in custom.iter().enumerate() {
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-        if !pattern.name.is_empty() && !pattern.name.bytes().all(plain) {
-            let field = format!("masking.custom[{n}].name");
-            let why = "a finding kind is written in lower-case letters, digits and `_`";
-            let plainer: String = pattern.name.to_ascii_lowercase().replace(['-', ' ', '.'], "_");
-            let suggestion = plainer.bytes().all(plain).then_some(plainer.as_str());
-            found.suggest(field, why, suggestion);
         }
     }
 }

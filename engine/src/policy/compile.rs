@@ -8,7 +8,7 @@ pub use explain::Given;
 
 use super::bundle::{Bundle, Grant};
 use super::command::Commands;
-use super::document::{Action, Binding, Language, Part};
+use super::document::{Action, Binding, Language, MediaAction, Part};
 use super::field::Fields;
 use super::mcp::CompiledMcp;
 use super::pattern::Patterns;
@@ -80,6 +80,10 @@ impl Compiled {
         for (n, server) in policy.mcp.iter().enumerate() {
             let compiled = CompiledMcp::new(server).map_err(below(format!("mcp[{n}]")))?;
             mcp.push(Arc::new(compiled));
+        }
+        if policy.masking.media == MediaAction::Hold && policy.masking.media_approval.is_none() {
+            let why = "held media must say who may approve".into();
+            return Err(CompileError { field: "masking.mediaApproval".into(), why });
         }
         let patterns = |field: &str, patterns: &[&str]| {
             Patterns::new(patterns).map_err(|why| CompileError { field: field.into(), why })

@@ -11,6 +11,8 @@ mod mcp;
 mod rules;
 mod usd;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 pub use budgets::{Budget, Per, Price};
@@ -216,8 +218,16 @@ pub struct Role {
     ///
     /// Example: `[email, phone]`
     pub unmasked: Vec<String>,
+    /// Per finding kind (name or glob): another mask for holders of this role than policy's. What is most specific
+    /// counts: a name before a glob, a longer glob before a shorter one. Where several roles say something about a
+    /// kind, here or in `unmasked`, the safest counts: redaction, then pseudonym, then none.
+    ///
+    /// Example: `{ email: redact }`
+    pub masks: BTreeMap<String, MaskStyle>,
     /// What happens to a request that offers the model a tool, server tool or MCP server that is not allowed.
     /// Default: filter. Of several roles, one that refuses wins.
+    ///
+    /// Example: `refuse`
     pub offered: Offered,
 }
 

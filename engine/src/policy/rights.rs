@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::document::{AllowDeny, Offered, Role};
+use super::document::{AllowDeny, MaskStyle, Offered, Role};
 use super::glob::{self, Glob};
 use super::server::{Server, ServerGlob};
 
@@ -96,9 +96,12 @@ pub(super) struct CompiledRole {
     betas: Lists<Glob>,
     max_tokens: Option<u64>,
     thinking_budget: Option<u64>,
-    unmasked: Vec<String>,
+    masks: RoleMasks,
     offered: Offered,
 }
+
+/// What one role says about masks: globs over kinds, and the mask of what they fit.
+pub type RoleMasks = Vec<(String, MaskStyle)>;
 
 /// `allow` and `deny`; `allow: None` is anything.
 #[derive(Debug)]
@@ -124,10 +127,16 @@ impl CompiledRole {
             betas: lists("betas", &role.betas, true, glob)?,
             max_tokens: role.max_tokens,
             thinking_budget: role.thinking_budget,
-            unmasked: role.unmasked.clone(),
+            masks: role_masks(role),
             offered: role.offered,
         })
     }
+}
+
+/// What a role says about masks.
+pub fn role_masks(role: &Role) -> RoleMasks {
+    let off = role.unmasked.iter().map(|kind| (kind.clone(), MaskStyle::Off));
+    off.chain(role.masks.iter().map(|(kind, style)| (kind.clone(), *style))).collect()
 }
 
 fn glob(text: &str) -> Result<Glob, String> {
@@ -269,12 +278,9 @@ impl Rights {
         self.role_with(|role| role.thinking_budget)
     }
 
-    /// Finding kinds that are not masked for the principal, as the roles name them; sorted.
-    pub fn unmasked(&self) -> Vec<String> {
-        let mut kinds: Vec<_> = self.roles.iter().flat_map(|role| role.unmasked.iter().cloned()).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        kinds
+    /// What the roles say about masks, one after the other; see [`Masker::profile`](crate::mask::Masker::profile).
+    pub fn masks(&self) -> impl Iterator<Item = &RoleMasks> {
+        self.roles.iter().map(|role| &role.masks)
     }
 
     /// Whether a request that offers what is not allowed is refused as a whole.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_engine::claude::routes;
 use sluice_engine::mask::Masker;
-use sluice_engine::policy::document::{AllowDeny, Policy, Role};
+use sluice_engine::policy::document::{AllowDeny, Offered, Policy, Role};
+use sluice_engine::policy::rights::role_masks;
 
 use super::language::{Beyond, Set};
 use super::{Change, Direction, fields, json};
@@ -39,6 +40,7 @@ const KNOWN: &[&str] = &[
     "maxTokens",
     "thinkingBudget",
     "unmasked",
+    "offered",
 ];
 
 /// A kind of caller: all of a group, one subject, or whoever is granted a role that no binding gives.
@@ -152,8 +154,8 @@ impl<'p> View<'p> {
     /// The kinds of findings that reach the model as they are, among those that are looked for.
     fn unmasked(&self) -> BTreeSet<String> {
         let Some(masker) = &self.masker else { return BTreeSet::new() };
-        let exempt: Vec<String> = self.roles.iter().flat_map(|role| role.unmasked.clone()).collect();
-        let profile = masker.profile(&exempt);
+        let masks: Vec<_> = self.roles.iter().map(|role| role_masks(role)).collect();
+        let profile = masker.profile(&masks);
         let nobody = masker.profile(&[]);
         let kinds = masker.kinds().map(|(kind, _)| kind);
         kinds
@@ -216,6 +218,18 @@ fn compared(old: &View<'_>, new: &View<'_>) -> Vec<(Direction, String)> {
 /// What bounds the requests of a caller who has roles.
 fn bounds(old: &View<'_>, new: &View<'_>, found: &mut Vec<(Direction, String)>) {
     lists("betas", old.lists(|role| &role.betas, true), new.lists(|role| &role.betas, true), &[], found);
+    let refuses = |view: &View<'_>| view.roles.iter().any(|role| role.offered == Offered::Refuse);
+    match (refuses(old), refuses(new)) {
+        (false, true) => found.push((
+            Direction::Tightened,
+            "requests that offer more than is allowed are refused, no longer filtered".into(),
+        )),
+        (true, false) => found.push((
+            Direction::Loosened,
+            "requests that offer more than is allowed are filtered, no longer refused".into(),
+        )),
+        _ => {}
+    }
     limits("max_tokens", old.limit(|role| role.max_tokens), new.limit(|role| role.max_tokens), found);
     limits(
         "thinking.budget_tokens",
@@ -228,7 +242,14 @@ fn bounds(old: &View<'_>, new: &View<'_>, found: &mut Vec<(Direction, String)>) 
 /// Fields of roles that are not known here.
 fn rest(old: &View<'_>, new: &View<'_>, found: &mut Vec<(Direction, String)>) {
     let others = |view: &View<'_>| -> Vec<serde_json::Value> {
-        let of = |role: &&Role| fields::without(json(*role), KNOWN);
+        let plain = json(&Role::default());
+        let of = |role: &&Role| {
+            let mut rest = fields::without(json(*role), KNOWN);
+            if let Some(map) = rest.as_object_mut() {
+                map.retain(|field, value| plain.get(field) != Some(value));
+            }
+            rest
+        };
         view.roles.iter().map(of).filter(|rest| rest.as_object().is_some_and(|map| !map.is_empty())).collect()
     };
     let (before, after) = (others(old), others(new));

@@ -57,6 +57,11 @@ fn masking(old: &Masking, new: &Masking, found: &mut Vec<Change>) {
         push(found, direction, area, what);
     }
     kinds(old, new, found);
+    let media = |media: MediaAction| match media {
+        MediaAction::Allow => 0,
+        MediaAction::Hold => 1,
+        MediaAction::Deny => 2,
+    };
     for (field, was, is) in [
         ("restore", u8::from(!old.restore), u8::from(!new.restore)),
         (
@@ -64,7 +69,7 @@ fn masking(old: &Masking, new: &Masking, found: &mut Vec<Change>) {
             u8::from(old.tool_inputs == ToolInputMasking::Mask),
             u8::from(new.tool_inputs == ToolInputMasking::Mask),
         ),
-        ("media", u8::from(old.media == MediaAction::Deny), u8::from(new.media == MediaAction::Deny)),
+        ("media", media(old.media), media(new.media)),
     ] {
         if was != is {
             let direction = if is < was { Direction::Loosened } else { Direction::Tightened };

@@ -133,7 +133,9 @@ impl Case {
                 let edits = masker.edits(value, Direction::ToolInput, profile, memory);
                 if !edits.is_empty() {
                     let mut splices = Splices::new();
-                    edits.into_iter().for_each(|edit| splices.replace(edit.start..edit.end, edit.with));
+                    edits
+                        .into_iter()
+                        .for_each(|edit| splices.replace(edit.start..edit.end, edit.with.to_string()));
                     let masked = String::from_utf8_lossy(&splices.apply(value.as_bytes())).into_owned();
                     mcp.headers.push((header.clone(), encoded(&masked)));
                 }

@@ -186,11 +186,63 @@ fn a_body_where_the_method_has_none_is_not_waved_through() {
 
 #[test]
 fn files_pass_or_are_refused_as_policy_says_of_media() {
-    for (media, refused) in [("allow", false), ("deny", true)] {
-        let runtime = runtime(json!({"masking":{"media":media}}));
+    for (media, refused) in [("allow", false), ("deny", true), ("hold", true)] {
+        let approval = (media == "hold").then(|| json!({"groups":["ops"]}));
+        let runtime = runtime(json!({"masking":{"media":media,"mediaApproval":approval}}));
         for (method, path) in [("POST", "/v1/files"), ("GET", "/v1/files/file_1/content")] {
             let judged = case_on(&runtime, method, path).request(b"--boundary", &[]);
             assert_eq!(judged.refusal.is_some(), refused, "{media} {method} {path}");
         }
     }
+}
+
+fn image(url: &str) -> Value {
+    json!({"type":"image","source":{"type":"url","url":url}})
+}
+
+fn media_policy() -> Value {
+    json!({"masking":{"media":"hold","mediaApproval":{"groups":["ops"],"expires":"5m"}}})
+}
+
+#[test]
+fn held_media_waits_for_its_approvers_and_goes_on_when_they_agree() {
+    let mut case = case(media_policy());
+    let content = json!([{"type":"text","text":"what is this?"}, image("https://x.test/ann@example.com.png"),
+        {"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"AAAA"}}]);
+    let body = with("messages", json!([{"role":"user","content":content}])).to_string();
+    let judged = case.request(body.as_bytes(), &[]);
+    let [ask] = judged.holds.as_slice() else { panic!("one question about all media: {:?}", judged.holds) };
+    assert_eq!((ask.rule.as_str(), ask.part, ask.expires_seconds), ("media", Part::Prompt, 300));
+    assert_eq!(ask.approvers, ["ops"]);
+    assert!(ask.preview.contains("url") && ask.preview.contains("application/pdf"), "{}", ask.preview);
+    assert!(!ask.preview.contains("ann@example.com"), "{}", ask.preview);
+    let mut denied = super::case(media_policy());
+    denied.settle(&ask.key, &ask.rule, &state(HoldDecision::Denied));
+    let refusal = denied.request(body.as_bytes(), &[]).refusal.unwrap();
+    assert_eq!(refusal.rule, "media");
+    assert!(refusal.message.contains("bob denied it"), "{}", refusal.message);
+    case.settle(&ask.key, &ask.rule, &state(HoldDecision::Approved));
+    let judged = case.request(body.as_bytes(), &[]);
+    assert!(judged.holds.is_empty() && judged.refusal.is_none());
+}
+
+#[test]
+fn approved_media_stays_approved_in_later_turns_and_new_media_asks_again() {
+    let asks = |messages: Value| ask(media_policy(), with("messages", messages)).holds;
+    let first = asks(json!([{"role":"user","content":[image("https://x.test/a.png")]}])).remove(0);
+    let later = asks(json!([{"role":"user","content":[image("https://x.test/a.png")]},
+        {"role":"assistant","content":"a cat"},{"role":"user","content":"thanks"}]));
+    assert!(later.len() == 1 && later[0].history && later[0].thread == first.thread);
+    let more = asks(json!([{"role":"user","content":[image("https://x.test/a.png")]},
+        {"role":"assistant","content":"a cat"},{"role":"user","content":[image("https://x.test/b.png")]}]));
+    assert_eq!(more.iter().map(|ask| ask.history).collect::<Vec<_>>(), [true, false]);
+    assert_ne!(more[1].key, first.key);
+    assert!(asks(json!([{"role":"user","content":"no media here"}])).is_empty());
+}
+
+#[test]
+fn text_in_base64_that_is_no_text_is_held_as_media() {
+    let source = json!({"type":"base64","media_type":"text/plain","data":"/////w=="});
+    let messages = json!([{"role":"user","content":[{"type":"document","source":source}]}]);
+    assert_eq!(ask(media_policy(), with("messages", messages)).holds.len(), 1);
 }

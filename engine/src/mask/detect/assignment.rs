@@ -6,7 +6,7 @@
 
 use super::keys::AWS_SECRET;
 use super::{Class, Found, Tail};
-use crate::mask::check::{Mix, entropy, holds_word};
+use crate::mask::check::{Mix, Words, entropy};
 use crate::mask::region::LIMIT;
 use crate::mask::text::Text;
 
@@ -61,7 +61,7 @@ const OTHERS: [&str; 10] = [
 ];
 
 /// Words that stand for a value, looked for anywhere in it.
-const STOP_WORDS: [&[u8]; 25] = [
+static STOP_WORDS: Words = Words::new(&[
     b"password",
     b"passwd",
     b"secret",
@@ -87,7 +87,7 @@ const STOP_WORDS: [&[u8]; 25] = [
     b"<",
     b"${",
     b"{{",
-];
+]);
 
 /// How much of a value is looked at, in bytes.
 const SAMPLE: usize = 64;
@@ -120,8 +120,7 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
             break;
         }
     }
-    let first = text.at(place).to_ascii_lowercase();
-    if STOP_WORDS.iter().any(|w| w.first() == Some(&first) && text.starts_with_any_case(place, w)) {
+    if STOP_WORDS.starting_with(text.at(place)).any(|word| text.starts_with_any_case(place, word)) {
         return None;
     }
     let class = if quoted { Class::Quoted(quote) } else { Class::Bare };
@@ -153,24 +152,6 @@ fn trimmed(text: &Text<'_>, start: usize, end: usize, quoted: bool) -> usize {
 
 /// Whether the last letters in front of the `=` or `:` at `at` are those of a name above: a cheap first look.
 pub(in crate::mask) fn may_name(bytes: &[u8], at: usize) -> bool {
-    // The last are the bytes of `ña`, with the bit that makes letters small.
-    const ENDS: [&[u8; 3]; 15] = [
-        b"ord",
-        b"swd",
-        b"pwd",
-        b"ase",
-        b"ort",
-        b"ass",
-        b"ret",
-        b"ken",
-        b"key",
-        b"ure",
-        b"ial",
-        b"ion",
-        b"rer",
-        b"sig",
-        b"\xE3\xB1a",
-    ];
     let mut end = at;
     while let Some(byte) = end.checked_sub(1).and_then(|i| bytes.get(i)) {
         if byte.is_ascii_alphabetic() {
@@ -185,8 +166,25 @@ pub(in crate::mask) fn may_name(bytes: &[u8], at: usize) -> bool {
         end -= 1;
     }
     let Some([a, b, c]) = end.checked_sub(3).and_then(|from| bytes.get(from..end)) else { return false };
-    let last = [a | 0x20, b | 0x20, c | 0x20];
-    ENDS.iter().any(|e| **e == last)
+    // The last are the bytes of `ña`, with the bit that makes letters small.
+    matches!(
+        &[a | 0x20, b | 0x20, c | 0x20],
+        b"ord"
+            | b"swd"
+            | b"pwd"
+            | b"ase"
+            | b"ort"
+            | b"ass"
+            | b"ret"
+            | b"ken"
+            | b"key"
+            | b"ure"
+            | b"ial"
+            | b"ion"
+            | b"rer"
+            | b"sig"
+            | b"\xE3\xB1a"
+    )
 }
 
 /// What may stand between a name and its `=` or `:`, a number that belongs to the name included.
@@ -263,7 +261,7 @@ fn stands_for_a_value(value: &[u8]) -> bool {
             && !(value.iter().any(u8::is_ascii_digit)
                 && value.first() != Some(&b'$')
                 && value.first() != Some(&b'{'))
-        || holds_word(value, &STOP_WORDS)
+        || STOP_WORDS.stand_in(value)
 }
 
 /// Whether a value can be a password: six characters or more, of two kinds or more, and no name or call in code.

@@ -19,9 +19,8 @@ const MAX_DOMAIN: usize = 255;
 /// Accounts of version control systems, which stand in URLs for everyone.
 const SHARED: [&[u8]; 4] = [b"git", b"hg", b"svn", b"gerrit"];
 
-/// An address around the `@` at `at`, starting not before `floor`.
-pub(in crate::mask) fn find(text: &Text<'_>, at: usize, floor: usize) -> Option<Found> {
-    let start = local_start(text.get(0, at), floor);
+/// An address around the `@` at `at`, whose local part starts at `start`; see [`local_start`].
+pub(in crate::mask) fn find(text: &Text<'_>, at: usize, start: usize) -> Option<Found> {
     let local = text.get(start, at);
     if local.is_empty()
         || local.last() == Some(&b'.')
@@ -33,6 +32,13 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize, floor: usize) -> Option<
     let shared = SHARED.iter().any(|s| s.eq_ignore_ascii_case(local));
     let path = text.at(end) == b':' && matches!(text.at(end + 1), b'/' | b'~');
     if shared || path { None } else { found(KIND, start, end) }
+}
+
+/// Whether an `@` has what an address has next to it: a cheap first look.
+pub(in crate::mask) fn may_stand(bytes: &[u8], at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|i| bytes.get(i)).is_some_and(|b| is_local(*b) || !b.is_ascii());
+    let after = bytes.get(at + 1).is_none_or(|b| b.is_ascii_alphanumeric() || !b.is_ascii());
+    before && after
 }
 
 /// Where the local part in front of the end of `bytes` starts: at most [`MAX_LOCAL`] bytes back, not before `floor`,

@@ -3,9 +3,16 @@
 //! Sources: each provider's published token format or its entry among GitHub's secret scanning partners (2025);
 //! where a provider publishes none, the format that its console hands out. A key needs a plausible body
 //! ([`plausible`]): `sk-ant-your-key-here` passes.
+//!
+//! Classic tokens of GitHub and npm end with a checksum: the CRC-32 of the 30 characters in front, in six of base 62
+//! (GitHub, "Behind GitHub's new authentication token formats", 2021; npm's tokens are made the same way). Where it is
+//! right, nothing else is asked. Where it is wrong, the body must mix small letters, capitals and digits, as drawn
+//! ones do: filler and made-up examples pass. It does not pass for the checksum alone, which guards nothing: whoever
+//! changes the last six characters can compute them again. Fine-grained tokens (`github_pat_`) have one too, of which
+//! GitHub does not say how it is made; it is not read.
 
 use super::{Class, Found, Tail, found, wrap};
-use crate::mask::check::{Mix, changes_case, plausible};
+use crate::mask::check::{Mix, changes_case, crc32, plausible};
 use crate::mask::text::{Text, is_token};
 
 /// What a key's body is made of.
@@ -27,19 +34,57 @@ enum Body {
     Wide,
     /// `[A-Za-z0-9]`, of which at least one is a digit and one a letter: prefixes that words share.
     Mixed,
+    /// `[A-Za-z0-9]`; of [`CHECKED`] characters the last six are a checksum.
+    Checked,
 }
+
+/// Each byte's bits: the bodies that it may stand in.
+static BODIES: [u8; 256] = {
+    let mut bodies = [0; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
+        let bits = match byte {
+            b'0'..=b'9' => BASE62 | HEX | UPPER | WORD | TOKEN | DOTTED | WIDE,
+            b'A'..=b'F' => BASE62 | HEX | UPPER | WORD | TOKEN | DOTTED | WIDE,
+            b'G'..=b'Z' => BASE62 | UPPER | WORD | TOKEN | DOTTED | WIDE,
+            b'a'..=b'f' => BASE62 | HEX | WORD | TOKEN | DOTTED | WIDE,
+            b'g'..=b'z' => BASE62 | WORD | TOKEN | DOTTED | WIDE,
+            b'_' => WORD | TOKEN | DOTTED | WIDE,
+            b'-' => TOKEN | DOTTED | WIDE,
+            b'.' => DOTTED | WIDE,
+            b'/' | b'+' | b'=' | b'%' | b'~' => WIDE,
+            _ => 0,
+        };
+        // `byte` is below 256.
+        #[allow(clippy::indexing_slicing)]
+        {
+            bodies[byte as usize] = bits;
+        }
+        byte += 1;
+    }
+    bodies
+};
+
+const BASE62: u8 = 1;
+const HEX: u8 = 2;
+const UPPER: u8 = 4;
+const WORD: u8 = 8;
+const TOKEN: u8 = 16;
+const DOTTED: u8 = 32;
+const WIDE: u8 = 64;
 
 impl Body {
     fn has(self, byte: u8) -> bool {
-        match self {
-            Self::Base62 | Self::Mixed => byte.is_ascii_alphanumeric(),
-            Self::Hex => byte.is_ascii_hexdigit(),
-            Self::Upper => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
-            Self::Word => byte.is_ascii_alphanumeric() || byte == b'_',
-            Self::Token => is_token(byte),
-            Self::Dotted => Class::Dotted.has(byte),
-            Self::Wide => Class::Wide.has(byte),
-        }
+        let bit = match self {
+            Self::Base62 | Self::Mixed | Self::Checked => BASE62,
+            Self::Hex => HEX,
+            Self::Upper => UPPER,
+            Self::Word => WORD,
+            Self::Token => TOKEN,
+            Self::Dotted => DOTTED,
+            Self::Wide => WIDE,
+        };
+        BODIES.get(usize::from(byte)).copied().unwrap_or(0) & bit != 0
     }
 
     /// How a key of this alphabet goes on beyond what a stream holds back.
@@ -93,11 +138,11 @@ const FORMATS: &[Format] = &[
     key("aws_access_key", "ACCA", Body::Upper, 16, 16),
     key("aws_bedrock_key", "ABSK", Body::Wide, 100, 0),
     key("aws_bedrock_key", "bedrock-api-key-", Body::Wide, 40, 0),
-    key("github_token", "ghp_", Body::Base62, 36, MAX),
-    key("github_token", "gho_", Body::Base62, 36, MAX),
-    key("github_token", "ghu_", Body::Base62, 36, MAX),
-    key("github_token", "ghs_", Body::Base62, 36, MAX),
-    key("github_token", "ghr_", Body::Base62, 36, MAX),
+    key("github_token", "ghp_", Body::Checked, 36, MAX),
+    key("github_token", "gho_", Body::Checked, 36, MAX),
+    key("github_token", "ghu_", Body::Checked, 36, MAX),
+    key("github_token", "ghs_", Body::Checked, 36, MAX),
+    key("github_token", "ghr_", Body::Checked, 36, MAX),
     key("github_token", "github_pat_", Body::Word, 40, MAX),
     key("gitlab_token", "glpat-", Body::Dotted, 20, 0),
     key("gitlab_token", "gldt-", Body::Token, 20, 0),
@@ -130,7 +175,7 @@ const FORMATS: &[Format] = &[
     key("google_key", "AQ.Ab", Body::Token, 30, 0),
     key("google_oauth", "GOCSPX-", Body::Token, 20, 0),
     key("google_oauth", "ya29.", Body::Dotted, 30, 0),
-    key("npm_token", "npm_", Body::Base62, 36, 36),
+    key("npm_token", "npm_", Body::Checked, 36, 36),
     key("pypi_token", "pypi-", Body::Token, 50, 0),
     key("sendgrid_key", "SG.", Body::Dotted, 40, 0),
     key("twilio_key", "SK", Body::Hex, 32, 32),
@@ -219,9 +264,29 @@ pub(in crate::mask) fn prefixes(on: impl Fn(&str) -> bool) -> impl Iterator<Item
     FORMATS.iter().filter(move |f| on(f.kind)).map(|f| f.prefix.as_bytes())
 }
 
-/// Formats by the first byte of their prefix, with the second one.
+/// Formats by the first byte of their prefix.
 pub(in crate::mask) struct Keys {
-    by_first: Vec<Vec<(u8, &'static Format)>>,
+    by_first: Vec<Vec<Front>>,
+}
+
+/// The first four bytes of a format's prefix, or all of it, as a word.
+#[derive(Clone, Copy)]
+struct Front {
+    word: u32,
+    mask: u32,
+    format: &'static Format,
+}
+
+impl Front {
+    fn of(format: &'static Format) -> Self {
+        let mut bytes = [0; 4];
+        let mut mask = [0; 4];
+        for ((byte, slot), bits) in format.prefix.bytes().zip(&mut bytes).zip(&mut mask) {
+            *slot = byte;
+            *bits = u8::MAX;
+        }
+        Self { word: u32::from_le_bytes(bytes), mask: u32::from_le_bytes(mask), format }
+    }
 }
 
 impl Keys {
@@ -229,10 +294,9 @@ impl Keys {
     pub(in crate::mask) fn new(on: impl Fn(&str) -> bool) -> Self {
         let mut by_first = vec![Vec::new(); 256];
         for format in FORMATS.iter().filter(|f| on(f.kind)) {
-            if let [first, second, ..] = format.prefix.as_bytes()
-                && let Some(list) = by_first.get_mut(usize::from(*first))
-            {
-                list.push((*second, format));
+            let first = format.prefix.bytes().next().map_or(0, usize::from);
+            if let Some(list) = by_first.get_mut(first) {
+                list.push(Front::of(format));
             }
         }
         Self { by_first }
@@ -240,9 +304,11 @@ impl Keys {
 
     /// A key that starts at `at`.
     pub(in crate::mask) fn find(&self, text: &Text<'_>, at: usize) -> Option<Found> {
-        let second = text.at(at + 1);
-        let candidates = self.by_first.get(usize::from(text.at(at)))?.iter().filter(|(b, _)| *b == second);
-        candidates.map(|(_, format)| *format).find_map(|format| matches(text, at, format))
+        let fronts = self.by_first.get(usize::from(text.at(at)))?;
+        let word = text.get(at, at + 4).first_chunk::<4>().map(|bytes| u32::from_le_bytes(*bytes));
+        // Close to the end of the text each prefix is read byte by byte.
+        let fits = |front: &&Front| word.is_none_or(|word| word & front.mask == front.word);
+        fronts.iter().filter(fits).find_map(|front| matches(text, at, front.format))
     }
 }
 
@@ -294,17 +360,44 @@ fn matches(text: &Text<'_>, at: usize, format: &Format) -> Option<Found> {
 
 /// Whether the front of a body looks drawn at random, as far as its alphabet leaves a doubt.
 fn looks_drawn(body: Body, sample: &[u8], min: usize) -> bool {
-    let mix = Mix::of(sample);
-    match body {
-        Body::Upper => min < 20 || plausible(sample),
-        Body::Mixed => {
-            (mix.digit && (mix.lower || mix.upper) || sample.len() >= 16 && changes_case(sample))
-                && plausible(sample)
+    let mixed = match body {
+        Body::Upper => return min < 20 || plausible(sample),
+        Body::Base62 | Body::Word => true,
+        Body::Checked if sample.len() == CHECKED => {
+            let mix = Mix::of(sample);
+            if checksum_holds(sample) {
+                return true;
+            }
+            mix.lower && mix.upper && mix.digit
         }
-        Body::Hex => mix.digit && plausible(sample),
-        Body::Token | Body::Dotted | Body::Wide => (mix.digit || mix.lower && mix.upper) && plausible(sample),
-        Body::Base62 | Body::Word => plausible(sample),
-    }
+        Body::Checked => true,
+        Body::Hex => Mix::of(sample).digit,
+        Body::Mixed => {
+            let mix = Mix::of(sample);
+            mix.digit && (mix.lower || mix.upper) || sample.len() >= 16 && changes_case(sample)
+        }
+        Body::Token | Body::Dotted | Body::Wide => {
+            let mix = Mix::of(sample);
+            mix.digit || mix.lower && mix.upper
+        }
+    };
+    mixed && plausible(sample)
+}
+
+/// Characters of the body of a classic token of GitHub or npm, of which the last six are its checksum.
+const CHECKED: usize = 36;
+
+/// Whether the last six characters are the CRC-32 of those in front, in base 62 with leading zeros.
+fn checksum_holds(body: &[u8]) -> bool {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let Some((payload, checksum)) = body.split_last_chunk::<6>() else { return false };
+    let mut rest = crc32(payload);
+    let digits = checksum.iter().rev().all(|byte| {
+        let digit = DIGITS.get((rest % 62) as usize);
+        rest /= 62;
+        digit == Some(byte)
+    });
+    digits && rest == 0
 }
 
 /// Finding kind of AWS access key ids.
@@ -334,6 +427,12 @@ pub(in crate::mask) fn aws_secret(text: &Text<'_>, at: usize) -> Option<Found> {
     let mix = Mix::of(body);
     let ok = body.len() == 40 && mix.lower && mix.upper && mix.digit && text.at(end) != b'=';
     if ok { found(AWS_SECRET, at, end) } else { None }
+}
+
+/// Whether a body's checksum holds, for tests that make tokens.
+#[cfg(test)]
+pub(in crate::mask) fn checked(body: &str) -> bool {
+    checksum_holds(body.as_bytes())
 }
 
 /// Kind, prefix, alphabet, shortest and longest body of each format, for tests that make keys.

@@ -5,6 +5,7 @@
 //! [`LOOK_BACK`](super::text::LOOK_BACK) bytes back, so that a stream gives the same verdicts as the whole text.
 
 pub(super) mod assignment;
+pub(super) mod azure;
 pub(super) mod card;
 pub(super) mod email;
 pub(super) mod iban;

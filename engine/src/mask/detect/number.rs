@@ -56,21 +56,19 @@ impl Number {
         let mut separator = 0;
         loop {
             let from = total;
-            loop {
-                let byte = text.at(place);
-                if !byte.is_ascii_digit() {
-                    break;
-                }
-                let Some(slot) = self.digits.get_mut(total) else {
-                    let end = text.run(place, MAX_DIGITS, |b| b.is_ascii_digit());
-                    let len = end - place + total - from;
-                    self.over = Some(Group { len, total: total + len, end, separator });
-                    return;
-                };
+            let end = text.run(place, MAX_DIGITS + 1 - total, |b| b.is_ascii_digit());
+            let free = self.digits.iter_mut().skip(total);
+            for (slot, byte) in free.zip(text.get(place, end)) {
                 *slot = byte - b'0';
                 total += 1;
-                place += 1;
             }
+            if end - place > total - from {
+                let end = text.run(place + total - from, MAX_DIGITS, |b| b.is_ascii_digit());
+                let len = end - place;
+                self.over = Some(Group { len, total: from + len, end, separator });
+                return;
+            }
+            place = end;
             if let Some(group) = self.groups.get_mut(self.count) {
                 *group = Group { len: total - from, total, end: place, separator };
                 self.count += 1;
@@ -161,6 +159,19 @@ pub(in crate::mask) fn stands_alone(bytes: &[u8], at: usize) -> bool {
             || (run == 4 || plus) && matches!(b, b'\r' | b'\n')
     };
     run < 6 && rest.get(run).is_some_and(|b| !more(b))
+}
+
+/// Whether the digits at `at` can be the first of a number, or of a token that starts with digits: a cheap first look
+/// for the detectors that are on by default. Says yes where the bytes end.
+pub(in crate::mask) fn may_stand(bytes: &[u8], at: usize) -> bool {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let run = rest.iter().take(MAX_DIGITS).take_while(|b| b.is_ascii_digit()).count();
+    match rest.get(run) {
+        Some(next) if next.is_ascii_alphanumeric() => false,
+        // The rest of a fraction, a date or a longer number.
+        Some(next) if !opens(&Text::new(bytes), at) => *next == b':' && run >= 8,
+        _ => !stands_alone(bytes, at),
+    }
 }
 
 /// Whether a digit and a space stand in front of `at`: the number there is one of a row.

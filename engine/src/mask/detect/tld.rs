@@ -7,24 +7,25 @@
 /// Country codes in the root zone, in alphabetical order.
 const COUNTRIES: &[u8] = b"acadaeafagaialamaoaqarasatauawaxazbabbbdbebfbgbhbibjbmbnbobrbsbtbwbybzcacccdcfcgchcickclcmcncocrcucvcwcxcyczdedjdkdmdodzeceeegereseteufifjfkfmfofrgagbgdgegfggghgiglgmgngpgqgrgsgtgugwgyhkhmhnhrhthuidieiliminioiqirisitjejmjojpkekgkhkikmknkpkrkwkykzlalblclilklrlsltlulvlymamcmdmemgmhmkmlmmmnmompmqmrmsmtmumvmwmxmymznancnenfngninlnonpnrnunzompapepfpgphpkplpmpnprpsptpwpyqarerorsrurwsasbscsdsesgshsiskslsmsnsosrssstsusvsxsysztctdtftgthtjtktltmtntotrtttvtwtzuaugukusuyuzvavcvevgvivnvuwfwsyeytzazmzw";
 
-/// Extensions and names in code that follow a dot and are no top-level domain, or hardly ever used as one.
-const NOT_DOMAINS: [&str; 92] = [
+/// Extensions and names in code that follow a dot and are no top-level domain, or hardly ever used as one. In
+/// alphabetical order.
+const NOT_DOMAINS: [&str; 104] = [
     "apk", "arr", "avi", "avif", "bak", "bash", "bat", "bin", "bmp", "cfg", "class", "cmd", "conf", "config",
-    "cpp", "css", "csv", "cur", "dart", "data", "default", "dll", "dmg", "doc", "docx", "dylib", "eot",
-    "eps", "exe", "ext", "flac", "fn", "func", "gem", "gif", "git", "gradle", "gzip", "hpp", "htm", "html",
-    "ico", "ini", "ipynb", "iso", "jar", "java", "jpeg", "jpg", "json", "jsonl", "jsx", "key", "kts",
+    "cpp", "csproj", "css", "csv", "cur", "dart", "data", "default", "dll", "dmg", "doc", "docx", "dylib",
+    "eot", "eps", "exe", "ext", "flac", "fn", "func", "gem", "gif", "git", "gradle", "gzip", "hpp", "htm",
+    "html", "ico", "ini", "ipynb", "iso", "jar", "java", "jpeg", "jpg", "json", "jsonl", "jsx", "key", "kts",
     "latest", "len", "less", "list", "lock", "log", "map", "mjs", "mkv", "mov", "next", "ogg", "opt", "otf",
     "patch", "pdf", "pem", "php", "png", "ppt", "pptx", "proto", "psd", "sass", "scss", "sql", "svg", "tar",
-    "tgz", "tiff", "toml", "tsx", "ttf", "txt", "wasm", "wav", "webm", "webp",
+    "tgz", "tiff", "toml", "tsx", "ttf", "txt", "vue", "wasm", "wav", "webm", "webp", "whl", "woff", "xls",
+    "xlsx", "xml", "xsd", "yaml", "yarn", "yml", "zip",
 ];
 
-/// The same, of files that come last in the alphabet.
-const NOT_DOMAINS_EITHER: [&str; 12] =
-    ["whl", "woff", "xls", "xlsx", "xml", "xsd", "yaml", "yml", "yarn", "zip", "csproj", "vue"];
+/// Longest label that is taken for one, in bytes.
+const MAX: usize = 24;
 
 /// Whether a label can be a top-level domain. Case does not matter.
 pub(in crate::mask) fn exists(label: &[u8]) -> bool {
-    if label.len() > 24 || label.len() < 2 {
+    if label.len() > MAX || label.len() < 2 {
         return false;
     }
     if label.get(..4).is_some_and(|p| p.eq_ignore_ascii_case(b"xn--")) {
@@ -33,15 +34,25 @@ pub(in crate::mask) fn exists(label: &[u8]) -> bool {
     if !label.iter().all(u8::is_ascii_alphabetic) {
         return !label.is_ascii() && label.iter().all(|b| *b >= 0x80);
     }
-    if label.len() == 2 {
-        return COUNTRIES.as_chunks::<2>().0.iter().any(|c| c.eq_ignore_ascii_case(label));
+    let mut small = [0; MAX];
+    small.iter_mut().zip(label).for_each(|(slot, byte)| *slot = byte.to_ascii_lowercase());
+    let small = small.get(..label.len()).unwrap_or_default();
+    match small {
+        [a, b] => COUNTRIES.as_chunks::<2>().0.binary_search(&[*a, *b]).is_ok(),
+        // The one that ends most addresses.
+        b"com" => true,
+        _ => NOT_DOMAINS.binary_search_by(|word| word.as_bytes().cmp(small)).is_err(),
     }
-    !NOT_DOMAINS.iter().chain(&NOT_DOMAINS_EITHER).any(|word| word.as_bytes().eq_ignore_ascii_case(label))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::exists;
+    use super::{COUNTRIES, NOT_DOMAINS, exists};
+
+    #[test]
+    fn the_lists_are_in_order() {
+        assert!(COUNTRIES.as_chunks::<2>().0.is_sorted() && NOT_DOMAINS.is_sorted());
+    }
 
     #[test]
     fn countries_and_words_are_domains_and_file_extensions_are_not() {

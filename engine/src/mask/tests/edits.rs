@@ -115,7 +115,8 @@ fn policy_chooses_style_kinds_exemptions_and_mode() {
     assert_eq!(masked(&some, text, Direction::Request), "ann@example.com [redacted:payment_card]");
     let all = masker();
     let mut memory = Memory::default();
-    let edits = all.edits(text, Direction::Request, &all.profile(&["em*".into()]), &mut memory);
+    let profile = all.profile(&[vec![("em*".into(), MaskStyle::Off)]]);
+    let edits = all.edits(text, Direction::Request, &profile, &mut memory);
     assert!(apply(text, &edits).starts_with("ann@example.com <payment_card:"));
     assert_eq!(memory.findings().len(), 2);
     let observing = with(|m| m.mode = MaskMode::Observe);
@@ -129,6 +130,54 @@ fn policy_chooses_style_kinds_exemptions_and_mode() {
     let sent = apply(text, &keeping.edits(text, Direction::Request, &Profile::default(), &mut memory));
     assert!(keeping.edits(&sent, Direction::Response, &Profile::default(), &mut memory).is_empty());
     assert!(keeping.restore(&sent, &mut memory).is_empty());
+}
+
+/// Of several roles the safest counts; of one role what is most specific; a role that says nothing changes nothing.
+#[test]
+fn roles_choose_their_own_masks_and_the_safest_of_them_counts() {
+    use MaskStyle::{Off, Pseudonym, Redact};
+    let masker = masker();
+    let text = "ann@example.com";
+    let says = |entries: &[(&str, MaskStyle)]| -> Vec<(String, MaskStyle)> {
+        entries.iter().map(|(kind, style)| ((*kind).to_owned(), *style)).collect()
+    };
+    let pseudonym = masked(&masker, text, Direction::Request);
+    for (roles, expected) in [
+        (vec![], pseudonym.as_str()),
+        (vec![says(&[])], &pseudonym),
+        (vec![says(&[("email", Redact)])], "[redacted:email]"),
+        (vec![says(&[("email", Off)])], text),
+        (vec![says(&[("email", Off)]), says(&[])], text),
+        (vec![says(&[("email", Off)]), says(&[("email", Pseudonym)])], &pseudonym),
+        (
+            vec![says(&[("email", Off)]), says(&[("e*", Redact)]), says(&[("*", Pseudonym)])],
+            "[redacted:email]",
+        ),
+        (vec![says(&[("*", Off), ("email", Redact)])], "[redacted:email]"),
+        (vec![says(&[("*", Redact), ("em*", Off)])], text),
+        (vec![says(&[("email", Off), ("email", Redact)])], "[redacted:email]"),
+        (vec![says(&[("phone", Redact)])], &pseudonym),
+    ] {
+        let profile = masker.profile(&roles);
+        let through =
+            |direction| apply(text, &masker.edits(text, direction, &profile, &mut Memory::default()));
+        assert_eq!(through(Direction::Request), expected, "{roles:?}");
+        // The record keeps to what policy says.
+        assert_eq!(through(Direction::Record), pseudonym, "{roles:?}");
+        if expected.starts_with('[') {
+            assert_eq!(through(Direction::Response), expected, "{roles:?}");
+        }
+        assert_eq!(profile.is_empty(), roles.iter().all(Vec::is_empty), "{roles:?}");
+    }
+    let strict = with(|m| m.mask = Redact);
+    let profile = strict.profile(&[says(&[("email", Pseudonym)])]);
+    let edits = strict.edits(text, Direction::Request, &profile, &mut Memory::default());
+    assert_eq!(apply(text, &edits), pseudonym, "one mask for a value under a key, whoever asks for it");
+    let off = with(|m| {
+        m.kinds.insert("email".into(), Off);
+    });
+    let profile = off.profile(&[says(&[("email", Redact)])]);
+    assert!(off.edits(text, Direction::Request, &profile, &mut Memory::default()).is_empty());
 }
 
 fn custom(change: impl FnOnce(&mut CustomPattern)) -> Result<Masker, MaskError> {

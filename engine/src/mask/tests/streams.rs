@@ -2,6 +2,7 @@
 
 use super::{BASE62, Numbers, apply, corpora, hostile, masker, masker_with_custom, maskers};
 use crate::mask::{Direction, Masker, Memory, Profile, StreamMasker};
+use crate::policy::document::MaskStyle;
 
 /// Cuts a text at these places and puts together what leaves.
 fn streamed(
@@ -113,7 +114,7 @@ fn values_longer_than_are_held_back_are_redacted_as_they_flow() {
                 (1..text.len()).filter(|at| at % step == 0 && text.is_char_boundary(*at)).collect();
             check(&masker, &text, &cuts);
         }
-        let profile = masker.profile(&["*".into()]);
+        let profile = masker.profile(&[vec![("*".into(), MaskStyle::Off)]]);
         let (mut stream, mut out) = (StreamMasker::new(), String::new());
         for char in text.chars() {
             stream.push(

@@ -35,6 +35,11 @@ pub(super) fn check(policy: &Policy, found: &mut Found) {
     for kind in policy.masking.kinds.keys() {
         check_one(format!("masking.kinds.{kind}"), kind, &all, found);
     }
+    for (n, role) in policy.roles.iter().enumerate() {
+        for kind in role.masks.keys() {
+            check_one(format!("roles[{n}].masks.{kind}"), kind, &all, found);
+        }
+    }
     let is_on = |kind: &str| {
         let mut of = packs.iter().filter(|(_, own)| *own == kind).peekable();
         of.peek().is_none()

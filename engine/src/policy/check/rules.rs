@@ -3,7 +3,7 @@
 use super::{Found, check_together};
 use crate::claude::routes;
 use crate::mcp::routes as mcp;
-use crate::policy::document::{Action, Part, Policy, Rule};
+use crate::policy::document::{Action, Approval, Part, Policy, Rule};
 use crate::policy::server::ServerGlob;
 use crate::policy::{pattern, rule};
 use crate::target::{HostGlob, PathGlob};
@@ -59,7 +59,14 @@ pub(super) fn check(policy: &Policy, found: &mut Found) {
                 None => {}
             }
         }
-        check_approval(n, rule, found);
+        let holds = rule.action == Action::Hold;
+        check_approval(
+            &place("approval"),
+            "a rule with `action: hold`",
+            rule.approval.as_ref(),
+            holds,
+            found,
+        );
         if !rule::parts(rule).iter().any(|part| can_match(rule, *part)) {
             found.add(place("when"), never(rule));
         }
@@ -68,27 +75,28 @@ pub(super) fn check(policy: &Policy, found: &mut Found) {
     check_together("rules[].when.input", &inputs, found);
 }
 
-fn check_approval(n: usize, rule: &Rule, found: &mut Found) {
-    let place = |field: &str| format!("rules[{n}].{field}");
-    match (&rule.approval, rule.action) {
-        (None, Action::Hold) => {
-            found.add(
-                place("approval"),
-                "a rule that holds must say who may approve: `approval: {groups: [...]}`",
-            );
+/// Who may approve is said where something holds, and only there. `what`: what holds.
+pub(super) fn check_approval(
+    field: &str,
+    what: &str,
+    approval: Option<&Approval>,
+    holds: bool,
+    found: &mut Found,
+) {
+    match approval {
+        None if holds => {
+            found.add(field, format!("{what} must say who may approve: `{{groups: [...]}}`"));
         }
-        (Some(_), Action::Allow | Action::Deny) => {
-            found.add(place("approval"), "only a rule with `action: hold` is approved; remove it, or hold");
-        }
-        (Some(approval), Action::Hold) => {
+        Some(_) if !holds => found.add(field, format!("only {what} is approved; remove it, or hold")),
+        Some(approval) => {
             if approval.groups.iter().all(String::is_empty) {
-                found.add(place("approval.groups"), "it names no group, so that nobody could approve");
+                found.add(format!("{field}.groups"), "it names no group, so that nobody could approve");
             }
             if approval.expires.as_seconds() == 0 {
-                found.add(place("approval.expires"), "zero would deny every hold at once");
+                found.add(format!("{field}.expires"), "zero would deny every hold at once");
             }
         }
-        (None, Action::Allow | Action::Deny) => {}
+        None => {}
     }
 }
 

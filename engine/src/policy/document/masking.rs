@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Approval;
+
 /// What is masked in requests and replies, and how.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -40,6 +42,8 @@ pub struct Masking {
     ///
     /// Example: `deny`
     pub media: MediaAction,
+    /// Who may approve media, for `media: hold`.
+    pub media_approval: Option<Approval>,
 }
 
 impl Default for Masking {
@@ -53,6 +57,7 @@ impl Default for Masking {
             restore: true,
             tool_inputs: ToolInputMasking::Restore,
             media: MediaAction::Allow,
+            media_approval: None,
         }
     }
 }
@@ -72,7 +77,7 @@ pub enum MaskMode {
 }
 
 /// What stands in a value's place.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum MaskStyle {
@@ -83,6 +88,17 @@ pub enum MaskStyle {
     Redact,
     /// Not masked.
     Off,
+}
+
+impl MaskStyle {
+    /// How much it hides, more being safer.
+    pub fn safety(self) -> u8 {
+        match self {
+            Self::Off => 0,
+            Self::Pseudonym => 1,
+            Self::Redact => 2,
+        }
+    }
 }
 
 /// What happens to values that the model itself writes into tool calls.
@@ -107,6 +123,8 @@ pub enum MediaAction {
     Allow,
     /// Refused with 403.
     Deny,
+    /// Waits for a person, where it stands in messages. Files that are uploaded or fetched by themselves are refused.
+    Hold,
 }
 
 /// A pattern of the organisation's own.

@@ -1,10 +1,10 @@
 //! United States (pack `us`) and Canada (pack `ca`).
 
-use super::super::number::{Number, closes_whole, opens};
+use super::super::number::{Number, closes_whole, continues, opens};
 use super::super::{Found, found};
-use super::{compact, form};
+use super::compact;
 use crate::mask::check::{luhn, weighted};
-use crate::mask::text::{Text, context, is_word};
+use crate::mask::text::{Text, context};
 
 /// Individual taxpayer identification number: 9XX, then 50-65, 70-88, 90-92 or 94-99 (IRS, Publication 1915).
 pub(super) fn itin(text: &Text<'_>, number: &Number) -> Option<Found> {
@@ -42,16 +42,16 @@ pub(super) fn aba(text: &Text<'_>, number: &Number) -> Option<Found> {
 
 /// Medicare beneficiary identifier: eleven characters, form `9A*9A*9AA99` without S, L, O, I, B, Z (CMS, 2017).
 pub(super) fn mbi(text: &Text<'_>, at: usize) -> Option<Found> {
-    let (id, end) = compact::<11>(text, at)?;
+    let (id, end) = compact(text, at, b"9A*9A*9AA99")?;
     let letters = id.iter().all(|b| !b"SLOIBZ".contains(b));
-    let valid =
-        form(&id, b"9A*9A*9AA99") && id.first() != Some(&b'0') && letters && !is_word(text.before(at));
-    if valid { found("us_mbi", at, end) } else { None }
+    if id.first() != Some(&b'0') && letters { found("us_mbi", at, end) } else { None }
 }
 
 /// Social insurance number of Canada: nine digits with Luhn's check; first digit not 0 or 8 (Service Canada).
 pub(super) fn sin(text: &Text<'_>, number: &Number) -> Option<Found> {
-    let grouped = number.shape(&[3, 3, 3], |s| s == b'-' || s == b' ');
+    // In a row of numbers, three groups of three are nothing by themselves.
+    let alone = number.group_after(3).is_none() && !continues(text, number.start);
+    let grouped = number.shape(&[3, 3, 3], |s| s == b'-' || s == b' ').filter(|_| alone);
     let words = ["sin", "social insurance", "nas"];
     let plain = || number.shape(&[9], |_| true).filter(|_| context(text, number.start, 48, &words));
     let end = grouped.or_else(plain)?.end;

@@ -2,9 +2,9 @@
 
 use super::super::number::{Number, closes_whole, opens};
 use super::super::{Found, found};
-use super::{compact, form};
+use super::compact;
 use crate::mask::check::{verhoeff, weighted};
-use crate::mask::text::{Text, context, is_word};
+use crate::mask::text::{Text, context};
 
 /// Aadhaar: twelve digits with Verhoeff's check, not starting with 0 or 1 (UIDAI).
 pub(super) fn aadhaar(text: &Text<'_>, number: &Number) -> Option<Found> {
@@ -20,20 +20,16 @@ pub(super) fn aadhaar(text: &Text<'_>, number: &Number) -> Option<Found> {
 /// Permanent account number: five letters of which the fourth tells the holder's kind, four digits, a letter (Income
 /// Tax Department).
 pub(super) fn pan(text: &Text<'_>, at: usize) -> Option<Found> {
-    let (id, end) = compact::<10>(text, at)?;
-    let valid = form(&id, b"AAAAA9999A")
-        && id.get(3).is_some_and(|b| b"ABCFGHJLPT".contains(b))
+    let (id, end) = compact(text, at, b"AAAAA9999A")?;
+    let valid = id.get(3).is_some_and(|b| b"ABCFGHJLPT".contains(b))
         && text.get(at, at + 5).iter().all(u8::is_ascii_uppercase);
-    if valid && !is_word(text.before(at)) { found("in_pan", at, end) } else { None }
+    if valid { found("in_pan", at, end) } else { None }
 }
 
 /// NRIC and FIN: S, T, F, G or M, seven digits, a letter (Immigration & Checkpoints Authority; weights 2, 7, 6, 5, 4,
 /// 3, 2).
 pub(super) fn nric(text: &Text<'_>, at: usize) -> Option<Found> {
-    let (id, end) = compact::<9>(text, at)?;
-    if !form(&id, b"A9999999A") || is_word(text.before(at)) {
-        return None;
-    }
+    let (id, end) = compact(text, at, b"A9999999A")?;
     let sum: usize = id
         .iter()
         .skip(1)

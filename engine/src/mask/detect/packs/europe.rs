@@ -2,9 +2,9 @@
 
 use super::super::number::{Number, closes_whole, opens};
 use super::super::{Found, found};
-use super::{compact, form, value};
+use super::{compact, value};
 use crate::mask::check::weighted;
-use crate::mask::text::{Text, context, is_word};
+use crate::mask::text::{Text, context};
 
 /// NHS number: ten digits, weights 10 to 2, modulo 11 (NHS Data Dictionary); in groups 3-3-4 or after a word.
 pub(super) fn nhs(text: &Text<'_>, number: &Number) -> Option<Found> {
@@ -19,15 +19,14 @@ pub(super) fn nhs(text: &Text<'_>, number: &Number) -> Option<Found> {
 
 /// National insurance number: two prefix letters, six digits, A to D (HMRC, NIM39110).
 pub(super) fn nino(text: &Text<'_>, at: usize) -> Option<Found> {
-    let (id, end) = compact::<9>(text, at)?;
+    let (id, end) = compact(text, at, b"AA999999A")?;
     let [first, second, .., last] = id;
     let prefix = [first, second];
-    let valid = form(&id, b"AA999999A")
-        && !b"DFIQUV".contains(&first)
+    let valid = !b"DFIQUV".contains(&first)
         && !b"DFIQUVO".contains(&second)
         && !matches!(&prefix, b"BG" | b"GB" | b"KN" | b"NK" | b"NT" | b"TN" | b"ZZ")
         && (b'A'..=b'D').contains(&last);
-    if valid && !is_word(text.before(at)) { found("uk_nino", at, end) } else { None }
+    if valid { found("uk_nino", at, end) } else { None }
 }
 
 const SPANISH: &[u8; 23] = b"TRWAGMYFPDXBNJZSQVHLCKE";
@@ -38,33 +37,28 @@ fn spanish_letter(number: u64) -> Option<u8> {
 
 /// Spanish NIF: eight digits and the letter of their rest modulo 23 (Real Decreto 1553/2005).
 pub(super) fn nif(text: &Text<'_>, at: usize) -> Option<Found> {
-    let (id, end) = compact::<9>(text, at)?;
-    let valid = form(&id, b"99999999A") && spanish_letter(value(&id)) == id.last().copied();
-    if valid && !is_word(text.before(at)) { found("es_nif", at, end) } else { None }
+    let (id, end) = compact(text, at, b"99999999A")?;
+    if spanish_letter(value(&id)) == id.last().copied() { found("es_nif", at, end) } else { None }
 }
 
 /// Spanish NIE: X, Y or Z for 0, 1 or 2, seven digits and the same letter (Orden INT/2058/2008).
 pub(super) fn nie(text: &Text<'_>, at: usize) -> Option<Found> {
-    let (id, end) = compact::<9>(text, at)?;
+    let (id, end) = compact(text, at, b"A9999999A")?;
     let lead = match id.first() {
         Some(b'X') => 0,
         Some(b'Y') => 10_000_000,
         Some(b'Z') => 20_000_000,
         _ => return None,
     };
-    let valid = form(&id, b"A9999999A") && spanish_letter(lead + value(&id)) == id.last().copied();
-    if valid && !is_word(text.before(at)) { found("es_nie", at, end) } else { None }
+    if spanish_letter(lead + value(&id)) == id.last().copied() { found("es_nie", at, end) } else { None }
 }
 
 /// Codice fiscale: sixteen characters with a control letter (Decreto Ministeriale 23 dicembre 1976).
 pub(super) fn codice_fiscale(text: &Text<'_>, at: usize) -> Option<Found> {
     const ODD: [u32; 26] =
         [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
-    let (id, end) = compact::<16>(text, at)?;
+    let (id, end) = compact(text, at, b"AAAAAA**A**A***A")?;
     // Digits may be letters L to V where two people would have the same code (omocodia).
-    if !form(&id, b"AAAAAA**A**A***A") || is_word(text.before(at)) {
-        return None;
-    }
     let (control, body) = id.split_last()?;
     let sum: u32 = body
         .iter()
@@ -88,8 +82,8 @@ pub(super) fn pesel(text: &Text<'_>, number: &Number) -> Option<Found> {
     if valid && ends(text, number, end) { found("pl_pesel", number.start, end) } else { None }
 }
 
-/// German tax identification number: eleven digits, ISO 7064 mod 11,10, one digit two or three times among the
-/// first ten (Abgabenordnung section 139b; BZSt).
+/// German tax identification number: eleven digits, ISO 7064 mod 11,10, exactly one digit two or three times among
+/// the first ten (Abgabenordnung section 139b; BZSt).
 pub(super) fn steuer_id(text: &Text<'_>, number: &Number) -> Option<Found> {
     let grouped = number.shape(&[2, 3, 3, 3], |s| s == b' ');
     let words = ["steuer", "steuerid", "steuer-id", "idnr", "identifikationsnummer", "tax", "tin"];
@@ -101,9 +95,10 @@ pub(super) fn steuer_id(text: &Text<'_>, number: &Number) -> Option<Found> {
         let sum = (u32::from(*digit) + product) % 10;
         (if sum == 0 { 10 } else { sum }) * 2 % 11
     });
-    let most = (0..10).map(|d| body.iter().filter(|b| **b == d).count()).max().unwrap_or(0);
-    let valid =
-        (11 - rest) % 10 == u32::from(*control) && digits.first() != Some(&0) && (2..=3).contains(&most);
+    let times = |digit: u8| body.iter().filter(|b| **b == digit).count();
+    let mut repeated = (0..10).map(times).filter(|count| *count > 1);
+    let once = matches!((repeated.next(), repeated.next()), (Some(2 | 3), None));
+    let valid = (11 - rest) % 10 == u32::from(*control) && digits.first() != Some(&0) && once;
     if valid && ends(text, number, end) { found("de_tax_id", number.start, end) } else { None }
 }
 

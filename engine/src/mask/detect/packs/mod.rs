@@ -9,7 +9,7 @@ mod europe;
 
 use super::Found;
 use super::number::Number;
-use crate::mask::text::Text;
+use crate::mask::text::{Text, is_word};
 
 /// A detector of numbers that start with a digit.
 type OfNumber = fn(&Text<'_>, &Number) -> Option<Found>;
@@ -49,34 +49,29 @@ pub(in crate::mask) const WORDS: [(&str, &str, OfWord); 9] = [
     ("documents", "driver_licence", documents::licence),
 ];
 
-/// Reads exactly `count` letters or digits from `at`, in upper case, with single spaces, hyphens or dots between
-/// them; the place behind them, where no letter or digit follows.
-fn compact<const N: usize>(text: &Text<'_>, at: usize) -> Option<([u8; N], usize)> {
+/// Reads letters and digits that follow a form from `at`, in upper case, with single spaces, hyphens or dots between
+/// them; the place behind them, where no letter or digit follows. In a form `A` is a letter, `9` a digit, `*` either.
+fn compact<const N: usize>(text: &Text<'_>, at: usize, form: &[u8; N]) -> Option<([u8; N], usize)> {
     let mut out = [0_u8; N];
     let mut place = at;
-    for (index, slot) in out.iter_mut().enumerate() {
+    for (slot, class) in out.iter_mut().zip(form) {
         let mut byte = text.at(place);
-        if index > 0 && matches!(byte, b' ' | b'-' | b'.') {
+        if place > at && matches!(byte, b' ' | b'-' | b'.') {
             place += 1;
             byte = text.at(place);
         }
-        if !byte.is_ascii_alphanumeric() {
+        let fits = match class {
+            b'A' => byte.is_ascii_alphabetic(),
+            b'9' => byte.is_ascii_digit(),
+            _ => byte.is_ascii_alphanumeric(),
+        };
+        if !fits {
             return None;
         }
         *slot = byte.to_ascii_uppercase();
         place += 1;
     }
-    if crate::mask::text::is_word(text.at(place)) { None } else { Some((out, place)) }
-}
-
-/// Whether letters and digits follow a form: `A` a letter, `9` a digit, `*` either.
-fn form(bytes: &[u8], form: &[u8]) -> bool {
-    bytes.len() == form.len()
-        && bytes.iter().zip(form).all(|(b, f)| match f {
-            b'A' => b.is_ascii_uppercase(),
-            b'9' => b.is_ascii_digit(),
-            _ => b.is_ascii_alphanumeric(),
-        })
+    if is_word(text.before(at)) || is_word(text.at(place)) { None } else { Some((out, place)) }
 }
 
 /// The digits among the bytes, as a number.

@@ -1,15 +1,10 @@
-//! Texts that benches read, and how they measure.
+//! Texts that benches read.
 
-// Each bench uses a part of it.
-#![allow(dead_code)]
-
-use std::time::Instant;
-
-/// Bytes of each text.
+/// Bytes of what agents send.
 pub const SIZE: usize = 1 << 20;
 
-/// Runs of which the fastest counts.
-const RUNS: usize = 7;
+/// Bytes of other texts: short enough that a run is not interrupted on a machine that does other things too.
+pub const SHORT: usize = SIZE / 16;
 
 /// English prose with dates and numbers.
 pub const PROSE: &str = "The gateway reads every request before it leaves, and what it does not understand it refuses. \
@@ -32,15 +27,61 @@ pub const FINDINGS: &str = "ticket 4711 from ann.smith@example.com: card 4111 11
 /// Text in other scripts.
 pub const NON_ASCII: &str = "Die Größe des Körpers — ungefähr 3 m — “überrascht” niemanden… 日本語のテキストも流れる。 Ça va très bien, merci. ";
 
-/// A text of [`SIZE`] bytes.
-pub fn repeated(unit: &str) -> String {
-    let mut text = unit.repeat(SIZE / unit.len() + 1);
-    let mut end = SIZE;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.truncate(end);
+/// What somebody would send to slow the scan down: fronts of values, over and over.
+pub const HOSTILE: [&str; 41] = [
+    "@",
+    "a@",
+    "a@b.",
+    "1",
+    "1 ",
+    "4 ",
+    "4111 ",
+    "41-",
+    "4111 1111 1111 1112 ",
+    "eyJ",
+    "eyJ.",
+    "eyJ-",
+    "sk-",
+    "sk-ant-",
+    "sk-ant-a1B2c3D4e5 ",
+    "AKIA",
+    "ghp_",
+    "-----BEGIN ",
+    "-----BEGIN PRIVATE KEY-----\n",
+    "://",
+    "://a:",
+    "x://u:p@",
+    "password=",
+    "password=a1B2c3d4 ",
+    "password='a1B2c3d4' ",
+    "\"token\":\"",
+    "token='",
+    "key: a1B2c3D4e5F6g7H8i9\n",
+    "<",
+    "<a:",
+    "[redacted:",
+    "&#",
+    "\\",
+    "%4",
+    "\u{200b}",
+    "４",
+    "DE89 ",
+    "+1",
+    "((",
+    "a.b-",
+    "ann.smith@example.com ",
+];
+
+/// A text of so many bytes, or a few less.
+pub fn repeated(unit: &str, size: usize) -> String {
+    let mut text = unit.repeat(size / unit.len() + 1);
+    text.truncate(text.floor_char_boundary(size));
     text
+}
+
+/// What agents send, in one text of [`SIZE`] bytes: prose, code and JSON logs in turn.
+pub fn agent_traffic() -> String {
+    repeated(&[PROSE.repeat(8), CODE.repeat(8), LOGS.repeat(8)].concat(), SIZE)
 }
 
 /// Characters of base64 that look drawn at random; the same in every run.
@@ -54,15 +95,4 @@ pub fn drawn(len: usize) -> String {
         alphabet.get(usize::try_from(seed >> 58).unwrap_or(0)).copied().unwrap_or('A')
     };
     (0..len).map(draw).collect()
-}
-
-/// Megabytes a second of the fastest run.
-pub fn speed(bytes: usize, mut run: impl FnMut()) -> f64 {
-    let mut best = f64::MAX;
-    for _ in 0..RUNS {
-        let start = Instant::now();
-        run();
-        best = best.min(start.elapsed().as_secs_f64());
-    }
-    bytes as f64 / best / 1e6
 }
