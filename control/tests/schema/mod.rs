@@ -1,7 +1,7 @@
 //! A reader of the part of JSON Schema that the policy's schema uses; of a keyword that it does not know it says so.
 
 use serde_json::{Map, Value};
-use sluice_engine::policy::document::Duration;
+use sluice_engine::policy::document::{Duration, Usd};
 
 /// What is wrong with a value, each with its place.
 pub fn faults(schema: &Value, value: &Value) -> Vec<String> {
@@ -30,13 +30,20 @@ impl Reader<'_> {
                     self.read(target, value, place);
                     true
                 }
-                "type" => is_of(value, says.as_str().unwrap()),
+                "type" => match says {
+                    Value::Array(kinds) => kinds.iter().any(|kind| is_of(value, kind.as_str().unwrap())),
+                    kind => is_of(value, kind.as_str().unwrap()),
+                },
                 "const" => value == says,
                 "enum" => says.as_array().unwrap().contains(value),
                 "minimum" => value.as_f64().is_none_or(|number| number >= says.as_f64().unwrap()),
                 "pattern" => {
-                    assert_eq!(says, "^[0-9]+[smhd]$", "a pattern that is not known");
-                    value.as_str().is_none_or(|text| Duration::parse(text).is_some())
+                    let fits: fn(&str) -> bool = match says.as_str().unwrap() {
+                        "^[0-9]+[smhd]$" => |text| Duration::parse(text).is_some(),
+                        "^[0-9]+([.][0-9]{1,6})?$" => |text| Usd::parse(text).is_some(),
+                        other => panic!("the pattern {other} is not known"),
+                    };
+                    value.as_str().is_none_or(fits)
                 }
                 "oneOf" => {
                     let fits = |one: &&Value| faults_below(self.root, one, value).is_empty();
@@ -95,6 +102,7 @@ fn is_of(value: &Value, kind: &str) -> bool {
         "array" => value.is_array(),
         "string" => value.is_string(),
         "boolean" => value.is_boolean(),
+        "number" => value.is_number(),
         "integer" => value.is_i64() || value.is_u64(),
         other => panic!("the type {other} is not known"),
     }

@@ -27,6 +27,8 @@ pub struct Grantable {
     #[serde(default = "Grantable::default_longest")]
     pub longest: Duration,
     /// Who may approve it. Absent only with `breakGlass`.
+    ///
+    /// Example: `{ groups: [approvers], expires: 30m }`
     #[serde(default)]
     pub approval: Option<Approval>,
     /// For emergencies: it is given at once, to whoever may ask, and stands out in the record.

@@ -43,6 +43,8 @@ pub struct Masking {
     /// Example: `deny`
     pub media: MediaAction,
     /// Who may approve media, for `media: hold`.
+    ///
+    /// Example: `{ groups: [privacy] }`
     pub media_approval: Option<Approval>,
 }
 

@@ -12,26 +12,42 @@ use super::{Approval, Duration};
 pub struct McpServer {
     /// Name in scopes and tool names: letters, digits, `-` and single `_`. Clients should call the server the same, so
     /// that one rule fits what the model calls and what reaches the server.
+    ///
+    /// Example: `notes`
     pub name: String,
     /// The exact path of the server's endpoint, as clients send it: `/mcp/notes`.
+    ///
+    /// Example: `/mcp/notes`
     pub path: String,
     /// Only on this host, as clients send it (with a port where it is to count). Absent: on any.
+    ///
+    /// Example: `mcp.internal.example`
     #[serde(default)]
     pub host: Option<String>,
     /// What the server may ask of the client. Default: nothing.
+    ///
+    /// Example: `[elicitation]`
     #[serde(default)]
     pub server_may_ask: Vec<ServerAsk>,
     /// Further methods that pass, as globs, beside those of the specification; masked and recorded. Default: none.
+    ///
+    /// Example: `["x/*"]`
     #[serde(default)]
     pub methods: Vec<String>,
     /// Whether the caller's `authorization` goes on to the server. Default: no; Envoy puts the server's own on.
+    ///
+    /// Example: `true`
     #[serde(default)]
     pub pass_token: bool,
     /// Watches the definitions of the server's tools. Absent: they may change as they like.
+    ///
+    /// Example: `{ approval: { groups: [platform] } }`
     #[serde(default)]
     pub definitions: Option<Definitions>,
     /// How long a call waits for an approval before the client is told to call again. Clients give up on their own:
     /// the TypeScript SDK after 60 s by default. Default: the plugin's `holdSeconds`.
+    ///
+    /// Example: `50s`
     #[serde(default)]
     pub wait: Option<Duration>,
 }
@@ -56,9 +72,13 @@ pub enum ServerAsk {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Definitions {
     /// What happens to a tool that was never seen.
+    ///
+    /// Example: `approve`
     #[serde(default)]
     pub first: FirstSeen,
     /// Who approves a definition.
+    ///
+    /// Example: `{ groups: [platform] }`
     pub approval: Approval,
 }
 
