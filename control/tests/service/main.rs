@@ -1,5 +1,6 @@
 //! The real binary: started, called, killed and started again.
 
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod crashes;

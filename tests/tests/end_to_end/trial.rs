@@ -42,7 +42,12 @@ async fn a_refused_request_reads_as_explain_says() {
         ("visitors", Prompt::new("hello")),
         ("readers", Prompt::new("hello").set("model", json!("other-model"))),
         ("readers", Prompt::new("hello").set("max_tokens", json!(64_001))),
-        ("readers", Prompt::new("hello").tool("mcp__production__deploy")),
+        (
+            "readers",
+            Prompt::new("hello")
+                .tool("mcp__production__deploy")
+                .set("tool_choice", json!({"type": "tool", "name": "mcp__production__deploy"})),
+        ),
         ("readers", Prompt::with_tool_result("WebFetch", &json!({}), injection)),
         ("readers", Prompt::new("hello").set("messages", json!("\u{0}")).set("model", json!(7))),
     ] {
