@@ -1,7 +1,7 @@
 //! End to end, by behaviour: a client, Envoy with the filter, control, and a stand-in for the model.
 //!
 //! Tests that change nothing share one stack; those that end, stop or reconfigure something have their own.
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod budgets;
 mod bundle;
