@@ -56,8 +56,11 @@ bench-mask: rust envoy ## Speed of masking inside Envoy's V8, beside its bars
 	  | sed -n 's/^wasm log bench: | \{0,1\}//p'
 
 .PHONY: fuzz
-fuzz: rust ## Random and mutated input against parsers and masking; FUZZ_SECONDS for each target
-	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) cargo test --release -p sluice-engine --test mask_fuzz -- --nocapture
+fuzz: rust ## libFuzzer against parsers and masking; FUZZ_SECONDS for each target
+	cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	cd engine && for target in json events stream findings; do \
+	  cargo fuzz run --sanitizer none $$target -- -max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=4096 -dict=fuzz/words.dict; \
+	done
 
 .PHONY: crashes
 crashes: rust postgres ## kill -9 under load a hundred times: what was acknowledged is there, and the log verifies

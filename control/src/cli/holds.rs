@@ -113,7 +113,7 @@ impl List {
                 let what = hold.ask.effects.first().unwrap_or(&hold.ask.preview);
                 let left = match hold.state {
                     HoldDecision::Waiting => format!("{} left", until(hold.expires_ms, now)),
-                    state => word(state).to_owned(),
+                    state => state.word().to_owned(),
                 };
                 vec![
                     hold.id.clone(),
@@ -139,7 +139,7 @@ impl Decide {
         match self.output {
             Output::Json => tell(&hold, Output::Json),
             Output::Text => {
-                say(&format!("{} is {}", hold.id, word(hold.state)));
+                say(&format!("{} is {}", hold.id, hold.state.word()));
                 Ok(())
             }
         }
@@ -187,13 +187,4 @@ fn tell(hold: &Hold, output: Output) -> Outcome {
     say("");
     say(&paint.masks(&clean(&ask.preview)));
     Ok(())
-}
-
-fn word(state: HoldDecision) -> &'static str {
-    match state {
-        HoldDecision::Waiting => "waiting",
-        HoldDecision::Approved => "approved",
-        HoldDecision::Denied => "denied",
-        HoldDecision::Expired => "expired",
-    }
 }

@@ -10,13 +10,10 @@ use serde::{Deserialize, Serialize};
 use sluice_engine::policy::document::{Duration, Grantable};
 
 use super::auth::Person;
-use super::{Control, Problem, Query, Ruling, limit};
+use super::{Control, Problem, Query, Ruling, limit, reason};
 use crate::grants::{Change, Grant, GrantState, Step};
 use crate::keys::random_id;
 use crate::store::Changed;
-
-/// The longest reason, in bytes.
-const REASON: usize = 4000;
 
 /// Wishes of one person that may wait at once.
 const WAITING: usize = 20;
@@ -237,18 +234,6 @@ fn sees(control: &Control, person: &Person, grant: &Grant) -> bool {
 fn state(word: &str) -> Option<GrantState> {
     use GrantState::{Denied, Ended, Expired, Live, Revoked, Waiting};
     [Waiting, Live, Denied, Expired, Revoked, Ended].into_iter().find(|state| state.word() == word)
-}
-
-/// A reason as it is kept.
-fn reason(given: Option<String>, needed: bool) -> Result<Option<String>, Problem> {
-    let reason = given.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
-    if reason.is_none() && needed {
-        return Err(Problem::bad_request("this needs a reason: send `reason`"));
-    }
-    if reason.as_ref().is_some_and(|reason| reason.len() > REASON) {
-        return Err(Problem::bad_request(format!("the reason is longer than {REASON} bytes")));
-    }
-    Ok(reason)
 }
 
 fn unknown() -> Problem {

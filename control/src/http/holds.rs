@@ -11,12 +11,9 @@ use serde::{Deserialize, Serialize};
 use sluice_engine::wire::{HoldDecision, HoldState};
 
 use super::auth::{DataPlane, Person};
-use super::{Control, LONGEST_WAIT, Problem, Query, limit, number};
+use super::{Control, LONGEST_WAIT, Problem, Query, limit, number, reason};
 use crate::holds::{Bar, Hold};
 use crate::store::{Decided, Decision};
-
-/// The longest reason, in bytes.
-const REASON: usize = 4000;
 
 /// A person's decision as it is sent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -143,13 +140,7 @@ pub async fn decide(
         }
         None => {}
     }
-    let reason = ruling.reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
-    if reason.is_none() && hold.ask.reason {
-        return Err(Problem::bad_request("the policy wants a reason with this decision: send `reason`"));
-    }
-    if reason.as_ref().is_some_and(|reason| reason.len() > REASON) {
-        return Err(Problem::bad_request(format!("the reason is longer than {REASON} bytes")));
-    }
+    let reason = reason(ruling.reason, hold.ask.reason)?;
     let decision = Decision { hold: id.clone(), approve: ruling.approve, by: person.who(), reason };
     match control.store.decide(decision, (control.clock)()).await? {
         Decided::Done(hold) => {
@@ -159,7 +150,7 @@ pub async fn decide(
         }
         Decided::TooLate(hold) => {
             let how = match &hold.decided {
-                Some(by) => format!("was {} by {}", word(hold.state), by.subject),
+                Some(by) => format!("was {} by {}", hold.state.word(), by.subject),
                 None => "has expired".to_owned(),
             };
             let detail =
@@ -174,15 +165,6 @@ pub async fn decide(
 async fn seen(control: &Control, person: &Person, id: &str) -> Result<Hold, Problem> {
     let hold = control.store.hold(id).await?.ok_or_else(unknown)?.at((control.clock)());
     if hold.is_for(&person.who()) || person.is_auditor(control) { Ok(hold) } else { Err(unknown()) }
-}
-
-fn word(state: HoldDecision) -> &'static str {
-    match state {
-        HoldDecision::Waiting => "waiting",
-        HoldDecision::Approved => "approved",
-        HoldDecision::Denied => "denied",
-        HoldDecision::Expired => "expired",
-    }
 }
 
 fn unknown() -> Problem {

@@ -54,6 +54,9 @@ const FILTER_BYTES: usize = 80 << 20;
 /// The largest call by a person.
 const PERSON_BYTES: usize = 64 << 10;
 
+/// The longest reason, in bytes.
+const LONGEST_REASON: usize = 4000;
+
 /// The longest that a long poll waits, in seconds: below what proxies in between cut.
 const LONGEST_WAIT: u64 = 60;
 
@@ -139,4 +142,16 @@ fn number(query: &Query, name: &str) -> Result<Option<u64>, Problem> {
 fn limit(query: &Query) -> Result<u32, Problem> {
     let limit = number(query, "limit")?.unwrap_or(100).clamp(1, 1000);
     Ok(u32::try_from(limit).unwrap_or(1000))
+}
+
+/// A reason as it is kept: without the spaces around it, in 4000 bytes at the most.
+fn reason(given: Option<String>, needed: bool) -> Result<Option<String>, Problem> {
+    let reason = given.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    if reason.is_none() && needed {
+        return Err(Problem::bad_request("this needs a reason: send `reason`"));
+    }
+    if reason.as_ref().is_some_and(|reason| reason.len() > LONGEST_REASON) {
+        return Err(Problem::bad_request(format!("the reason is longer than {LONGEST_REASON} bytes")));
+    }
+    Ok(reason)
 }

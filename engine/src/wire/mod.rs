@@ -189,6 +189,18 @@ pub enum HoldDecision {
     Expired,
 }
 
+impl HoldDecision {
+    /// The word for it, in stores and messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// Records in the order in which they happened in one VM.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -103,7 +103,7 @@ pub async fn decide(
     sqlx::query(
         "UPDATE holds SET state = $1, decided_ms = $2, decided_by = $3, decided_issuer = $4, reason = $5 WHERE id = $6",
     )
-    .bind(word(hold.state))
+    .bind(hold.state.word())
     .bind(signed(now_ms))
     .bind(column(&decision.by.subject))
     .bind(column(&decision.by.issuer))
@@ -236,20 +236,11 @@ pub async fn list(
         "SELECT {COLUMNS} FROM holds WHERE CAST($1 AS TEXT) IS NULL OR state = $1 ORDER BY created_ms DESC, rowid DESC LIMIT $2"
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(state.map(word))
+        .bind(state.map(HoldDecision::word))
         .bind(i64::from(limit))
         .fetch_all(connection)
         .await?;
     rows.iter().map(read).collect()
-}
-
-fn word(state: HoldDecision) -> &'static str {
-    match state {
-        HoldDecision::Waiting => "waiting",
-        HoldDecision::Approved => "approved",
-        HoldDecision::Denied => "denied",
-        HoldDecision::Expired => "expired",
-    }
 }
 
 fn read(row: &Row) -> Result<Hold, StoreError> {
