@@ -180,9 +180,25 @@ impl Grant {
         true
     }
 
-    /// Whether this person asked for it, whatever the issuer and the case.
-    pub fn is_of(&self, who: &Who) -> bool {
+    /// Whether this may be the person who asked for it: the subject alone counts, since one person may have several
+    /// issuers. It bars, and gives no right.
+    pub fn may_be_of(&self, who: &Who) -> bool {
         same_person(&self.who.subject, &who.subject)
+    }
+
+    /// Whether this is who asked for it, as the issuer says. It gives the right to see it and to take it back.
+    pub fn is_of(&self, who: &Who) -> bool {
+        (&self.who.issuer, &self.who.subject) == (&who.issuer, &who.subject)
+    }
+
+    /// Whether the policy still offers what was asked for, to be approved by someone with these groups.
+    pub fn still_stands(&self, offer: Option<&Grantable>, who: &Who) -> bool {
+        let Some(offer) = offer else { return false };
+        let approvers = offer.approval.iter().flat_map(|approval| &approval.groups);
+        offer.roles == self.roles
+            && self.seconds <= offer.longest.as_seconds()
+            && !offer.break_glass
+            && approvers.into_iter().any(|group| who.groups.contains(group))
     }
 
     /// Whether the person is in a group that may approve it.

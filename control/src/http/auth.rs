@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use sluice_engine::identity::Principal;
+use sluice_engine::identity::{Principal, covers};
 use sluice_engine::record::Who;
 use subtle::ConstantTimeEq;
 
@@ -55,12 +55,8 @@ impl Person {
 
     /// Refuses a token that was narrowed to scopes without this one.
     pub fn needs(&self, scope: &str) -> Result<(), Problem> {
-        let covers = |pattern: &String| match pattern.strip_suffix('*') {
-            Some(start) => scope.starts_with(start),
-            None => pattern == scope,
-        };
         match &self.0.scopes {
-            Some(scopes) if !scopes.iter().any(covers) => Err(Problem::forbidden(format!(
+            Some(scopes) if !scopes.iter().any(|own| covers(own, scope)) => Err(Problem::forbidden(format!(
                 "the token is narrowed to other scopes; get one with the scope `{scope}`, or without scopes"
             ))),
             _ => Ok(()),

@@ -93,9 +93,15 @@ pub async fn request(
     }
     let reason = reason(Some(wish.reason), true)?.unwrap_or_default();
     let now = (control.clock)();
-    let waiting = control.store.grants(Some(GrantState::Waiting), LOOKED_AT).await?;
-    let own = waiting.into_iter().filter(|grant| grant.is_of(&person.who()) && grant.ends_ms > now);
-    if own.count() >= WAITING {
+    let mut own = control.store.grants_of(&person.0.subject, LOOKED_AT).await?;
+    own.retain(|grant| grant.is_of(&person.who()) && grant.ends_ms > now);
+    // A second one would give nothing more, and a thousand would stand in the way of others.
+    if let Some(live) = own.iter().find(|own| own.state == GrantState::Live && own.name == offer.name) {
+        let detail =
+            format!("you have this grant already ({}); take it back first, or wait for its end", live.id);
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
+    }
+    if own.iter().filter(|grant| grant.state == GrantState::Waiting).count() >= WAITING {
         let detail = format!(
             "{WAITING} wishes of yours wait already; withdraw some (`sluice grants revoke ID`), or wait for a decision"
         );
@@ -155,7 +161,7 @@ pub async fn decide(
     person.needs("grants.write")?;
     let ruling: Ruling = serde_json::from_slice(&body).map_err(|e| Problem::unreadable("a decision", &e))?;
     let grant = seen(&control, &person, &id).await?;
-    if grant.is_of(&person.who()) {
+    if grant.may_be_of(&person.who()) {
         return Err(Problem::forbidden("you asked for this yourself; someone else must decide it"));
     }
     if !grant.is_for(&person.who()) {
@@ -163,6 +169,12 @@ pub async fn decide(
         return Err(Problem::forbidden(format!(
             "this is for members of {groups} to decide; ask one of them"
         )));
+    }
+    let offer = control.bundle.borrow().policy.grants.iter().find(|offer| offer.name == grant.name).cloned();
+    if ruling.approve && !grant.still_stands(offer.as_ref(), &person.who()) {
+        let detail = "the policy no longer offers this, or lets others approve it, or for less time; deny it, and let them \
+                      ask again";
+        return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
     let reason = reason(ruling.reason, grant.needs_reason)?;
     let step = if ruling.approve { Step::Approve } else { Step::Deny };

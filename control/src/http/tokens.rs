@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
-use sluice_engine::identity::Principal;
+use sluice_engine::identity::{Principal, covers};
 use sluice_engine::policy::document::KeySource;
 use sluice_engine::record::Who;
 
@@ -194,10 +194,6 @@ fn narrowed(principal: &Principal, asked: Option<&str>) -> Result<Option<Vec<Str
     let Some(asked) = asked else { return Ok(principal.scopes.clone()) };
     let asked: Vec<String> = asked.split_ascii_whitespace().map(str::to_owned).collect();
     let Some(own) = &principal.scopes else { return Ok(Some(asked)) };
-    let covers = |own: &String, scope: &String| match own.strip_suffix(".*") {
-        Some(group) => scope.strip_prefix(group).is_some_and(|rest| rest.starts_with('.')),
-        None => own == scope,
-    };
     match asked.iter().find(|scope| !own.iter().any(|own| covers(own, scope))) {
         Some(_) => {
             Err(Refused::new("invalid_scope", "a scope that is asked for is not among those of the token"))

@@ -226,6 +226,9 @@ pub trait Store: Send + Sync {
     /// Grants, the newest first; of one state, or all.
     async fn grants(&self, state: Option<GrantState>, limit: u32) -> Result<Vec<Grant>, StoreError>;
 
+    /// Grants of a subject, of any issuer, that wait or are live: the newest first.
+    async fn grants_of(&self, subject: &str, limit: u32) -> Result<Vec<Grant>, StoreError>;
+
     /// Makes a writer of the log known to those who verify it; does nothing when it is.
     async fn enrol(&self, writer: Enrolled) -> Result<(), StoreError>;
 

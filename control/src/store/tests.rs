@@ -38,6 +38,7 @@ macro_rules! on_both {
 }
 
 mod definitions;
+mod grants;
 mod spending;
 
 on_both! {

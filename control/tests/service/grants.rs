@@ -121,6 +121,47 @@ async fn what_may_not_be_asked_for_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
+async fn a_grant_is_had_once_and_seen_by_who_has_it_not_by_a_namesake() {
+    let service = Service::start().await;
+    let oncall = service.token("ola", "oncall");
+    let body = json!({"name": "glass", "reason": "down"});
+    let (_, grant) = wish(&service, &oncall, &body).await;
+    let (status, said) = wish(&service, &oncall, &body).await;
+    assert_eq!(status, 409, "{said}");
+    let id = grant["id"].as_str().unwrap();
+    // The same subject, written otherwise: perhaps the same person, and not for us to say.
+    let namesake = service.token("OLA", "oncall");
+    assert_eq!(service.cli(&namesake, &["grants", "show", id]).status.code(), Some(1));
+    assert_eq!(service.cli(&namesake, &["grants", "revoke", id]).status.code(), Some(1));
+    assert!(service.cli(&oncall, &["grants", "revoke", id]).status.success());
+    assert_eq!(wish(&service, &oncall, &body).await.0, 201, "taken back, it may be asked for again");
+}
+
+#[tokio::test]
+async fn what_the_policy_no_longer_offers_is_not_approved() {
+    let mut service = Service::start().await;
+    let (_, grant) =
+        wish(&service, &service.token("ana", "staff"), &json!({"name": "writing", "reason": "r"})).await;
+    let id = grant["id"].as_str().unwrap();
+    let ben = service.token("ben", "approvers");
+    let policy = super::harness::POLICY;
+    for changed in [
+        policy.replace("  - name: writing", "  - name: other"),
+        policy.replace("longest: 4h", "longest: 1h"),
+        policy.replace("      groups: [approvers]", "      groups: [others]"),
+    ] {
+        assert_ne!(changed, policy);
+        service.kill();
+        std::fs::write(service.policy().join("base.yaml"), changed).unwrap();
+        service.run().await;
+        let out = service.cli(&ben, &["grants", "approve", id, "--reason", "x"]);
+        assert_eq!(out.status.code(), Some(1), "{}", said(&out));
+        assert!(said(&out).contains("no longer offers this"), "{}", said(&out));
+    }
+    assert!(service.cli(&ben, &["grants", "deny", id, "--reason", "changed"]).status.success());
+}
+
+#[tokio::test]
 async fn a_grant_survives_kill_9() {
     let mut service = Service::start().await;
     let (_, grant) =

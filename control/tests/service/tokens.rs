@@ -100,6 +100,17 @@ async fn a_token_exchange_narrows_and_never_widens() {
     let (status, answer) = exchange(&service, &ask("batches.read")).await;
     assert_eq!((status, &answer["scope"]), (200, &json!("batches.read")), "{answer}");
     assert_eq!(answer["issued_token_type"], "urn:ietf:params:oauth:token-type:access_token");
+    let whole = identity("ana", None, 600);
+    let fields = [
+        ("grant_type", EXCHANGE),
+        ("subject_token", whole.as_str()),
+        ("subject_token_type", JWT),
+        ("scope", "*"),
+    ];
+    let (_, answer) = exchange(&service, &fields).await;
+    let (status, _) =
+        service.call(Method::GET, "/v1/sessions", answer["access_token"].as_str().unwrap(), None).await;
+    assert_eq!(status, 403, "a star covers nothing, here as at the gateway");
     for scope in ["files.read", "batches.read files.read", "*", "messages.*"] {
         let (status, answer) = exchange(&service, &ask(scope)).await;
         assert_eq!((status, &answer["error"]), (400, &json!("invalid_scope")), "{scope}: {answer}");

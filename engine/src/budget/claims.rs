@@ -154,6 +154,7 @@ impl Compiled {
         match self.per {
             Per::Group => {
                 let mut groups: Vec<_> = self.groups.iter().filter(own).collect();
+                groups.sort_unstable();
                 groups.dedup();
                 groups.into_iter().map(|group| Holder::Group(group.clone())).collect()
             }

@@ -64,8 +64,8 @@ fn a_budget_applies_by_group_subject_route_and_model() {
         ("another name", with(json!({ "subjects": ["bob"] })), vec![]),
         (
             "two groups together",
-            with(json!({ "groups": ["staff", "other", "lab"], "per": "group" })),
-            vec![group("staff"), group("lab")],
+            with(json!({ "groups": ["staff", "other", "lab", "staff"], "per": "group" })),
+            vec![group("lab"), group("staff")],
         ),
         ("the route", with(json!({ "routes": ["messages.*"] })), vec![own.clone()]),
         ("another route", with(json!({ "routes": ["files.*"] })), vec![]),

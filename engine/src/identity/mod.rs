@@ -19,6 +19,14 @@ pub use verify::{TokenError, VIA, Verifier};
 
 use serde::{Deserialize, Serialize};
 
+/// Whether a scope that a token is narrowed to covers another: the scope itself, or a group of them (`batches.*`).
+pub fn covers(own: &str, scope: &str) -> bool {
+    match own.strip_suffix(".*") {
+        Some(group) => scope.strip_prefix(group).is_some_and(|rest| rest.starts_with('.')),
+        None => own == scope,
+    }
+}
+
 /// Who is calling, as verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,5 +1,6 @@
 //! Changes to a text that leave everything else as it came.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// Replacements of spans of one text, in any order; spans must not overlap.
@@ -31,9 +32,15 @@ impl Splices {
 
     /// Adds the replacements of `others`; of ours, those within one of theirs give way.
     pub fn put_over(&mut self, others: Self) {
+        // By their ends, which are in order as their starts are: none overlaps another.
+        let mut over: BTreeMap<usize, usize> = BTreeMap::new();
         for (span, _) in &others.edits {
-            self.forget_within(span);
+            let start = over.entry(span.end).or_insert(span.start);
+            *start = (*start).min(span.start);
         }
+        let gives_way =
+            |own: &Range<usize>| over.range(own.end..).next().is_some_and(|(_, at)| *at <= own.start);
+        self.edits.retain(|(own, _)| !gives_way(own));
         self.edits.extend(others.edits);
     }
 

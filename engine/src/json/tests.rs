@@ -141,3 +141,21 @@ fn quote_and_text_are_inverse() {
         assert_eq!(read(&quoted).unwrap().root().text().unwrap(), text);
     }
 }
+
+#[test]
+fn replacements_within_those_that_are_put_over_give_way() {
+    let mut splices = Splices::new();
+    for (span, with) in [(0..1, "a"), (2..4, "b"), (4..6, "c"), (6..6, "d"), (7..9, "e")] {
+        splices.replace(span, with.to_owned());
+    }
+    let mut over = Splices::new();
+    over.replace(2..6, "X".to_owned());
+    over.replace(8..8, "Y".to_owned());
+    splices.put_over(over);
+    // The insertion at 6 stands within what is replaced up to there; the one at 8 replaces nothing.
+    let mut expected = Splices::new();
+    for (span, with) in [(0..1, "a"), (7..9, "e"), (2..6, "X"), (8..8, "Y")] {
+        expected.replace(span, with.to_owned());
+    }
+    assert_eq!(splices, expected);
+}

@@ -5,6 +5,7 @@
 //! and the signatures of thinking blocks, which bind to `tools`, hold. Every byte that is not taken out stays.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::digest::is_cache_mark;
 use super::request::unreadable;
@@ -14,6 +15,9 @@ use crate::json::{Kind, Splices, Value};
 use crate::policy::document::Action;
 use crate::policy::rights::{Denied, undated};
 use crate::record::Decision;
+
+/// Entries of one request of which the record says that they were left out; agents offer some dozens of tools.
+const NOTED: usize = 200;
 
 /// What is offered and not allowed.
 struct Unwanted<'d, 'a> {
@@ -37,12 +41,14 @@ impl Case {
             if refuses {
                 return Err(Refusal::denied(denied));
             }
-            decisions.push(Decision {
-                tool: Some(name.to_owned()),
-                role: denied.role().map(str::to_owned),
-                left_out: true,
-                ..decision(denied.rule(), Action::Deny)
-            });
+            if decisions.len() < NOTED {
+                decisions.push(Decision {
+                    tool: Some(name.to_owned()),
+                    role: denied.role().map(str::to_owned),
+                    left_out: true,
+                    ..decision(denied.rule(), Action::Deny)
+                });
+            }
             Ok(())
         };
         for server in items(root, "mcp_servers") {
@@ -53,6 +59,7 @@ impl Case {
                 unwanted.servers.push((server, server.str("name").unwrap_or_default().into_owned()));
             }
         }
+        let gone: BTreeSet<String> = unwanted.servers.iter().map(|(_, name)| name.clone()).collect();
         for tool in items(root, "tools") {
             // A tool that runs at the provider can name a model of its own (the advisor).
             if let Some(model) = tool.str("model") {
@@ -62,7 +69,7 @@ impl Case {
                 not_allowed(&name, &denied)?;
                 unwanted.tools.push((tool, name));
             } else if let Some(server) = tool.str("mcp_server_name")
-                && unwanted.servers.iter().any(|(_, gone)| *gone == server)
+                && gone.contains(server.as_ref())
             {
                 unwanted.tools.push((tool, server.into_owned()));
             }
@@ -113,12 +120,13 @@ impl Unwanted<'_, '_> {
     }
 
     fn take_out(&self, root: Value<'_, '_>, splices: &mut Splices) {
-        let is_gone = |list: &[(Value<'_, '_>, String)], item: Value<'_, '_>| {
-            list.iter().any(|(gone, _)| gone.span() == item.span())
+        let starts = |list: &[(Value<'_, '_>, String)]| -> BTreeSet<usize> {
+            list.iter().map(|(gone, _)| gone.span().start).collect()
         };
-        take_out_items(root.get("mcp_servers"), |item| is_gone(&self.servers, item), splices);
-        take_out_items(root.get("tools"), |item| is_gone(&self.tools, item), splices);
-        move_cache_marks(items(root, "tools"), |item| is_gone(&self.tools, item), splices);
+        let (tools, servers) = (starts(&self.tools), starts(&self.servers));
+        take_out_items(root.get("mcp_servers"), |item| servers.contains(&item.span().start), splices);
+        take_out_items(root.get("tools"), |item| tools.contains(&item.span().start), splices);
+        move_cache_marks(items(root, "tools"), |item| tools.contains(&item.span().start), splices);
     }
 }
 

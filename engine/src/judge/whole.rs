@@ -48,17 +48,23 @@ impl Case {
         self.follow(&outcome, &about, held, preview, covers)
     }
 
-    /// `whole`: one key for this very request; else one for whatever the same person sends with the same offer, so
-    /// that an approval holds for the turns that follow.
+    /// `whole`: one key for this very request; else one for what the same person sends with the same offer to the same
+    /// model in the conversation that begins as this one does, so that an approval holds for the turns that follow.
     fn offer_key(&self, rule: &CompiledRule, root: Value<'_, '_>, offer: &Offer, whole: bool) -> String {
         let mut digest = self.hold_digest("sluice hold: offer", &rule.name);
         for list in [&offer.tools, &offer.servers, &offer.betas] {
             digest.text(&list.len().to_string());
             list.iter().for_each(|name| digest.text(name));
         }
-        match whole {
-            true => digest.value(root, &["stream", "max_tokens"]),
-            false => root.get("tools").into_iter().for_each(|tools| digest.value(tools, &[])),
+        if whole {
+            digest.value(root, &["stream", "max_tokens"]);
+            return digest.hex();
+        }
+        digest.text(self.session.as_deref().unwrap_or_default());
+        digest.text(&root.str("model").unwrap_or_default());
+        let first = root.get("messages").into_iter().flat_map(Value::items).next();
+        for part in [root.get("tools"), first].into_iter().flatten() {
+            digest.value(part, &[]);
         }
         digest.hex()
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::document::{AllowDeny, MaskStyle, Offered, Role};
 use super::glob::{self, Glob};
 use super::server::{Server, ServerGlob};
+use crate::identity::covers;
 
 /// Why something is not allowed. The message names the role and the entry, or the roles of which none allows it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -199,12 +200,8 @@ impl Rights {
     /// [`Denied`].
     pub fn check_scope(&self, scope: &str) -> Result<Allowed<'_>, Denied> {
         let allowed = self.first(|role| &role.scopes, scope).ok_or_else(|| self.nowhere("scope", scope))?;
-        let includes = |own: &String| match own.strip_suffix(".*") {
-            Some(group) => scope.strip_prefix(group).is_some_and(|rest| rest.starts_with('.')),
-            None => own == scope,
-        };
         match &self.scopes {
-            Some(scopes) if !scopes.iter().any(includes) => {
+            Some(scopes) if !scopes.iter().any(|own| covers(own, scope)) => {
                 Err(Denied::Narrowed { what: "scope", name: cut(scope) })
             }
             _ => Ok(allowed),

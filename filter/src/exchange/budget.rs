@@ -121,7 +121,9 @@ impl Exchange {
         let refusal = exceeded.refusal(now_ms);
         case.note(&refusal);
         self.record_refused(&mut case, recorded, host);
-        self.close(&mut case, Some(refusal.kind.status()), None, host);
+        self.answers = case.answers();
+        let status = self.answers.as_ref().map_or(refusal.kind.status(), |own| own.status(refusal.kind));
+        self.close(&mut case, Some(status), None, host);
         let retry = exceeded.retry(now_ms);
         let seconds = retry.map(|(seconds, _)| seconds.to_string());
         let own = exceeded.headers(now_ms);

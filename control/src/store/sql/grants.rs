@@ -58,14 +58,14 @@ pub async fn end(
     log: &mut Vec<Entry>,
 ) -> Result<usize, StoreError> {
     let rows = sqlx::query(
-        "SELECT detail FROM grants WHERE state IN ('waiting', 'live') AND ends_ms <= $1 ORDER BY ends_ms LIMIT $2",
+        "SELECT id, detail FROM grants WHERE state IN ('waiting', 'live') AND ends_ms <= $1 ORDER BY ends_ms LIMIT $2",
     )
     .bind(signed(now_ms))
     .bind(ENDED)
     .fetch_all(&mut *connection)
     .await?;
-    for row in &rows {
-        let grant = read(row)?.at(now_ms);
+    for grant in readable(&rows)? {
+        let grant = grant.at(now_ms);
         update(connection, &grant).await?;
         log.push(Entry::Grant(Box::new(GrantEvent::changed(&grant, now_ms))));
     }
@@ -87,10 +87,33 @@ pub async fn list(
     state: Option<GrantState>,
     limit: u32,
 ) -> Result<Vec<Grant>, StoreError> {
-    let sql = "SELECT detail FROM grants WHERE CAST($1 AS TEXT) IS NULL OR state = $1
+    let sql = "SELECT id, detail FROM grants WHERE CAST($1 AS TEXT) IS NULL OR state = $1
                ORDER BY created_ms DESC, id LIMIT $2";
     let query = sqlx::query(AssertSqlSafe(sql)).bind(state.map(GrantState::word)).bind(i64::from(limit));
-    query.fetch_all(connection).await?.iter().map(read).collect()
+    readable(&query.fetch_all(connection).await?)
+}
+
+/// Those that can be read. One that cannot gives no right; it must not keep the others from being read.
+fn readable(rows: &[Row]) -> Result<Vec<Grant>, StoreError> {
+    let mut grants = Vec::with_capacity(rows.len());
+    for row in rows {
+        match read(row) {
+            Ok(grant) => grants.push(grant),
+            Err(error) => {
+                let grant: String = row.try_get("id")?;
+                tracing::error!(grant, %error, "a grant gives no right, since it cannot be read");
+            }
+        }
+    }
+    Ok(grants)
+}
+
+/// Grants of a subject that wait or are live, the newest first.
+pub async fn of(connection: &mut Connection, subject: &str, limit: u32) -> Result<Vec<Grant>, StoreError> {
+    let sql = "SELECT id, detail FROM grants WHERE subject = $1 AND state IN ('waiting', 'live')
+               ORDER BY created_ms DESC, id LIMIT $2";
+    let query = sqlx::query(sql).bind(column(subject)).bind(i64::from(limit));
+    readable(&query.fetch_all(connection).await?)
 }
 
 /// How many wait or are live beyond their end.
@@ -115,7 +138,7 @@ fn json(grant: &Grant) -> Result<String, StoreError> {
 }
 
 fn read(row: &Row) -> Result<Grant, StoreError> {
-    serde_json::from_str(&row.try_get::<String, _>(0)?).map_err(|e| unreadable(&e))
+    serde_json::from_str(&row.try_get::<String, _>("detail")?).map_err(|e| unreadable(&e))
 }
 
 fn unreadable(why: &serde_json::Error) -> StoreError {

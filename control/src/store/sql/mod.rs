@@ -140,6 +140,10 @@ impl Store for Database {
         grants::list(&mut *self.readers.acquire().await?, state, limit).await
     }
 
+    async fn grants_of(&self, subject: &str, limit: u32) -> Result<Vec<Grant>, StoreError> {
+        grants::of(&mut *self.readers.acquire().await?, subject, limit).await
+    }
+
     async fn enrol(&self, writer: Enrolled) -> Result<(), StoreError> {
         self.write(Write::Enrol(writer)).await.map(|_| ())
     }

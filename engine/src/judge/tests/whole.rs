@@ -145,7 +145,15 @@ fn a_held_offer_is_asked_about_once_and_later_turns_know_it() {
     let ask_later = of(&later, &[]);
     assert!(ask_later.history && ask_later.thread == ask_first.thread && ask_later.key != ask_first.key);
     let described = body(json!({"tools":[{"name":"Bash","description":"anything","input_schema":{}}]}));
-    for (other, betas) in [(&described, &[][..]), (&first, &["new-beta"][..])] {
+    let begun_otherwise = body(json!({"tools":tools,"messages":[
+        {"role":"user","content":"something else"},{"role":"assistant","content":"hi"},{"role":"user","content":"on"}]}));
+    let other_model = body(json!({"tools":tools,"messages":turns,"model":"claude-large"}));
+    for (other, betas) in [
+        (&described, &[][..]),
+        (&first, &["new-beta"][..]),
+        (&begun_otherwise, &[][..]),
+        (&other_model, &[][..]),
+    ] {
         let other = of(other, betas);
         assert!(other.thread != ask_first.thread && other.key != ask_first.key);
     }

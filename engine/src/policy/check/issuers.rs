@@ -1,7 +1,7 @@
 //! Issuers: whom we believe.
 
 use super::Found;
-use crate::policy::document::{Duration, Issuer, KeySource, Policy};
+use crate::policy::document::{ClaimPaths, Duration, Issuer, KeySource, Policy};
 
 /// A token that lives longer than this is a password.
 const MAX_LIFETIME: Duration = Duration::hours(24 * 30);
@@ -69,6 +69,11 @@ fn check_one(place: &str, issuer: &Issuer, found: &mut Found) {
     } else if issuer.max_lifetime > MAX_LIFETIME {
         let why = format!("{} is too long: at most {MAX_LIFETIME}", issuer.max_lifetime);
         found.add(format!("{place}.maxLifetime"), why);
+    }
+    if issuer.keys == KeySource::Control && issuer.claims != ClaimPaths::default() {
+        let why =
+            "control writes its own tokens, always with `sub`, `groups` and `scope`; leave `claims` out";
+        found.add(format!("{place}.claims"), why);
     }
     for (field, path) in [
         ("subject", &issuer.claims.subject),

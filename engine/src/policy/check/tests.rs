@@ -61,6 +61,7 @@ fn each_mistake_is_found_where_it_is() {
     let deny = |when: Value| json!({"name": "x", "action": "deny", "when": when});
     for (pointer, value, field, why) in [
         ("/issuers", json!([]), "issuers", "no issuer"),
+        ("/issuers/1/claims", json!({"scopes": "scp"}), "issuers[1].claims", "leave `claims` out"),
         ("/grants/0/roles", json!(["raeder"]), "grants[0].roles[0]", "there is no role"),
         ("/grants/0/roles", json!([]), "grants[0].roles", "gives nothing"),
         ("/grants/0/groups", json!([]), "grants[0].groups", "nobody may ask"),
