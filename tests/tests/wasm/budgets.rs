@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sluice_tests::host::{Answer, Exchange, Headers, Host, Sent, Shared};
 use sluice_tests::prompt::Prompt;
 
+use super::mcp;
 use super::world::{
     NOW, answer_with_json, answer_with_stream, bundle, configuration, events, filter, message_end,
     message_start, send, signed, text_block, text_events, tick_after, token,
@@ -15,6 +16,7 @@ fn budgets(budgets: &Value) -> String {
     let mut policy = json!(bundle.policy);
     policy["prices"] = json!([{ "name": "all", "models": ["claude-*"], "input": 3, "output": 15 }]);
     policy["budgets"] = budgets.clone();
+    policy["mcp"] = json!([{ "name": "notes", "path": "/mcp/notes" }]);
     bundle.policy = serde_json::from_value(policy).unwrap();
     configuration(Some(&signed(&bundle)))
 }
@@ -357,4 +359,19 @@ fn a_message_that_ends_twice_is_counted_once() {
     exchange.response_body(&events(&all), true).unwrap();
     exchange.finish().unwrap();
     assert_eq!(used(&host), (1, 1, 9), "counts are of the whole message, not of the event");
+}
+
+#[test]
+fn a_call_of_an_mcp_tool_over_its_budget_is_answered_as_a_call() {
+    let host = host(&json!([{ "name": "minute", "requests": 1, "window": "1m" }]));
+    let mut first = host.exchange().unwrap();
+    mcp::send(&mut first, &mcp::call("read", &json!({})));
+    assert!(first.sent_upstream().ended, "{:?}", first.local_reply());
+    let mut second = host.exchange().unwrap();
+    mcp::send(&mut second, &mcp::call("read", &json!({})));
+    let answer = second.local_reply().unwrap();
+    let message: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((header(&answer, ":status").as_str(), &message["id"]), ("200", &json!(7)), "{message}");
+    assert_eq!(message["result"]["isError"], true, "{message}");
+    assert!(message.to_string().contains("minute"), "{message}");
 }

@@ -27,14 +27,14 @@ fn headers(method: &str, length: usize) -> Headers {
     ])
 }
 
-fn send(exchange: &mut Exchange<'_>, message: &Value) {
+pub fn send(exchange: &mut Exchange<'_>, message: &Value) {
     let body = message.to_string();
     exchange.request_headers(&headers("POST", body.len()), false).unwrap();
     exchange.request_body(body.as_bytes(), false).unwrap();
     exchange.request_body(b"", true).unwrap();
 }
 
-fn call(tool: &str, arguments: &Value) -> Value {
+pub fn call(tool: &str, arguments: &Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": tool, "arguments": arguments } })
 }
 
