@@ -1,7 +1,6 @@
 //! What a server sends: lists filtered, results judged, text masked, questions dropped.
 
 use super::super::follow::Held;
-use super::super::offered::take_out_items;
 use super::super::{Case, Refusal, Replied};
 use crate::claude::error::ErrorKind;
 use crate::claude::units::{self, Unit};
@@ -112,10 +111,9 @@ impl Case {
         let list = message.result.and_then(|result| result.get("tools")).filter(|l| l.kind() == Kind::Array);
         let mut left_out = Splices::new();
         if let Some(tools) = list {
-            if let Some(seen) = self.tools_seen(tools) {
+            if let Err(seen) = self.filter_tools(tools, &mut left_out) {
                 return Ok(Told::Tools(seen));
             }
-            self.filter_tools(tools, &mut left_out);
             if self.route.name == "mcp.tools.list" {
                 self.mask(&mut text::of(root), Direction::FromTool, &mut splices);
                 splices.put_over(left_out);
@@ -155,7 +153,7 @@ impl Case {
     }
 
     /// What rules on tool results say about a text. `keyed`: what a hold's key is made of.
-    fn judge_told(
+    pub(super) fn judge_told(
         &mut self,
         keyed: Value<'_, '_>,
         unit: &mut Unit<'_, '_>,
@@ -172,46 +170,10 @@ impl Case {
             None => Ok(()),
         }
     }
-
-    /// Takes out of a list the tools that the roles do not allow, that nobody has approved, or whose definition a rule
-    /// would keep from the model.
-    fn filter_tools(&mut self, tools: Value<'_, '_>, splices: &mut Splices) {
-        let Some(server) = self.mcp_server() else { return };
-        let unapproved = self.mcp.as_mut().and_then(|mcp| mcp.unapproved.clone()).unwrap_or_default();
-        let mut gone = Vec::new();
-        for item in tools.items() {
-            let Some(name) = item.str("name") else {
-                gone.push(item.span());
-                continue;
-            };
-            let tool = server.tool(&name);
-            let stays = if let Err(denied) = self.checked("tool", &tool, self.rights.tool(&tool)) {
-                self.note_denied(&denied, &tool);
-                false
-            } else if unapproved.contains(name.as_ref()) {
-                self.note_unapproved(&tool);
-                false
-            } else {
-                match self.judge_told(item, &mut text::of(item), Some(tool)) {
-                    Ok(()) => true,
-                    Err(Judgement::Refused(refusal)) => {
-                        self.note(&refusal);
-                        false
-                    }
-                    // Nobody waits for a list; the hold is noted, and the tool is not there.
-                    Err(Judgement::Held(_)) => false,
-                }
-            };
-            if !stays {
-                gone.push(item.span());
-            }
-        }
-        take_out_items(Some(tools), |item| gone.contains(&item.span()), splices);
-    }
 }
 
 /// Why a message does not leave as it is.
-enum Judgement {
+pub(super) enum Judgement {
     Refused(Refusal),
     Held(Box<HoldAsk>),
 }

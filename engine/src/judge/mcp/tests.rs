@@ -1,5 +1,6 @@
 //! A client, an MCP server, and what passes between them.
 
+mod lists;
 mod replies;
 mod requests;
 
