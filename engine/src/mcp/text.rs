@@ -3,6 +3,7 @@
 //! Everything is text that is not known to be something else, keys of objects included: what a server sends has no
 //! fixed shape.
 
+use super::spelling::is_free;
 use crate::claude::units::Unit;
 use crate::json::{Kind, Value};
 
@@ -59,11 +60,7 @@ fn gather<'d, 'a>(value: Value<'d, 'a>, free: bool, unit: &mut Unit<'d, 'a>) {
                     }
                     continue;
                 }
-                let opens = matches!(
-                    name.as_ref(),
-                    "arguments" | "structuredContent" | "inputSchema" | "outputSchema" | "requestedSchema"
-                );
-                gather(entry, free || opens, unit);
+                gather(entry, free || is_free(&name), unit);
             }
         }
         _ => {}

@@ -184,7 +184,15 @@ fn what_cannot_be_read_ends_the_stream_with_an_error_for_the_request() {
 
 #[test]
 fn a_reply_that_is_no_message_does_not_pass_and_an_error_page_is_masked() {
-    for body in ["<html>", "[]", "{\"x\":1}", "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{},\"id\":8}"] {
+    for body in [
+        "<html>",
+        "[]",
+        "{\"x\":1}",
+        "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{},\"id\":8}",
+        "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"Tools\":[]}}",
+        "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"tools\":[{\"name\":\"read\",\"Name\":\"drop_all\"}]}}",
+        "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"InputRequests\":{}}}",
+    ] {
         let mut case = asked(json!({}), &call("read", json!({})));
         assert!(matches!(case.reply(body.as_bytes(), 200, None), Replied::Refused(_)), "{body}");
     }
