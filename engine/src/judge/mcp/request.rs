@@ -42,6 +42,7 @@ impl Case {
         }
         let mut splices = Splices::new();
         let mut unit = text::of(doc.root());
+        let media = self.check_media_of_mcp(&unit);
         if self.runtime.masking.tool_inputs == ToolInputMasking::Mask {
             self.mask(&mut unit, Direction::ToolInput, &mut splices);
         }
@@ -50,7 +51,7 @@ impl Case {
         let mut holds = Vec::new();
         let checked = self
             .check_message(&message)
-            .and_then(|()| self.check_media(unit.media))
+            .and_then(|()| media)
             .and_then(|()| self.judge_message_call(&message, &mut holds));
         if let Err(refusal) = checked {
             return Judged { recorded, ..Judged::refused(refusal) };
@@ -81,7 +82,8 @@ impl Case {
                 None => (named("mcp.other"), server.takes(method)),
             },
             What::Notification => {
-                (named("mcp.notification"), routes::NOTIFICATIONS.contains(&method) || server.takes(method))
+                let other = method.starts_with(routes::NOTIFIES) && server.takes(method);
+                (named("mcp.notification"), other || routes::NOTIFICATIONS.contains(&method))
             }
             What::Response => {
                 let empty = message.result.is_none_or(|result| result.entries().next().is_none());
@@ -235,13 +237,18 @@ impl Case {
             || ask_of(method).is_some_and(|ask| server.may_ask(ask))
             || ask_of(method).is_none() && server.takes(method);
         if !allowed {
-            self.decisions.push(Decision {
-                tool: Some(method.chars().take(100).collect()),
-                left_out: true,
-                ..decision("method", Action::Deny)
-            });
+            self.note_method(method);
         }
         allowed
+    }
+
+    /// Notes that a message of the server was left out for its method.
+    pub(super) fn note_method(&mut self, method: &str) {
+        self.decisions.push(Decision {
+            tool: Some(method.chars().take(100).collect()),
+            left_out: true,
+            ..decision("method", Action::Deny)
+        });
     }
 }
 

@@ -173,3 +173,16 @@ fn a_client_offers_a_server_only_what_the_server_may_ask_for() {
     let judged = ask(&mut case(json!({})), &body);
     assert!(!String::from_utf8(judged.body.unwrap()).unwrap().contains("sampling"));
 }
+
+#[test]
+fn a_call_does_not_pass_as_a_notification() {
+    let open = json!({"mcp":[{"name":"notes","path":"/mcp/notes","methods":["*"]}]});
+    let notify = |method: &str| json!({"jsonrpc":"2.0","method":method,"params":{"name":"drop_all"}});
+    for method in ["tools/call", "resources/read", "vendor/call", "notifications"] {
+        let refusal = (ErrorKind::NotFound, "method".to_owned());
+        assert_eq!(refused(open.clone(), &notify(method)), refusal, "{method}");
+    }
+    for method in ["notifications/vendor", "notifications/initialized"] {
+        asked(open.clone(), &notify(method));
+    }
+}
