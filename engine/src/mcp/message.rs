@@ -90,6 +90,11 @@ pub fn read<'d, 'a>(root: Value<'d, 'a>) -> Result<Message<'d, 'a>, &'static str
     Ok(Message { what, id, method, params, result })
 }
 
+/// Whether something, which need not be a message, has a result, in whatever spelling.
+pub fn has_result(root: Value<'_, '_>) -> bool {
+    root.entries().any(|(key, _)| key.text().is_some_and(|key| folded(&key) == "result"))
+}
+
 /// Whether a response answers the request with this id, given as JSON.
 pub fn answers(message: &Message<'_, '_>, request: &str) -> bool {
     let Some(id) = message.id else { return false };

@@ -113,6 +113,7 @@ impl McpStream {
             }
             Ok(Told::Instead(message)) => self.send(case, &event, &message, out),
             Ok(Told::Dropped) => return self.drop_question(case, &event, out),
+            Ok(Told::LeftOut) => out.extend_from_slice(&rewritten(&event, None)),
             Ok(Told::Hold(ask)) => {
                 case.decisions.truncate(noted);
                 case.note_hold(&ask);

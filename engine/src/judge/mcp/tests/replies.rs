@@ -204,3 +204,86 @@ fn a_reply_that_is_no_message_does_not_pass_and_an_error_page_is_masked() {
         assert!(!String::from_utf8(sent).unwrap().contains(MAIL));
     }
 }
+
+#[test]
+fn a_response_to_another_request_does_not_leave_in_a_reply() {
+    let other =
+        |id: Json| json!({"jsonrpc":"2.0","id":id,"result":{"content":[{"type":"text","text":"other"}]}});
+    for id in [json!(8), json!("7"), json!("nobody")] {
+        for status in [200, 400] {
+            let mut case = asked(json!({}), &call("read", json!({})));
+            let refused = case.reply(other(id.clone()).to_string().as_bytes(), status, None);
+            assert!(matches!(refused, Replied::Refused(_)), "{id} {status}");
+        }
+        let mut case = asked(json!({}), &call("read", json!({})));
+        let (mut stream, mut out) = (ReplyStream::mcp(), Vec::new());
+        let events = format!("id: 1\ndata: {}\n\ndata: {}\n\n", other(id.clone()), said("own"));
+        assert!(matches!(stream.push(&mut case, events.as_bytes(), &mut out), Flow::Open));
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.starts_with("id: 1\n\ndata: ") && out.contains("own") && !out.contains("other"), "{out}");
+        assert_eq!(case.record(Stage::Close, 1, "n").decisions[0].rule, "method");
+    }
+    // Nobody asked for anything with a notification.
+    let mut case = asked(
+        json!({}),
+        &json!({"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}),
+    );
+    assert!(matches!(case.reply(said("x").to_string().as_bytes(), 200, None), Replied::Refused(_)));
+    // A server that could not read the request knows no id; a stream that is taken up again answers any.
+    for (error, status) in [(json!(null), 200), (json!("server-error"), 400)] {
+        let error = json!({"jsonrpc":"2.0","id":error,"error":{"code":-32600,"message":"no session"}});
+        assert_eq!(reply_with(&mut asked(json!({}), &call("read", json!({}))), &error, status), error);
+    }
+    let (mut case, _) = open(policy(json!({})), "GET", &[]);
+    let mut out = Vec::new();
+    let event = format!("data: {}\n\n", other(json!(8)));
+    ReplyStream::mcp().push(&mut case, event.as_bytes(), &mut out);
+    assert_eq!(String::from_utf8(out).unwrap(), event);
+}
+
+#[test]
+fn media_does_not_leave_in_any_kind_of_message_where_policy_denies_or_holds_it() {
+    let image = json!({"type":"image","mimeType":"image/png","data":"AAAA"});
+    let unread = json!({"uri":"note://1","mimeType":"text/csv","blob":"%%%"});
+    let may = |media: &str| {
+        let mut masking = json!({"media":media});
+        if media == "hold" {
+            masking["mediaApproval"] = json!({"groups":["approvers"]});
+        }
+        json!({"masking":masking,"mcp":[{"name":"notes","path":"/mcp/notes","serverMayAsk":["sampling"]}]})
+    };
+    let sampling = json!({"messages":[{"role":"user","content":image}],"maxTokens":1});
+    let log = json!({"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":{"x":image}}});
+    for media in ["deny", "hold", "allow"] {
+        for message in [
+            result(json!({"content":[image]})),
+            result(json!({"contents":[unread]})),
+            request("sampling/createMessage", sampling.clone()),
+            log.clone(),
+        ] {
+            let mut case = asked(may(media), &call("read", json!({})));
+            let mut out = Vec::new();
+            let event = format!("data: {message}\n\n");
+            ReplyStream::mcp().push(&mut case, event.as_bytes(), &mut out);
+            let out = String::from_utf8(out).unwrap();
+            assert_eq!(out == event, media == "allow", "{media}: {out}");
+            assert!(media == "allow" || !out.contains("AAAA") && !out.contains("%%%"), "{media}: {out}");
+            let noted = case.record(Stage::Close, 1, "n").decisions.iter().any(|d| d.rule == "media");
+            assert_eq!(noted, media != "allow", "{media}: {message}");
+        }
+        let judged = ask(&mut case(may(media)), &call("see", json!({"of":1})));
+        assert_eq!(judged.refusal, None);
+        let prompt =
+            json!({"jsonrpc":"2.0","id":7,"method":"completion/complete","params":{"content":[image]}});
+        assert_eq!(ask(&mut case(may(media)), &prompt).refusal.is_some(), media != "allow", "{media}");
+    }
+}
+
+#[test]
+fn a_server_notifies_with_methods_of_notifications_alone() {
+    let mut case = asked(json!({}), &call("read", json!({})));
+    let mut out = Vec::new();
+    let event = "data: {\"jsonrpc\":\"2.0\",\"method\":\"sampling/createMessage\",\"params\":{}}\n\n";
+    assert!(matches!(ReplyStream::mcp().push(&mut case, event.as_bytes(), &mut out), Flow::Open));
+    assert_eq!(String::from_utf8(out).unwrap(), "\n");
+}
