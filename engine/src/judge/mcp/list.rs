@@ -3,16 +3,22 @@
 
 use std::collections::BTreeSet;
 
-use super::super::Case;
 use super::super::offered::take_out_items;
+use super::super::{Case, decision};
 use super::reply::Judgement;
 use crate::json::{Splices, Value};
 use crate::mcp::text;
+use crate::policy::document::Action;
+use crate::record::Decision;
 use crate::wire::ToolsSeen;
+
+/// How many tools of a list are looked at: each may mean a hold and a decision in the record.
+pub(super) const MAX_TOOLS: usize = 500;
 
 impl Case {
     /// Takes out of a list the tools that the roles do not allow, that nobody has approved, or whose definition a rule
-    /// would keep from the model.
+    /// would keep from the model; also those without a name, those whose name stood there before, and those beyond
+    /// [`MAX_TOOLS`].
     ///
     /// # Errors
     /// What control is to be asked first.
@@ -22,8 +28,20 @@ impl Case {
         splices: &mut Splices,
     ) -> Result<(), Box<ToolsSeen>> {
         let Some(server) = self.mcp_server() else { return Ok(()) };
-        let named: Vec<_> = tools.items().filter(|item| item.str("name").is_some()).collect();
+        let mut names = BTreeSet::new();
+        let first =
+            |item: &Value<'_, '_>| item.str("name").is_some_and(|name| names.insert(name.into_owned()));
+        let mut named: Vec<_> = tools.items().filter(first).collect();
+        let too_many = named.len() > MAX_TOOLS;
+        named.truncate(MAX_TOOLS);
         let unapproved = self.unapproved(&named)?;
+        if too_many {
+            self.decisions.push(Decision {
+                tool: Some(server.tool("*")),
+                left_out: true,
+                ..decision("tool", Action::Deny)
+            });
+        }
         // By where they start: a server may list many.
         let mut kept = BTreeSet::new();
         for item in named {

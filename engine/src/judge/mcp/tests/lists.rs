@@ -102,3 +102,23 @@ fn what_a_list_carries_beside_its_tools_is_judged_as_a_result() {
     let good = result(json!({"tools":[{"name":"a"}],"nextCursor":"c"}));
     assert_eq!(reply(&mut list(), &good), good);
 }
+
+#[test]
+fn of_a_list_without_end_500_tools_are_looked_at_and_each_name_counts_once() {
+    let tools: Vec<_> = (0..700).map(|n| json!({"name":format!("t{n}"),"description":"é"})).collect();
+    let mut case = asked(watched(), &request("tools/list", json!({})));
+    let list = result(json!({"tools":tools}));
+    let Replied::Tools(seen) = case.reply(list.to_string().as_bytes(), 200, None) else { panic!() };
+    assert_eq!(seen.tools.len(), 500);
+    case.tools_known(&[]);
+    assert_eq!(reply(&mut case, &list), result(json!({"tools":tools[..500]})));
+    let record = case.record(Stage::Close, 1, "n");
+    let noted: Vec<_> = record.decisions.iter().map(|d| (d.left_out, d.tool.as_deref())).collect();
+    assert_eq!(noted, [(true, Some("mcp__notes__*"))]);
+    // Which of two a client takes nobody knows; the second is not there.
+    let twice = result(json!({"tools":[{"name":"a","description":"x"},{"name":"a","description":"y"}]}));
+    let Replied::Tools(seen) = case.reply(twice.to_string().as_bytes(), 200, None) else { panic!() };
+    assert_eq!(seen.tools.len(), 1);
+    case.tools_known(&[]);
+    assert_eq!(reply(&mut case, &twice), result(json!({"tools":[{"name":"a","description":"x"}]})));
+}
