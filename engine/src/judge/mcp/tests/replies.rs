@@ -287,3 +287,37 @@ fn a_server_notifies_with_methods_of_notifications_alone() {
     assert!(matches!(ReplyStream::mcp().push(&mut case, event.as_bytes(), &mut out), Flow::Open));
     assert_eq!(String::from_utf8(out).unwrap(), "\n");
 }
+
+#[test]
+fn an_answer_is_recorded_whatever_it_says_and_however_much_noise_came_before() {
+    let mut case = asked(json!({}), &call("read", json!({})));
+    let (mut stream, mut out) = (ReplyStream::mcp(), Vec::new());
+    let noise =
+        json!({"jsonrpc":"2.0","method":"notifications/message","params":{"data":"x".repeat(200_000)}});
+    let answer = result(json!({"content":[],"structuredContent":{"method":"GET"}}));
+    let events = format!("data: {noise}\n\ndata: {noise}\n\ndata: {answer}\n\n");
+    assert!(matches!(stream.push(&mut case, events.as_bytes(), &mut out), Flow::Open));
+    let recorded: Json = serde_json::from_str(&stream.recorded(&mut case).unwrap()).unwrap();
+    assert_eq!(recorded, json!([noise, answer]));
+}
+
+#[test]
+fn a_stream_ends_before_its_answers_or_the_decisions_about_it_are_without_number() {
+    let mut case = asked(json!({}), &call("read", json!({})));
+    let (mut stream, mut out) = (ReplyStream::mcp(), Vec::new());
+    let answer = format!("data: {}\n\n", said(&" ".repeat(8 * 1024 * 1024)));
+    for _ in 0..3 {
+        assert!(matches!(stream.push(&mut case, answer.as_bytes(), &mut out), Flow::Open));
+    }
+    out.clear();
+    assert!(matches!(stream.push(&mut case, answer.as_bytes(), &mut out), Flow::Broken));
+    let out = String::from_utf8(out).unwrap();
+    assert!(out.contains("\"id\":7") && out.contains("more than 32 MB") && out.len() < 1000, "{out}");
+
+    let (mut case, _) = open(policy(json!({})), "GET", &[]);
+    let (mut stream, mut out) = (ReplyStream::mcp(), Vec::new());
+    let question = format!("data: {}\n\n", request("elicitation/create", json!({})));
+    assert!(matches!(stream.push(&mut case, question.repeat(2000).as_bytes(), &mut out), Flow::Open));
+    assert!(matches!(stream.push(&mut case, question.as_bytes(), &mut out), Flow::Broken));
+    assert!(case.record(Stage::Close, 1, "n").decisions.len() <= 2002);
+}
