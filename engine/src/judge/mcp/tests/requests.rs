@@ -119,10 +119,18 @@ fn a_message_that_two_readers_could_take_differently_is_refused() {
 
 #[test]
 fn headers_must_say_what_the_body_says() {
-    let body = call("read", json!({"region":"eu","n":5}));
+    let body = call(
+        "read",
+        json!({"region":"eu","n":5,"tenant_id":"t1","a":{"zone":"z1","twice":1},"twice":2,"l":[{"other":"x"}]}),
+    );
     for (headers, good) in [
         (&[("mcp-method", "tools/call"), ("mcp-name", "read"), ("mcp-param-region", "eu")][..], true),
         (&[("mcp-param-n", "5")][..], true),
+        (&[("mcp-param-tenantid", "t1"), ("mcp-param-zone", "z1")][..], true),
+        (&[("mcp-param-tenant", "t1")][..], false),
+        (&[("mcp-param-region", "t1")][..], false),
+        (&[("mcp-param-twice", "1")][..], false),
+        (&[("mcp-param-other", "x")][..], false),
         (&[("mcp-method", "tools/list")][..], false),
         (&[("mcp-name", "drop_all")][..], false),
         (&[("mcp-param-region", "us")][..], false),
