@@ -152,10 +152,10 @@ impl Case {
         };
         let list = message.result.and_then(|result| result.get("tools")).filter(|l| l.kind() == Kind::Array);
         let mut left_out = Splices::new();
-        if let Some(tools) = list {
-            if let Err(seen) = self.filter_tools(tools, &mut left_out) {
-                return Ok(Told::Tools(seen));
-            }
+        if let Some(tools) = list
+            && let Err(seen) = self.filter_tools(tools, &mut left_out)
+        {
+            return Ok(Told::Tools(seen));
         }
         for (_, asked) in
             message.result.and_then(|result| result.get("inputRequests")).into_iter().flat_map(Value::entries)

@@ -51,7 +51,7 @@ impl Case {
         let mut holds = Vec::new();
         let checked = self
             .check_message(&message)
-            .and_then(|()| media)
+            .and(media)
             .and_then(|()| self.judge_message_call(&message, &mut holds));
         if let Err(refusal) = checked {
             return Judged { recorded, ..Judged::refused(refusal) };
