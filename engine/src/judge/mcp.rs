@@ -7,11 +7,11 @@
 //! ```
 
 mod definitions;
+mod list;
 mod reply;
 mod request;
 mod stream;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub(super) use stream::McpStream;
@@ -35,8 +35,8 @@ pub(super) struct Mcp {
     tool: Option<String>,
     /// Headers that must change with the body.
     headers: Vec<(String, String)>,
-    /// The tools in the reply whose definitions are not approved, once control has said so.
-    unapproved: Option<BTreeSet<String>>,
+    /// The list of tools that control is asked about, until its answer was used.
+    compared: Option<definitions::Compared>,
 }
 
 impl Case {
@@ -65,7 +65,7 @@ impl Case {
         let own = headers.iter().find(|(name, _)| name == "x-claude-code-session-id").map(|(_, value)| value);
         case.session = head.session.as_ref().or(own).map(|session| case.recorded_text(session));
         let answers = Answers { modern: head.is_modern(), ..Answers::default() };
-        case.mcp = Some(Mcp { server, head, answers, tool: None, headers: Vec::new(), unapproved: None });
+        case.mcp = Some(Mcp { server, head, answers, tool: None, headers: Vec::new(), compared: None });
         (case, allowed)
     }
 

@@ -2,6 +2,7 @@
 //! policy says.
 
 use super::follow::Held;
+use super::marks::decoded;
 use super::request::Judged;
 use super::{Case, Refusal, Settled, decision};
 use crate::claude::error::ErrorKind;
@@ -33,19 +34,31 @@ impl Case {
         }
     }
 
-    /// Judges a body that is all media: a file that is sent or fetched. It is in no conversation and has nothing
-    /// that a reviewer could be shown, so it is never held: where policy holds media it is refused.
+    /// Judges a body that is all media: a file that is sent or fetched.
     pub(super) fn media_only(&self) -> Judged {
-        let refusal = match self.runtime.masking.media {
-            MediaAction::Hold => Some(Refusal::new(
+        Judged { refusal: self.check_unheld_media(1).err(), ..Judged::default() }
+    }
+
+    /// Refuses what an MCP server or its client sends with media where policy denies or holds media. Text in base64
+    /// that cannot be read is media.
+    pub(super) fn check_media_of_mcp(&self, unit: &Unit<'_, '_>) -> Result<(), Refusal> {
+        let unread = unit.encoded.iter().filter(|document| decoded(**document).is_none()).count();
+        self.check_unheld_media(unit.media.saturating_add(unread))
+    }
+
+    /// Refuses media that is in no conversation where policy denies or holds media: there is nothing that a reviewer
+    /// could be shown, so it is never held.
+    fn check_unheld_media(&self, media: usize) -> Result<(), Refusal> {
+        match self.runtime.masking.media {
+            MediaAction::Hold if media > 0 => Err(Refusal::new(
                 ErrorKind::Permission,
                 RULE,
-                "files cannot be read, and policy asks a reviewer about media, which is done for media in messages \
-                 only; put it into a message, or ask for `masking.media: allow`",
+                "images, sound and files cannot be read, and policy asks a reviewer about media, which is done only for \
+                 media in messages to the model, not for files and not for MCP; put it into a message, or ask for \
+                 `masking.media: allow`",
             )),
-            _ => self.check_media(1).err(),
-        };
-        Judged { refusal, ..Judged::default() }
+            _ => self.check_media(media),
+        }
     }
 
     /// Holds the media of a unit where policy says so; refuses what a reviewer has denied.

@@ -1,10 +1,8 @@
 //! JSON-RPC 2.0 messages, read so that no server or client could read another one.
-//!
-//! Keys are taken in exactly one spelling: readers that ignore case (Go's `encoding/json`) would take `Method` for
-//! `method`, and the last one for the one that counts.
 
 use std::borrow::Cow;
 
+use super::spelling::{folded, has_twins, is_misspelt};
 use crate::json::{Kind, Value};
 
 /// What a message is.
@@ -84,30 +82,32 @@ pub fn read<'d, 'a>(root: Value<'d, 'a>) -> Result<Message<'d, 'a>, &'static str
     {
         return Err("`params` has a key twice in different cases; send each key once");
     }
+    if result.or(error).is_some_and(is_misspelt) {
+        return Err(
+            "a result has a key twice in different cases, or in another case than the protocol writes it",
+        );
+    }
     Ok(Message { what, id, method, params, result })
 }
 
-/// Whether some object in a value has two keys that readers who ignore case take for one, or the key of a call in
-/// another case.
-fn has_twins(value: Value<'_, '_>) -> bool {
-    // Recursion is bounded by the depth that the parser allows.
-    match value.kind() {
-        Kind::Array => value.items().any(has_twins),
-        Kind::Object => {
-            let mut keys: Vec<String> =
-                value.entries().filter_map(|(key, _)| key.text()).map(|key| folded(&key)).collect();
-            let count = keys.len();
-            keys.sort_unstable();
-            keys.dedup();
-            keys.len() != count || value.entries().any(|(_, value)| has_twins(value))
+/// Whether something, which need not be a message, has a result, in whatever spelling.
+pub fn has_result(root: Value<'_, '_>) -> bool {
+    root.entries().any(|(key, _)| key.text().is_some_and(|key| folded(&key) == "result"))
+}
+
+/// Whether a response answers the request with this id, given as JSON.
+pub fn answers(message: &Message<'_, '_>, request: &str) -> bool {
+    let Some(id) = message.id else { return false };
+    let Ok(request) = crate::json::parse(request.as_bytes(), 1) else { return false };
+    match (id.kind(), request.root().kind()) {
+        (Kind::String, Kind::String) => id.text() == request.root().text(),
+        // Some write whole numbers with a fraction.
+        (Kind::Number, Kind::Number) => {
+            let number = |raw: &str| raw.strip_suffix(".0").unwrap_or(raw).to_owned();
+            number(id.raw()) == number(request.root().raw())
         }
         _ => false,
     }
-}
-
-/// A key as readers see it who ignore case: Go folds two letters beyond ASCII into it.
-fn folded(key: &str) -> String {
-    key.replace('\u{17f}', "s").replace('\u{212a}', "k").to_lowercase()
 }
 
 /// The string at a key of `params`, when it stands there in this very spelling.
@@ -161,6 +161,22 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"q":1,"x":[{"Q":1,"q":2}]}}}"#,
         ] {
             assert!(what(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_response_answers_the_request_whose_id_it_has() {
+        for (id, request, expected) in [
+            ("7", "7", true),
+            ("7.0", "7", true),
+            (r#""\u0061""#, r#""a""#, true),
+            ("8", "7", false),
+            (r#""7""#, "7", false),
+            (r#""nobody""#, r#""a""#, false),
+        ] {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{}}}}"#);
+            let doc = parse(text.as_bytes(), 4).unwrap();
+            assert_eq!(answers(&read(doc.root()).unwrap(), request), expected, "{id} {request}");
         }
     }
 

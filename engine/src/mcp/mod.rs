@@ -10,4 +10,5 @@ pub mod event;
 pub mod head;
 pub mod message;
 pub mod routes;
+mod spelling;
 pub mod text;

@@ -44,6 +44,9 @@ pub static ROUTES: &[Route] = &[
 /// How many of [`ROUTES`] are no methods of requests.
 const NO_METHODS: usize = 6;
 
+/// What the method of every notification begins with, of clients and of servers.
+pub const NOTIFIES: &str = "notifications/";
+
 /// What a client may notify a server of.
 pub const NOTIFICATIONS: &[&str] = &[
     "notifications/initialized",

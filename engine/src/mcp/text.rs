@@ -3,6 +3,9 @@
 //! Everything is text that is not known to be something else, keys of objects included: what a server sends has no
 //! fixed shape.
 
+use std::ops::Range;
+
+use super::spelling::is_free;
 use crate::claude::units::Unit;
 use crate::json::{Kind, Value};
 
@@ -34,15 +37,25 @@ fn is_fixed(key: &str) -> bool {
 /// The text of a message, or of a part of one.
 pub fn of<'d, 'a>(value: Value<'d, 'a>) -> Unit<'d, 'a> {
     let mut unit = Unit::default();
-    gather(value, false, &mut unit);
+    gather(value, false, None, &mut unit);
     unit
 }
 
-/// `free`: below here the protocol knows no shape (arguments, structured content, schemas).
-fn gather<'d, 'a>(value: Value<'d, 'a>, free: bool, unit: &mut Unit<'d, 'a>) {
+/// The same without the text of one value in it.
+pub fn of_all_but<'d, 'a>(value: Value<'d, 'a>, but: Value<'_, '_>) -> Unit<'d, 'a> {
+    let mut unit = Unit::default();
+    gather(value, false, Some(but.span()), &mut unit);
+    unit
+}
+
+/// `free`: below here the protocol knows no shape (arguments, structured content, schemas). `but`: what is left out.
+fn gather<'d, 'a>(value: Value<'d, 'a>, free: bool, but: Option<Range<usize>>, unit: &mut Unit<'d, 'a>) {
+    if but.as_ref() == Some(&value.span()) {
+        return;
+    }
     match value.kind() {
         Kind::String => unit.leaves.push(value),
-        Kind::Array => value.items().for_each(|item| gather(item, free, unit)),
+        Kind::Array => value.items().for_each(|item| gather(item, free, but.clone(), unit)),
         Kind::Object => {
             for (key, entry) in value.entries() {
                 let name = key.text().unwrap_or_default();
@@ -59,11 +72,7 @@ fn gather<'d, 'a>(value: Value<'d, 'a>, free: bool, unit: &mut Unit<'d, 'a>) {
                     }
                     continue;
                 }
-                let opens = matches!(
-                    name.as_ref(),
-                    "arguments" | "structuredContent" | "inputSchema" | "outputSchema" | "requestedSchema"
-                );
-                gather(entry, free || opens, unit);
+                gather(entry, free || is_free(&name), but.clone(), unit);
             }
         }
         _ => {}

@@ -123,6 +123,7 @@ fn migrator() -> Migrator {
         ("first", include_str!("../migrations/postgres/0001_first.sql")),
         ("grants", include_str!("../migrations/postgres/0002_grants.sql")),
         ("spending", include_str!("../migrations/postgres/0003_spending.sql")),
+        ("listed", include_str!("../migrations/postgres/0004_listed.sql")),
     ];
     let migrations = (1..).zip(texts).map(|(version, (name, text))| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

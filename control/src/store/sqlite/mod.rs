@@ -80,6 +80,7 @@ fn migrator() -> Migrator {
         ("writers", include_str!("../migrations/sqlite/0002_writers.sql")),
         ("grants", include_str!("../migrations/sqlite/0003_grants.sql")),
         ("spending", include_str!("../migrations/sqlite/0004_spending.sql")),
+        ("listed", include_str!("../migrations/sqlite/0005_listed.sql")),
     ];
     let migrations = (1..).zip(texts).map(|(version, (name, text))| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

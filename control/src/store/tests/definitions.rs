@@ -4,10 +4,11 @@ use sluice_engine::wire::{HoldAsk, HoldDecision, ToolsSeen};
 
 use super::{NOW, On, approval, kept};
 use crate::holds::tests::ask;
-use crate::store::{Addition, Decision};
+use crate::store::{Addition, Decided, Decision};
 
 on_both! {
     a_definition_that_changed_is_held_until_approved_and_then_for_everyone,
+    of_one_tool_one_definition_waits_and_a_hold_keeps_the_time_it_was_made,
     without_trust_the_first_definition_waits_and_an_unlisted_tool_is_refused,
 }
 
@@ -68,6 +69,31 @@ async fn a_definition_that_changed_is_held_until_approved_and_then_for_everyone(
         "a restart keeps it"
     );
     assert!(again.tools_seen(listed("reads", true), NOW + 8).await.unwrap().is_empty());
+}
+
+async fn of_one_tool_one_definition_waits_and_a_hold_keeps_the_time_it_was_made(on: On) {
+    let kept = kept(on).await;
+    let seen = async |definition: &str, at: u64| {
+        kept.store.tools_seen(listed(definition, true), NOW + at).await.unwrap();
+        kept.store.add(calling("e1", true), NOW + at).await.unwrap().unwrap()
+    };
+    seen("reads", 0).await;
+    // All within a millisecond: what was listed last counts.
+    let first = seen("a", 0).await;
+    let second = seen("b", 0).await;
+    let waiting = async || kept.store.holds(Some(HoldDecision::Waiting), 10).await.unwrap();
+    assert_eq!((waiting().await.len(), &waiting().await[0].id), (1, &second.id));
+    assert_eq!(kept.store.hold(&first.id).await.unwrap().unwrap().state, HoldDecision::Expired);
+    let again = seen("a", 0).await;
+    assert_eq!((again.state, again.ask.preview.as_str()), (HoldDecision::Waiting, "- reads\n+ a"));
+    assert_eq!((waiting().await.len(), waiting().await[0].id == again.id), (1, true));
+    assert_eq!(seen("reads", 7).await.state, HoldDecision::Approved);
+    assert_eq!(seen("a", 9).await.id, again.id);
+    let all = kept.store.holds(None, 10).await.unwrap();
+    assert!(all.len() == 4 && all.iter().all(|hold| hold.created_ms == NOW), "{all:?}");
+    // Whoever approves what was replaced comes too late.
+    let late = kept.store.decide(approval(&second.id), NOW + 9).await.unwrap();
+    assert!(matches!(late, Decided::TooLate(_)));
 }
 
 async fn without_trust_the_first_definition_waits_and_an_unlisted_tool_is_refused(on: On) {

@@ -1,5 +1,7 @@
 //! Definitions of tools: what they are compared by, and what is asked about them.
 
+use std::collections::BTreeSet;
+
 use super::super::calls::shortened;
 use super::super::digest::Digest;
 use super::super::{Case, decision};
@@ -12,28 +14,51 @@ use crate::wire::{HoldAsk, ToolDefinition, ToolKey, ToolsSeen};
 /// The rule's name in records and holds.
 pub(super) const RULE: &str = "tool_definition";
 
+/// The definitions of one list, by name and digest, and what control says about them. An answer counts for the list
+/// that was asked about and for no other.
+#[derive(Debug, Default)]
+pub(super) struct Compared {
+    digests: Vec<(String, String)>,
+    /// The tools that are not approved, once control has said so.
+    unapproved: Option<BTreeSet<String>>,
+}
+
 impl Case {
-    /// Says which tools of the list are not approved.
+    /// Says which tools are not approved, of the list that was asked about last.
     pub fn tools_known(&mut self, unapproved: &[String]) {
-        if let Some(mcp) = &mut self.mcp {
-            mcp.unapproved = Some(unapproved.iter().cloned().collect());
+        if let Some(compared) = self.mcp.as_mut().and_then(|mcp| mcp.compared.as_mut()) {
+            compared.unapproved = Some(unapproved.iter().cloned().collect());
         }
     }
 
-    /// What control is asked about a list of tools; `None`: nothing, or it has answered.
-    pub(super) fn tools_seen(&self, tools: Value<'_, '_>) -> Option<Box<ToolsSeen>> {
-        let mcp = self.mcp.as_ref().filter(|mcp| mcp.unapproved.is_none())?;
-        let definitions = mcp.server.server.definitions.as_ref()?;
-        let seen = tools.items().filter_map(|tool| {
-            let name = tool.str("name")?.into_owned();
-            Some(ToolDefinition { digest: digest(tool), definition: self.shown(tool), tool: name })
+    /// The tools of a list that are not approved, or what control is asked about them. An answer is used once: the
+    /// next list is asked about anew.
+    pub(super) fn unapproved(&mut self, tools: &[Value<'_, '_>]) -> Result<BTreeSet<String>, Box<ToolsSeen>> {
+        let Some(server) = self.mcp_server() else { return Ok(BTreeSet::new()) };
+        let Some(definitions) = &server.server.definitions else { return Ok(BTreeSet::new()) };
+        let digests: Vec<_> =
+            tools.iter().filter_map(|tool| Some((tool.str("name")?.into_owned(), digest(*tool)))).collect();
+        let known = self.mcp.as_mut().and_then(|mcp| mcp.compared.take());
+        if let Some(Compared { digests: asked, unapproved: Some(unapproved) }) = known
+            && asked == digests
+        {
+            return Ok(unapproved);
+        }
+        let seen = tools.iter().zip(&digests).map(|(tool, (name, digest))| ToolDefinition {
+            tool: name.clone(),
+            digest: digest.clone(),
+            definition: self.shown(*tool),
         });
-        Some(Box::new(ToolsSeen {
-            server: mcp.server.server.name.clone(),
+        let seen = Box::new(ToolsSeen {
+            server: server.server.name.clone(),
             trust: definitions.first == FirstSeen::Trust,
             tools: seen.collect(),
             ask: self.definition_ask(definitions),
-        }))
+        });
+        if let Some(mcp) = &mut self.mcp {
+            mcp.compared = Some(Compared { digests, unapproved: None });
+        }
+        Err(seen)
     }
 
     /// The question whether a tool's definition is approved, where policy wants to know.

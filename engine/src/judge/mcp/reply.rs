@@ -1,7 +1,6 @@
 //! What a server sends: lists filtered, results judged, text masked, questions dropped.
 
 use super::super::follow::Held;
-use super::super::offered::take_out_items;
 use super::super::{Case, Refusal, Replied};
 use crate::claude::error::ErrorKind;
 use crate::claude::units::{self, Unit};
@@ -9,7 +8,7 @@ use crate::json::{self, Doc, Kind, Splices, Value};
 use crate::mask::Direction;
 use crate::mcp::answer::Answers;
 use crate::mcp::message::{self, Message, What};
-use crate::mcp::text;
+use crate::mcp::{routes, text};
 use crate::policy::document::{Part, RecordMode};
 use crate::wire::{HoldAsk, ToolsSeen};
 
@@ -19,8 +18,10 @@ pub(super) enum Told {
     Pass(Splices),
     /// This message stands in its place.
     Instead(String),
-    /// It does not leave.
+    /// A question that does not leave: the server would wait for its answer.
     Dropped,
+    /// It does not leave, and nobody waits for it.
+    LeftOut,
     /// It waits for a person.
     Hold(Box<HoldAsk>),
     /// Control is asked about definitions.
@@ -36,14 +37,15 @@ impl Case {
             Err(why) => return self.unreadable_reply(&why.to_string()),
         };
         let noted = self.decisions.len();
+        // An error of something between us and the server, or of a server that could not read the request.
+        let may_be_any = status >= 400 && !message::has_result(doc.root());
         let told = match self.told(&doc) {
-            Ok(told) => told,
-            // An error of something between us and the server.
-            Err(_) if status >= 400 => {
-                let mut splices = Splices::new();
-                self.mask(&mut units::of_any(doc.root()), Direction::FromTool, &mut splices);
-                Told::Pass(splices)
+            Ok(Told::LeftOut) if may_be_any && doc.root().get("error").is_some() => {
+                self.decisions.truncate(noted);
+                self.told_any(&doc)
             }
+            Err(_) if may_be_any => self.told_any(&doc),
+            Ok(told) => told,
             Err(why) => return self.unreadable_reply(why),
         };
         let changed = match told {
@@ -52,6 +54,7 @@ impl Case {
             Told::Dropped => {
                 return self.unreadable_reply("a server does not ask in a reply that is no stream");
             }
+            Told::LeftOut => return self.unreadable_reply("it does not answer the request"),
             Told::Hold(ask) => {
                 self.decisions.truncate(noted);
                 self.note_hold(&ask);
@@ -66,6 +69,16 @@ impl Case {
         let recorded =
             (self.runtime.recording != RecordMode::Off).then(|| self.recorded_message(sent)).flatten();
         Replied::Ready { body: changed, recorded }
+    }
+
+    /// Judges what need not be a message.
+    fn told_any(&mut self, doc: &Doc<'_>) -> Told {
+        if self.check_media_of_mcp(&text::of(doc.root())).is_err() {
+            return Told::LeftOut;
+        }
+        let mut splices = Splices::new();
+        self.mask(&mut units::of_any(doc.root()), Direction::FromTool, &mut splices);
+        Told::Pass(splices)
     }
 
     fn unreadable_reply(&mut self, why: &str) -> Replied {
@@ -84,16 +97,44 @@ impl Case {
             // A question is put to the user or the model of the client: it is read as a result is.
             What::Request => {
                 let mut unit = text::of(doc.root());
+                if let Err(refusal) = self.check_media_of_mcp(&unit) {
+                    self.note(&refusal);
+                    return Ok(Told::Dropped);
+                }
                 match self.judge_told(doc.root(), &mut unit, None) {
                     Ok(()) => self.mask(&mut unit, Direction::FromTool, &mut splices),
                     Err(Judgement::Refused(_)) => return Ok(Told::Dropped),
                     Err(Judgement::Held(ask)) => return Ok(Told::Hold(ask)),
                 }
             }
-            What::Notification => self.mask(&mut text::of(doc.root()), Direction::FromTool, &mut splices),
+            What::Notification if !message.method.starts_with(routes::NOTIFIES) => {
+                self.note_method(&message.method);
+                return Ok(Told::LeftOut);
+            }
+            What::Notification => {
+                let mut unit = text::of(doc.root());
+                if let Err(refusal) = self.check_media_of_mcp(&unit) {
+                    self.note(&refusal);
+                    return Ok(Told::LeftOut);
+                }
+                self.mask(&mut unit, Direction::FromTool, &mut splices);
+            }
+            What::Response if !self.waits_for(&message) => {
+                self.note_method("response");
+                return Ok(Told::LeftOut);
+            }
             What::Response => return self.answered(&message, doc.root(), splices),
         }
         Ok(Told::Pass(splices))
+    }
+
+    /// Whether a response is one that the client waits for here: a stream that it opened by itself may carry the
+    /// answer to any of its requests, a reply only that to its own. An error without an id says that the server could
+    /// not read one.
+    fn waits_for(&self, message: &Message<'_, '_>) -> bool {
+        let Some(mcp) = self.mcp.as_ref().filter(|_| self.route.method != "GET") else { return true };
+        let unread = message.result.is_none() && message.id.is_none_or(|id| id.kind() == Kind::Null);
+        unread || mcp.answers.id.as_deref().is_some_and(|id| message::answers(message, id))
     }
 
     fn answered(
@@ -111,16 +152,10 @@ impl Case {
         };
         let list = message.result.and_then(|result| result.get("tools")).filter(|l| l.kind() == Kind::Array);
         let mut left_out = Splices::new();
-        if let Some(tools) = list {
-            if let Some(seen) = self.tools_seen(tools) {
-                return Ok(Told::Tools(seen));
-            }
-            self.filter_tools(tools, &mut left_out);
-            if self.route.name == "mcp.tools.list" {
-                self.mask(&mut text::of(root), Direction::FromTool, &mut splices);
-                splices.put_over(left_out);
-                return Ok(Told::Pass(splices));
-            }
+        if let Some(tools) = list
+            && let Err(seen) = self.filter_tools(tools, &mut left_out)
+        {
+            return Ok(Told::Tools(seen));
         }
         for (_, asked) in
             message.result.and_then(|result| result.get("inputRequests")).into_iter().flat_map(Value::entries)
@@ -135,12 +170,15 @@ impl Case {
             }
         }
         let mut unit = text::of(root);
-        if let Err(refusal) = self.check_media(unit.media) {
+        if let Err(refusal) = self.check_media_of_mcp(&unit) {
             self.note(&refusal);
             return Ok(instead(self, &refusal));
         }
         let tool = self.mcp.as_ref().and_then(|mcp| mcp.tool.clone());
-        match self.judge_told(message.result.unwrap_or(root), &mut unit, tool) {
+        // The tools of a list were judged one by one; a rule that denies one leaves the others there.
+        let judged = list.filter(|_| self.route.name == "mcp.tools.list");
+        let mut judged = judged.map(|tools| text::of_all_but(root, tools));
+        match self.judge_told(message.result.unwrap_or(root), judged.as_mut().unwrap_or(&mut unit), tool) {
             Ok(()) => {}
             Err(Judgement::Held(ask)) => return Ok(Told::Hold(ask)),
             Err(Judgement::Refused(refusal)) => {
@@ -155,7 +193,7 @@ impl Case {
     }
 
     /// What rules on tool results say about a text. `keyed`: what a hold's key is made of.
-    fn judge_told(
+    pub(super) fn judge_told(
         &mut self,
         keyed: Value<'_, '_>,
         unit: &mut Unit<'_, '_>,
@@ -172,46 +210,10 @@ impl Case {
             None => Ok(()),
         }
     }
-
-    /// Takes out of a list the tools that the roles do not allow, that nobody has approved, or whose definition a rule
-    /// would keep from the model.
-    fn filter_tools(&mut self, tools: Value<'_, '_>, splices: &mut Splices) {
-        let Some(server) = self.mcp_server() else { return };
-        let unapproved = self.mcp.as_mut().and_then(|mcp| mcp.unapproved.clone()).unwrap_or_default();
-        let mut gone = Vec::new();
-        for item in tools.items() {
-            let Some(name) = item.str("name") else {
-                gone.push(item.span());
-                continue;
-            };
-            let tool = server.tool(&name);
-            let stays = if let Err(denied) = self.checked("tool", &tool, self.rights.tool(&tool)) {
-                self.note_denied(&denied, &tool);
-                false
-            } else if unapproved.contains(name.as_ref()) {
-                self.note_unapproved(&tool);
-                false
-            } else {
-                match self.judge_told(item, &mut text::of(item), Some(tool)) {
-                    Ok(()) => true,
-                    Err(Judgement::Refused(refusal)) => {
-                        self.note(&refusal);
-                        false
-                    }
-                    // Nobody waits for a list; the hold is noted, and the tool is not there.
-                    Err(Judgement::Held(_)) => false,
-                }
-            };
-            if !stays {
-                gone.push(item.span());
-            }
-        }
-        take_out_items(Some(tools), |item| gone.contains(&item.span()), splices);
-    }
 }
 
 /// Why a message does not leave as it is.
-enum Judgement {
+pub(super) enum Judgement {
     Refused(Refusal),
     Held(Box<HoldAsk>),
 }

@@ -42,6 +42,7 @@ impl Case {
         }
         let mut splices = Splices::new();
         let mut unit = text::of(doc.root());
+        let media = self.check_media_of_mcp(&unit);
         if self.runtime.masking.tool_inputs == ToolInputMasking::Mask {
             self.mask(&mut unit, Direction::ToolInput, &mut splices);
         }
@@ -50,7 +51,7 @@ impl Case {
         let mut holds = Vec::new();
         let checked = self
             .check_message(&message)
-            .and_then(|()| self.check_media(unit.media))
+            .and(media)
             .and_then(|()| self.judge_message_call(&message, &mut holds));
         if let Err(refusal) = checked {
             return Judged { recorded, ..Judged::refused(refusal) };
@@ -81,7 +82,8 @@ impl Case {
                 None => (named("mcp.other"), server.takes(method)),
             },
             What::Notification => {
-                (named("mcp.notification"), routes::NOTIFICATIONS.contains(&method) || server.takes(method))
+                let other = method.starts_with(routes::NOTIFIES) && server.takes(method);
+                (named("mcp.notification"), other || routes::NOTIFICATIONS.contains(&method))
             }
             What::Response => {
                 let empty = message.result.is_none_or(|result| result.entries().next().is_none());
@@ -116,16 +118,18 @@ impl Case {
         if mcp.head.method.as_ref().is_some_and(|own| own != method) {
             return other("Mcp-Method");
         }
-        let key = if method == "resources/read" { "uri" } else { "name" };
+        let key = if method.starts_with("resources/") { "uri" } else { "name" };
         if let Some(own) = &mcp.head.name
             && param(message.params, key).is_none_or(|name| name != own.as_str())
         {
             return other("Mcp-Name");
         }
         let arguments = message.params.and_then(|params| params.get("arguments"));
-        let strings: Vec<String> = arguments.into_iter().flat_map(scalars).collect();
         for (header, value) in &mcp.head.params {
-            if !strings.contains(value) {
+            let mut copied = Vec::new();
+            let name = header.strip_prefix("mcp-param-").unwrap_or(header);
+            arguments.into_iter().for_each(|arguments| named(arguments, &plain(name), &mut copied));
+            if copied.is_empty() || copied.iter().any(|own| own != value) {
                 return other(header);
             }
             let (masker, profile, memory) = (&self.runtime.masker, &self.profile, &mut self.memory);
@@ -235,23 +239,36 @@ impl Case {
             || ask_of(method).is_some_and(|ask| server.may_ask(ask))
             || ask_of(method).is_none() && server.takes(method);
         if !allowed {
-            self.decisions.push(Decision {
-                tool: Some(method.chars().take(100).collect()),
-                left_out: true,
-                ..decision("method", Action::Deny)
-            });
+            self.note_method(method);
         }
         allowed
     }
+
+    /// Notes that a message of the server was left out for its method.
+    pub(super) fn note_method(&mut self, method: &str) {
+        self.decisions.push(Decision {
+            tool: Some(method.chars().take(100).collect()),
+            left_out: true,
+            ..decision("method", Action::Deny)
+        });
+    }
 }
 
-/// Texts of all strings, numbers and booleans below a value.
-fn scalars(value: Value<'_, '_>) -> Vec<String> {
-    match value.kind() {
-        Kind::String => value.text().map(|text| text.into_owned()).into_iter().collect(),
-        Kind::Number | Kind::Bool => vec![value.raw().to_owned()],
-        Kind::Array => value.items().flat_map(scalars).collect(),
-        Kind::Object => value.entries().flat_map(|(_, value)| scalars(value)).collect(),
-        Kind::Null => Vec::new(),
+/// Texts of all strings, numbers and booleans that are an argument of this name, at the top or in objects.
+fn named(arguments: Value<'_, '_>, name: &str, found: &mut Vec<String>) {
+    for (key, value) in arguments.entries() {
+        let same = key.text().is_some_and(|key| plain(&key) == name);
+        match value.kind() {
+            Kind::Object => named(value, name, found),
+            Kind::String if same => found.extend(value.text().map(|text| text.into_owned())),
+            Kind::Number | Kind::Bool if same => found.push(value.raw().to_owned()),
+            _ => {}
+        }
     }
+}
+
+/// The name of an argument as headers have it, in any case and without what parts words: a tool's schema gives the
+/// argument `tenant_id` a header `Mcp-Param-TenantId` (`x-mcp-header`, SEP-2243), and no schema is at hand here.
+fn plain(name: &str) -> String {
+    name.replace(['-', '_'], "").to_lowercase()
 }

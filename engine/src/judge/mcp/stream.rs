@@ -8,13 +8,23 @@ use crate::claude::error::ErrorKind;
 use crate::claude::sse::{Decoder, Event};
 use crate::json;
 use crate::mcp::event::rewritten;
+use crate::mcp::message::{self, What};
 use crate::policy::document::RecordMode;
 
 /// How much of what is no answer goes into a stream's record, in bytes: a server may log for hours.
 const NOTED: usize = 256 * 1024;
 
+/// How much a stream's record keeps in all, in bytes: as much as a body may have.
+const KEPT: usize = 32 * 1024 * 1024;
+
+/// How many decisions one stream may bring about. A list of tools brings about 500 at most.
+const DECISIONS: usize = 2000;
+
 /// What stands in the place of an answer, when the server asked what it may not ask.
 const MAY_NOT_ASK: &str = "[Sluice] The MCP server asked something of the client or its user that policy does not let it ask (`mcp[].serverMayAsk`), so the call ended here.";
+
+/// Why a stream ends whose answers are more than the record keeps.
+const TOO_MUCH: &str = "its answers are more than 32 MB";
 
 /// A stream of messages.
 #[derive(Default)]
@@ -25,6 +35,7 @@ pub(in super::super) struct McpStream {
     /// Messages that left, masked for the record.
     recorded: Vec<String>,
     noted: usize,
+    kept: usize,
 }
 
 impl McpStream {
@@ -62,8 +73,10 @@ impl McpStream {
         if self.broken {
             return Flow::Broken;
         }
-        if let Some(event) = self.held.take() {
-            self.send(case, &event, &instead(case, &event, words), out);
+        if let Some(event) = self.held.take()
+            && let Some(flow) = self.send(case, &event, &instead(case, &event, words), true, out)
+        {
+            return flow;
         }
         self.advance(case, out)
     }
@@ -102,17 +115,25 @@ impl McpStream {
         let Ok(doc) = json::parse(&data, case.runtime.limits.depth) else {
             return Some(self.fail(case, "an event is not JSON", out));
         };
-        match case.told(&doc) {
+        let is_answer = message::read(doc.root()).is_ok_and(|message| message.what == What::Response);
+        let told = case.told(&doc);
+        if case.decisions.len() > DECISIONS {
+            return Some(self.fail(case, "it makes policy decide too often", out));
+        }
+        match told {
             Ok(Told::Pass(splices)) if splices.is_empty() => {
-                self.note(case, &data);
+                if !self.note(case, &data, is_answer) {
+                    return Some(self.fail(case, TOO_MUCH, out));
+                }
                 out.extend_from_slice(&event.raw);
             }
             Ok(Told::Pass(splices)) => {
                 let data = String::from_utf8_lossy(&splices.apply(&data)).into_owned();
-                self.send(case, &event, &data, out);
+                return self.send(case, &event, &data, is_answer, out);
             }
-            Ok(Told::Instead(message)) => self.send(case, &event, &message, out),
+            Ok(Told::Instead(message)) => return self.send(case, &event, &message, true, out),
             Ok(Told::Dropped) => return self.drop_question(case, &event, out),
+            Ok(Told::LeftOut) => out.extend_from_slice(&rewritten(&event, None)),
             Ok(Told::Hold(ask)) => {
                 case.decisions.truncate(noted);
                 case.note_hold(&ask);
@@ -131,33 +152,46 @@ impl McpStream {
 
     /// A question that the server may not ask. Nobody answers it, and the server would wait: the request whose reply
     /// this is ends here. Where there is none, the stream goes on without it.
-    fn drop_question(&mut self, case: &Case, event: &Event, out: &mut Vec<u8>) -> Option<Flow> {
+    fn drop_question(&mut self, case: &mut Case, event: &Event, out: &mut Vec<u8>) -> Option<Flow> {
         let Some(answers) = case.answers().filter(|answers| answers.id.is_some()) else {
             out.extend_from_slice(&rewritten(event, None));
             return None;
         };
         self.broken = true;
-        self.send(case, event, &answers.message(ErrorKind::Permission, MAY_NOT_ASK), out);
-        Some(Flow::Broken)
+        let message = answers.message(ErrorKind::Permission, MAY_NOT_ASK);
+        self.send(case, event, &message, true, out).or(Some(Flow::Broken))
     }
 
-    fn send(&mut self, case: &Case, event: &Event, data: &str, out: &mut Vec<u8>) {
-        self.note(case, data.as_bytes());
+    /// Hands out an event with other data, or ends the stream when the record has no room for it.
+    fn send(
+        &mut self,
+        case: &mut Case,
+        event: &Event,
+        data: &str,
+        is_answer: bool,
+        out: &mut Vec<u8>,
+    ) -> Option<Flow> {
+        if !self.note(case, data.as_bytes(), is_answer) {
+            return Some(self.fail(case, TOO_MUCH, out));
+        }
         out.extend_from_slice(&rewritten(event, Some(data)));
+        None
     }
 
-    /// Keeps a message for the record: every answer, and of all else as much as has room.
-    fn note(&mut self, case: &Case, data: &[u8]) {
+    /// Keeps a message for the record: every answer, and of all else as much as has room. Gives whether an answer has
+    /// room, too: none leaves that is not in the record.
+    fn note(&mut self, case: &Case, data: &[u8], is_answer: bool) -> bool {
         if case.runtime.recording == RecordMode::Off {
-            return;
+            return true;
         }
-        let Some(message) = case.recorded_message(data) else { return };
-        if !message.contains("\"method\"") {
-            self.recorded.push(message);
-        } else if self.noted + message.len() <= NOTED {
-            self.noted += message.len();
-            self.recorded.push(message);
+        let Some(message) = case.recorded_message(data) else { return true };
+        let (used, room) = if is_answer { (&mut self.kept, KEPT) } else { (&mut self.noted, NOTED) };
+        if *used + message.len() > room {
+            return !is_answer;
         }
+        *used += message.len();
+        self.recorded.push(message);
+        true
     }
 
     /// Ends the stream with an error: nothing unread leaves.

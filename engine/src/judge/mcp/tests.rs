@@ -1,5 +1,6 @@
 //! A client, an MCP server, and what passes between them.
 
+mod lists;
 mod replies;
 mod requests;
 
@@ -68,7 +69,11 @@ fn asked(more: Json, body: &Json) -> Case {
 }
 
 fn reply(case: &mut Case, body: &Json) -> Json {
-    match case.reply(body.to_string().as_bytes(), 200, None) {
+    reply_with(case, body, 200)
+}
+
+fn reply_with(case: &mut Case, body: &Json, status: u16) -> Json {
+    match case.reply(body.to_string().as_bytes(), status, None) {
         Replied::Ready { body: changed, .. } => {
             changed.map_or(body.clone(), |changed| serde_json::from_slice(&changed).unwrap())
         }

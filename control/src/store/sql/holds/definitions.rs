@@ -1,5 +1,5 @@
 //! Definitions of MCP servers' tools, kept as holds: what is approved is an approved hold, what changed is one that
-//! waits. All definitions of one tool share a thread; the one that was listed last is its newest.
+//! waits. All definitions of one tool share a thread; the one that was listed last is its newest, and no other waits.
 
 use sha2::{Digest as _, Sha256};
 use sluice_engine::record::Who;
@@ -7,10 +7,13 @@ use sluice_engine::wire::{HoldAsk, HoldDecision, ToolDefinition, ToolKey, ToolsS
 use sqlx::AssertSqlSafe;
 
 use super::super::writer::signed;
-use super::{COLUMNS, Connection, decide, open, read};
+use super::{COLUMNS, Connection, decide, expire_where, open, read};
 use crate::holds::Hold;
 use crate::records::Entry;
 use crate::store::{Decision, StoreError};
+
+/// What was listed last comes first.
+const LISTED: &str = "COALESCE(listed_ms, created_ms) DESC, rowid DESC";
 
 /// Compares a list of tools with what is approved; opens a hold for each definition that is not. Gives the names of
 /// those tools.
@@ -46,7 +49,7 @@ pub async fn called(
         HoldDecision::Approved if hold.ask.definition.is_some() => Ok(passed(hold)),
         HoldDecision::Denied | HoldDecision::Expired if !hold.is_remembered(now_ms) => {
             let asked = HoldAsk { exchange: ask.exchange.clone(), who: ask.who.clone(), ..hold.ask };
-            open(connection, &asked, now_ms, log).await
+            ask_anew(connection, &asked, now_ms, log).await
         }
         _ => Ok(hold),
     }
@@ -88,15 +91,17 @@ async fn settle(
     let key = digest(&[&seen.server, &tool.tool, &tool.digest]);
     let latest = newest(connection, "thread", &thread).await?;
     if let Some(hold) = newest(connection, "key", &key).await?.map(|hold| hold.at(now_ms)) {
-        let counts = matches!(hold.state, HoldDecision::Approved | HoldDecision::Waiting);
-        if counts || hold.is_remembered(now_ms) {
-            if latest.is_some_and(|latest| latest.id != hold.id) {
+        let is_latest = latest.as_ref().is_some_and(|latest| latest.id == hold.id);
+        let counts = match hold.state {
+            HoldDecision::Approved | HoldDecision::Waiting => true,
+            HoldDecision::Denied => hold.is_remembered(now_ms),
+            // One that is not the latest made room for another before anybody had decided.
+            HoldDecision::Expired => is_latest && hold.is_remembered(now_ms),
+        };
+        if counts {
+            if !is_latest {
                 // The server went back to it: it is what a call meets now.
-                sqlx::query("UPDATE holds SET created_ms = $1 WHERE id = $2")
-                    .bind(signed(now_ms))
-                    .bind(&hold.id)
-                    .execute(connection)
-                    .await?;
+                list_last(connection, &hold, now_ms).await?;
             }
             return Ok(hold);
         }
@@ -117,7 +122,7 @@ async fn settle(
         }),
         ..seen.ask.clone()
     };
-    let hold = open(connection, &ask, now_ms, log).await?;
+    let hold = ask_anew(connection, &ask, now_ms, log).await?;
     if !seen.trust || latest.is_some() {
         return Ok(hold);
     }
@@ -127,23 +132,48 @@ async fn settle(
     Ok(Hold { state: HoldDecision::Approved, ..hold })
 }
 
+/// Opens a hold for a definition. Another one of the same tool that still waits makes room: a server that changes its
+/// mind with each list keeps one hold waiting for each tool.
+async fn ask_anew(
+    connection: &mut Connection,
+    ask: &HoldAsk,
+    now_ms: u64,
+    log: &mut Vec<Entry>,
+) -> Result<Hold, StoreError> {
+    expire_where(connection, "thread = $1 AND state = 'waiting'", Some(&ask.thread), now_ms, log).await?;
+    let hold = open(connection, ask, now_ms, log).await?;
+    list_last(connection, &hold, now_ms).await?;
+    Ok(hold)
+}
+
+/// Makes a hold the one of its thread that was listed last, also where several lists came within a millisecond.
+async fn list_last(connection: &mut Connection, hold: &Hold, now_ms: u64) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE holds SET listed_ms = (SELECT CASE WHEN MAX(COALESCE(listed_ms, created_ms)) >= $1 \
+         THEN MAX(COALESCE(listed_ms, created_ms)) + 1 ELSE $1 END FROM holds WHERE thread = $2) WHERE id = $3",
+    )
+    .bind(signed(now_ms))
+    .bind(&hold.ask.thread)
+    .bind(&hold.id)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// The newest hold with this value in a column of digests.
 async fn newest(
     connection: &mut Connection,
     column: &'static str,
     value: &str,
 ) -> Result<Option<Hold>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM holds WHERE {column} = $1 ORDER BY created_ms DESC, rowid DESC LIMIT 1"
-    );
+    let sql = format!("SELECT {COLUMNS} FROM holds WHERE {column} = $1 ORDER BY {LISTED} LIMIT 1");
     let row = sqlx::query(AssertSqlSafe(sql)).bind(value).fetch_optional(connection).await?;
     row.as_ref().map(read).transpose()
 }
 
 async fn last_approved(connection: &mut Connection, thread: &str) -> Result<Option<Hold>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM holds WHERE thread = $1 AND state = 'approved' \
-         ORDER BY created_ms DESC, rowid DESC LIMIT 1"
+        "SELECT {COLUMNS} FROM holds WHERE thread = $1 AND state = 'approved' ORDER BY {LISTED} LIMIT 1"
     );
     let row = sqlx::query(AssertSqlSafe(sql)).bind(thread).fetch_optional(connection).await?;
     row.as_ref().map(read).transpose()

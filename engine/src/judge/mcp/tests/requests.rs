@@ -119,10 +119,18 @@ fn a_message_that_two_readers_could_take_differently_is_refused() {
 
 #[test]
 fn headers_must_say_what_the_body_says() {
-    let body = call("read", json!({"region":"eu","n":5}));
+    let body = call(
+        "read",
+        json!({"region":"eu","n":5,"tenant_id":"t1","a":{"zone":"z1","twice":1},"twice":2,"l":[{"other":"x"}]}),
+    );
     for (headers, good) in [
         (&[("mcp-method", "tools/call"), ("mcp-name", "read"), ("mcp-param-region", "eu")][..], true),
         (&[("mcp-param-n", "5")][..], true),
+        (&[("mcp-param-tenantid", "t1"), ("mcp-param-zone", "z1")][..], true),
+        (&[("mcp-param-tenant", "t1")][..], false),
+        (&[("mcp-param-region", "t1")][..], false),
+        (&[("mcp-param-twice", "1")][..], false),
+        (&[("mcp-param-other", "x")][..], false),
         (&[("mcp-method", "tools/list")][..], false),
         (&[("mcp-name", "drop_all")][..], false),
         (&[("mcp-param-region", "us")][..], false),
@@ -172,4 +180,17 @@ fn a_client_offers_a_server_only_what_the_server_may_ask_for() {
     );
     let judged = ask(&mut case(json!({})), &body);
     assert!(!String::from_utf8(judged.body.unwrap()).unwrap().contains("sampling"));
+}
+
+#[test]
+fn a_call_does_not_pass_as_a_notification() {
+    let open = json!({"mcp":[{"name":"notes","path":"/mcp/notes","methods":["*"]}]});
+    let notify = |method: &str| json!({"jsonrpc":"2.0","method":method,"params":{"name":"drop_all"}});
+    for method in ["tools/call", "resources/read", "vendor/call", "notifications"] {
+        let refusal = (ErrorKind::NotFound, "method".to_owned());
+        assert_eq!(refused(open.clone(), &notify(method)), refusal, "{method}");
+    }
+    for method in ["notifications/vendor", "notifications/initialized"] {
+        asked(open.clone(), &notify(method));
+    }
 }
