@@ -36,6 +36,7 @@ mod simple;
 mod subcommand_tables;
 mod subcommands;
 mod transfers;
+mod variables;
 mod word;
 mod wrappers;
 

@@ -121,7 +121,6 @@ const LOOKS: &[&str] = &[
     "vdir",
     "vmstat",
     "w",
-    "wait",
     "wc",
     "whereis",
     "which",
@@ -146,7 +145,6 @@ const LOOKS_UNLESS: &[(&str, &str, Effect, &str)] = &[
     ("base64", "-o --output", Write, "base64 -o writes a file"),
     ("bat", "--pager --map-syntax", Unknown, "bat --pager starts a program"),
     ("batcat", "--pager", Unknown, "bat --pager starts a program"),
-    ("crontab", "* -e -r -i", Administer, "crontab changes what runs by itself"),
     (
         "dmesg",
         "-c -C -D -E -n --clear --read-clear --console-off --console-on",
