@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use super::flags::{self, Flag};
 use super::parse::{Command, Direction, HOLE, Redirect, Script, Word};
-use super::{Act, builtins, clients, cloud, files, programs, subcommands, variables, wrappers};
+use super::{
+    Act, builtins, clients, cloud, files, known_flags, programs, servers, subcommands, variables, wrappers,
+};
 use crate::command::{Effect, MAX_OBJECTS};
 
 /// Where commands are judged, and what was found.
@@ -228,6 +230,8 @@ impl Judge {
         let judged = wrappers::judge(self, &call)
             || builtins::judge(self, &call)
             || clients::judge(self, &call)
+            || servers::judge(self, &call)
+            || known_flags::judge(self, &call)
             || files::judge(self, &call)
             || cloud::judge(self, &call)
             || subcommands::judge(self, &call);
