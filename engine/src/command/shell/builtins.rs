@@ -3,6 +3,7 @@
 use super::flags::{self, Flag, could_be_flag};
 use super::judge::{Call, Judge};
 use super::parse::Word;
+use super::variables;
 use crate::command::Effect;
 
 /// Judges a call if its program is one of these.
@@ -31,10 +32,18 @@ pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
         "export" | "declare" | "typeset" | "local" | "readonly" => declare(judge, call),
         "read" | "mapfile" | "readarray" | "unset" | "getopts" => {
             match flags::find(words, "-a -C -e -i *[* ") {
+                _ if words.iter().any(variables::may_name_one) => {
+                    judge.add(Effect::Unknown, variables::MAY_ACT)
+                }
                 Flag::Absent => judge.add(Effect::Read, format!("{} sets variables", call.name)),
                 _ => judge.add(Effect::Unknown, format!("{} may evaluate the name that it sets", call.name)),
             }
         }
+        "wait" => match flags::find(words, "-p") {
+            Flag::Absent => judge.add(Effect::Read, "wait only looks"),
+            _ => judge.add(Effect::Unknown, "wait -p evaluates the name that it sets"),
+        },
+        "crontab" => crontab(judge, words),
         "printf" => {
             match words.first().is_some_and(|word| word.text.starts_with("-v") || could_be_flag(word)) {
                 true => judge.add(Effect::Unknown, "printf -v evaluates the name that it sets"),
@@ -64,6 +73,21 @@ pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
         _ => return false,
     }
     true
+}
+
+/// `crontab -l`, perhaps of another user; everything else changes it, also without arguments: from its input.
+fn crontab(judge: &mut Judge, words: &[Word]) {
+    let mut rest = words;
+    while let [flag, user, after @ ..] = rest
+        && flag.text == "-u"
+        && user.known().is_some()
+    {
+        rest = after;
+    }
+    match rest {
+        [only] if matches!(only.text.as_str(), "-l" | "-V") => judge.add(Effect::Read, "crontab only looks"),
+        _ => judge.add(Effect::Administer, "crontab changes what runs by itself"),
+    }
 }
 
 /// `set -euo pipefail` and its like. `-a` exports what is set later; `--` sets arguments.

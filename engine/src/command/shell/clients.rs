@@ -1,7 +1,7 @@
 //! Clients of databases: the SQL in their arguments and on their standard input is judged as SQL.
 
 use super::judge::{Call, Input, Judge, asks_for_version};
-use super::parse::Word;
+use super::parse::{HOLE, Word};
 use crate::command::Effect;
 
 /// How a client takes SQL.
@@ -22,7 +22,7 @@ struct Client {
 }
 
 /// Any flag that is not listed makes a call unknown: `psql -f`, `mysql --init-command`, `sqlite3 -init`.
-const CLIENTS: [Client; 8] = [
+const CLIENTS: [Client; 7] = [
     Client {
         name: "psql",
         sql: "-c --command",
@@ -86,13 +86,11 @@ const CLIENTS: [Client; 8] = [
         looks: "version",
         operand: false,
     },
-    Client { name: "bq", sql: "", value: "", bare: "", writes: "", looks: "version ls show", operand: true },
 ];
 
 /// Judges a call if its program is a client of a database.
 pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
     match call.name {
-        "redis-cli" => redis(judge, call.words),
         "mongosh" | "mongo" => judge.add(Effect::Unknown, "runs JavaScript"),
         name => {
             let name = if name == "mariadb" { "mysql" } else { name };
@@ -113,21 +111,6 @@ fn sql_client(judge: &mut Judge, call: &Call<'_>, client: &Client) {
     let mut seen = false;
     if client.name == "cockroach" && words.first().is_some_and(|word| word.text == "sql") {
         words = words.get(1..).unwrap_or_default();
-    }
-    if client.name == "bq" {
-        return match words.first().and_then(Word::known) {
-            Some("ls" | "show" | "version") => judge.add(Effect::Read, "bq only looks"),
-            Some("query") => {
-                judge.add(Effect::Transaction, "bq runs a query");
-                words
-                    .iter()
-                    .skip(1)
-                    .filter(|word| !word.text.starts_with('-'))
-                    .for_each(|word| sql_word(judge, word));
-            }
-            Some("rm") => judge.add(Effect::Destroy, "bq rm removes data"),
-            _ => judge.add(Effect::Unknown, "bq with a command that is not known"),
-        };
     }
     if asks_for_version(words) {
         return judge.add(Effect::Read, "tells its version");
@@ -168,6 +151,15 @@ fn sql_client(judge: &mut Judge, call: &Call<'_>, client: &Client) {
                 (None, None) => judge.add(Effect::Unknown, "a flag without its SQL"),
             }
         } else if listed(client.writes, flag) || (!long && listed(client.writes, &short)) {
+            let value = match (attached, text.len() == flag.len()) {
+                (Some(value), _) => value,
+                (None, true) if listed(client.writes, flag) => words.first().map_or("", |word| &word.text),
+                _ => text.get(2..).unwrap_or_default(),
+            };
+            // psql starts a program where the file begins with `|`.
+            if value.trim_start().starts_with(['|', HOLE]) {
+                judge.add(Effect::Unknown, "a database client that may give its output to a program");
+            }
             judge.add(Effect::Write, "a database client writes a file");
             if attached.is_none() && text.len() == flag.len() {
                 words = words.get(1..).unwrap_or_default();
@@ -239,83 +231,13 @@ fn cluster(judge: &mut Judge, client: &Client, word: &Word, rest: &mut &[Word], 
     true
 }
 
-fn sql_word(judge: &mut Judge, word: &Word) {
+/// Judges a word that is SQL.
+pub fn sql_word(judge: &mut Judge, word: &Word) {
     match word.known() {
         Some(sql) => judge.inner_sql(sql),
         None => {
             judge.add(Effect::Unknown, "SQL that is only known when it runs");
             judge.inner_sql(&word.guess);
         }
-    }
-}
-
-/// Redis commands that only look.
-const REDIS_LOOKS: [&str; 40] = [
-    "BITCOUNT",
-    "DBSIZE",
-    "ECHO",
-    "EXISTS",
-    "GEODIST",
-    "GEOPOS",
-    "GET",
-    "GETRANGE",
-    "HEXISTS",
-    "HGET",
-    "HGETALL",
-    "HKEYS",
-    "HLEN",
-    "HMGET",
-    "HSCAN",
-    "HVALS",
-    "INFO",
-    "KEYS",
-    "LINDEX",
-    "LLEN",
-    "LRANGE",
-    "MGET",
-    "PING",
-    "PTTL",
-    "SCAN",
-    "SCARD",
-    "SISMEMBER",
-    "SMEMBERS",
-    "SSCAN",
-    "STRLEN",
-    "TIME",
-    "TTL",
-    "TYPE",
-    "XLEN",
-    "XRANGE",
-    "ZCARD",
-    "ZCOUNT",
-    "ZRANGE",
-    "ZSCAN",
-    "ZSCORE",
-];
-
-fn redis(judge: &mut Judge, words: &[Word]) {
-    let Some(found) = super::flags::subcommand(
-        words,
-        "--raw --csv --json --no-auth-warning --tls",
-        "-h -p -a -n -u --user --pass",
-    ) else {
-        return judge.add(Effect::Unknown, "redis-cli with flags that are not known, or without a command");
-    };
-    let command = found.path.first().map(|word| word.to_ascii_uppercase()).unwrap_or_default();
-    match command.as_str() {
-        command if REDIS_LOOKS.contains(&command) => judge.add(Effect::Read, "redis-cli only looks"),
-        "FLUSHALL" | "FLUSHDB" | "DEL" | "UNLINK" | "XTRIM" | "LTRIM" => {
-            judge.add(Effect::Destroy, "redis-cli removes keys")
-        }
-        "SET" | "SETEX" | "HSET" | "LPUSH" | "RPUSH" | "SADD" | "ZADD" | "INCR" | "DECR" | "EXPIRE"
-        | "PUBLISH" | "RENAME" => {
-            judge.add(Effect::Write, "redis-cli changes keys");
-        }
-        "ACL" => judge.add(Effect::Grant, "redis-cli changes who may do what"),
-        "CONFIG" | "SHUTDOWN" | "DEBUG" | "REPLICAOF" | "SLAVEOF" | "MODULE" | "CLIENT" | "SAVE"
-        | "BGSAVE" => {
-            judge.add(Effect::Administer, "redis-cli changes the server");
-        }
-        _ => judge.add(Effect::Unknown, "redis-cli with a command that is not known"),
     }
 }

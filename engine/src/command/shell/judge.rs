@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use super::flags::{self, Flag};
 use super::parse::{Command, Direction, HOLE, Redirect, Script, Word};
-use super::{Act, builtins, clients, cloud, files, programs, subcommands, wrappers};
+use super::{
+    Act, builtins, clients, cloud, files, known_flags, programs, servers, subcommands, variables, wrappers,
+};
 use crate::command::{Effect, MAX_OBJECTS};
 
 /// Where commands are judged, and what was found.
@@ -53,85 +55,6 @@ const SYSTEM_DIRECTORIES: [&str; 8] = [
     "/usr/local/sbin",
     "/opt/homebrew/bin",
     "/snap/bin",
-];
-
-/// Variables that are harmless in front of a command that only looks. Any other could make it do something else
-/// (`PAGER`, `LD_PRELOAD`, `GIT_SSH_COMMAND`, `PATH`).
-const HARMLESS_VARIABLES: [&str; 28] = [
-    "AWS_DEFAULT_REGION",
-    "AWS_PROFILE",
-    "AWS_REGION",
-    "CI",
-    "CLICOLOR",
-    "COLUMNS",
-    "DEBIAN_FRONTEND",
-    "FORCE_COLOR",
-    "GREP_COLOR",
-    "LANG",
-    "LANGUAGE",
-    "LC_ALL",
-    "LC_COLLATE",
-    "LC_CTYPE",
-    "LC_NUMERIC",
-    "LINES",
-    "MYSQL_PWD",
-    "NO_COLOR",
-    "PGCONNECT_TIMEOUT",
-    "PGDATABASE",
-    "PGHOST",
-    "PGPASSWORD",
-    "PGPORT",
-    "PGUSER",
-    "TERM",
-    "TZ",
-    "TF_IN_AUTOMATION",
-    "SYSTEMD_COLORS",
-];
-
-/// Beginnings of the names of variables that programs take commands, code or paths from.
-const ACTING_VARIABLES: [&str; 42] = [
-    "BASH",
-    "BROWSER",
-    "CDPATH",
-    "DOCKER_",
-    "DYLD_",
-    "EDITOR",
-    "ENV",
-    "FPATH",
-    "GIT_",
-    "GLOBIGNORE",
-    "HOME",
-    "IFS",
-    "JAVA_",
-    "KUBE",
-    "LD_",
-    "LESS",
-    "MAKE",
-    "MAN",
-    "MYSQL_",
-    "NODE_",
-    "PAGER",
-    "PATH",
-    "PERL",
-    "PG",
-    "PROMPT",
-    "PS0",
-    "PS1",
-    "PS2",
-    "PS4",
-    "PSQL",
-    "PYTHON",
-    "RSYNC",
-    "RUBY",
-    "RUST",
-    "SHELL",
-    "SSH_",
-    "SUDO_",
-    "TAR_",
-    "TMPDIR",
-    "VISUAL",
-    "XDG_",
-    "ZDOTDIR",
 ];
 
 /// How many programs that start programs (`sudo env nice ...`) are followed.
@@ -259,11 +182,11 @@ impl Judge {
     /// A variable that is set: for good where `alone`, else for one command.
     fn assignment(&mut self, name: &str, alone: bool) {
         let acts = match alone {
-            true => ACTING_VARIABLES.iter().any(|start| name.starts_with(start)),
-            false => !HARMLESS_VARIABLES.contains(&name),
+            true => variables::acts(name),
+            false => !variables::is_harmless(name),
         };
-        if acts && !HARMLESS_VARIABLES.contains(&name) {
-            self.add(Effect::Unknown, "a variable that may change what programs do");
+        if acts {
+            self.add(Effect::Unknown, variables::MAY_ACT);
         }
     }
 
@@ -307,6 +230,8 @@ impl Judge {
         let judged = wrappers::judge(self, &call)
             || builtins::judge(self, &call)
             || clients::judge(self, &call)
+            || servers::judge(self, &call)
+            || known_flags::judge(self, &call)
             || files::judge(self, &call)
             || cloud::judge(self, &call)
             || subcommands::judge(self, &call);

@@ -29,13 +29,16 @@ mod cloud;
 mod files;
 mod flags;
 mod judge;
+mod known_flags;
 mod parse;
 mod programs;
 mod scripts;
+mod servers;
 mod simple;
 mod subcommand_tables;
 mod subcommands;
 mod transfers;
+mod variables;
 mod word;
 mod wrappers;
 

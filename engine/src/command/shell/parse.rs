@@ -11,6 +11,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::variables;
+
 /// How deep substitutions are followed.
 const MAX_DEPTH: usize = 40;
 
@@ -455,6 +457,9 @@ impl<'a> Parser<'a> {
     /// `for name in words`: what the name may become; no command.
     fn words_of_a_loop(&mut self) {
         let name = self.word(false);
+        if name.as_ref().is_some_and(variables::may_name_one) {
+            self.doubt(variables::MAY_ACT);
+        }
         self.skip_lines();
         if !self.take_word("in") {
             return;

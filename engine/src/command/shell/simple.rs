@@ -1,6 +1,7 @@
 //! One simple command: its assignments, words, redirections and here-documents.
 
 use super::parse::{Command, Direction, Feed, HOLE, Parser, Pending, Redirect, Word};
+use super::variables;
 
 impl Parser<'_> {
     /// Reads one command; what it is to a pipe after it.
@@ -78,6 +79,11 @@ impl Parser<'_> {
         }
         if !leads || sign == 0 {
             if let Some(word) = self.word(false) {
+                // `{name}>file` sets the variable to the number of the descriptor.
+                let descriptor = word.text.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+                if matches!(self.byte(0), b'<' | b'>') && descriptor.is_some_and(variables::acts) {
+                    self.doubt(variables::MAY_ACT);
+                }
                 command.words.push(word);
             }
             return;

@@ -107,6 +107,14 @@ fn git(judge: &mut Judge, found: &Subcommand<'_>) -> bool {
         "restore" if has(&["--staged", "-S"]) && !has(&["--worktree", "-W"]) => {
             judge.add(Write, "git restore --staged changes the index")
         }
+        "push" if flags::find(words, "--receive-pack --exec *::*") != Flag::Absent => {
+            judge.add(Unknown, "git push may start a program");
+            return false;
+        }
+        "filter-branch" | "filter-repo" => {
+            judge.add(Unknown, "git runs code on every commit");
+            return false;
+        }
         "rm" if has(&["--cached"]) => judge.add(Write, "git rm --cached changes the index"),
         _ => return false,
     }

@@ -1,6 +1,7 @@
 //! Words: quotes and expansions.
 
 use super::parse::{HOLE, Parser, Word};
+use super::variables;
 
 /// The most that is put together for a guess, in bytes; what a script sets may double at every line.
 const MAX_GUESS: usize = 8192;
@@ -303,6 +304,9 @@ impl Parser<'_> {
             }
         }
         let mut value = self.value(name);
+        if matches!((self.byte(0), self.byte(1)), (b'=', _) | (b':', b'=')) && variables::acts(name) {
+            self.doubt(variables::MAY_ACT);
+        }
         match (self.byte(0), self.byte(1)) {
             (b'}', _) => {}
             (b':', b'-' | b'=' | b'?' | b'+') => {

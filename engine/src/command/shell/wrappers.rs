@@ -250,7 +250,7 @@ fn ssh(judge: &mut Judge, call: &Call<'_>) {
 }
 
 /// Options of ssh that start nothing.
-fn harmless_option(option: &str) -> bool {
+pub fn harmless_option(option: &str) -> bool {
     let name = option.split(['=', ' ']).next().unwrap_or_default().to_ascii_lowercase();
     matches!(
         name.as_str(),
