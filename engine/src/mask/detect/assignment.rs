@@ -19,9 +19,21 @@ pub(in crate::mask) const SECRET: &str = "secret";
 const MAX_NAME: usize = 64;
 
 /// Ends of names, lower case, without `_`, `-` and `.`.
-const PASSWORDS: [&str; 8] =
-    ["password", "passwd", "pwd", "passphrase", "passwort", "contraseña", "userpass", "dbpass"];
-const SECRETS: [&str; 23] = [
+const PASSWORDS: [&str; 12] = [
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "passwort",
+    "kennwort",
+    "contraseña",
+    "contrasena",
+    "senha",
+    "motdepasse",
+    "userpass",
+    "dbpass",
+];
+const SECRETS: [&str; 35] = [
     "secret",
     "token",
     "apikey",
@@ -44,6 +56,18 @@ const SECRETS: [&str; 23] = [
     "appkey",
     "servicekey",
     "hmackey",
+    "keybase",
+    "sessionkey",
+    "cookiekey",
+    "jwtkey",
+    "cryptkey",
+    "cipherkey",
+    "aeskey",
+    "deploykey",
+    "functionkey",
+    "storagekey",
+    "deterministickey",
+    "credentials",
     "sig",
 ];
 /// Ends of names that are none of these.
@@ -192,6 +216,10 @@ pub(in crate::mask) fn may_name(bytes: &[u8], at: usize) -> bool {
             | b"key"
             | b"ure"
             | b"ial"
+            | b"als"
+            | b"nha"
+            | b"ena"
+            | b"sse"
             | b"ion"
             | b"rer"
             | b"sig"

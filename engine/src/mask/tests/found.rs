@@ -142,6 +142,38 @@ const FOUND_WITH_PACKS: &[(&str, &str)] = &[
     ("date_of_birth", "born ⟦31/12/1980⟧, dob ⟦1980-12-31⟧"),
 ];
 
+/// Names of frameworks, databases and clouds, as their documentation writes them.
+#[test]
+fn well_known_names_give_their_value_away() {
+    let masker = masker();
+    for (kind, value, names) in [
+        (
+            "secret",
+            "9f8e7d6c5b4a392817069f8e7d6c5b4a392817069f8e7d6c5b4a392817069f8e",
+            "SECRET_KEY_BASE secret_key_base JWT_SECRET JWT_KEY SESSION_SECRET SESSION_KEY COOKIE_KEY COOKIE_SECRET \
+             ENCRYPTION_KEY RAILS_MASTER_KEY master_key PRIVATE_TOKEN PRIVATE-TOKEN CLIENT_SECRET clientSecret \
+             SECRET_KEY DJANGO_SECRET_KEY APP_KEY NEXTAUTH_SECRET AUTH_SECRET WEBHOOK_SECRET STRIPE_SECRET_KEY \
+             ACTIVE_RECORD_ENCRYPTION_DETERMINISTIC_KEY SIGNING_KEY GITHUB_TOKEN X-Api-Key DD_API_KEY \
+             AZURE_STORAGE_KEY AZUREWEBJOBS_FUNCTION_KEY DEPLOY_KEY AES_KEY VAULT_TOKEN credentials",
+        ),
+        (
+            "password",
+            "Tr0ub4dorX3",
+            "DATABASE_PASSWORD PGPASSWORD MYSQL_PWD MYSQL_ROOT_PASSWORD POSTGRES_PASSWORD REDIS_PASSWORD SMTP_PASS \
+             SMTP_PASSWORD EMAIL_HOST_PASSWORD DB_PASS MONGO_INITDB_ROOT_PASSWORD SSHPASS KEYSTORE_PASSWORD storePass \
+             KEY_PASSPHRASE Passwort Kennwort senha contrasena spring.mail.password MotDePasse",
+        ),
+    ] {
+        for name in names.split_whitespace() {
+            for text in
+                [format!("{name}={value}"), format!("{name}: {value}\n"), format!("\"{name}\": \"{value}\",")]
+            {
+                assert_eq!(seen(&masker, &text), [(kind.to_owned(), value.to_owned())], "{text}");
+            }
+        }
+    }
+}
+
 #[test]
 fn values_are_found_where_they_stand_and_nothing_around_them() {
     for (masker, list) in [(masker(), FOUND), (masker_with_packs(), FOUND_WITH_PACKS)] {
