@@ -98,6 +98,22 @@ pub(super) fn read(text: &Text<'_>, at: usize) -> Option<usize> {
     if fits && text.at(end) == b'>' { Some(end + 1) } else { None }
 }
 
+/// Whether a mask surely starts at `at`, of which no more is read than tells: a pseudonym, a redaction, or the front
+/// of a sealed mask.
+pub(super) fn starts(text: &Text<'_>, at: usize) -> bool {
+    if text.at(at) == b'[' {
+        return text.starts_with(at, b"[redacted:");
+    }
+    let colon = text.run(at + 1, MAX_KIND, |b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if colon == at + 1 || text.at(colon) != b':' {
+        return false;
+    }
+    let body = colon + 1;
+    text.at(body) == b'~'
+        || text.run(body, PSEUDONYM, |b| ALPHABET.contains(&b)) == body + PSEUDONYM
+            && text.at(body + PSEUDONYM) == b'>'
+}
+
 /// Makes masks and opens them, under keys that are derived from the tenant's.
 pub(super) struct Minter {
     pseudonyms: Hmac<Sha256>,

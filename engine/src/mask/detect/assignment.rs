@@ -5,8 +5,8 @@
 //! call or type. The names are those that frameworks, clouds and databases use in their own documentation.
 
 use super::keys::AWS_SECRET;
-use super::{Class, Found, Tail};
-use crate::mask::check::{Mix, Words, entropy};
+use super::{Class, Found, Tail, unquoted};
+use crate::mask::check::{Mix, Words, changes_case, entropy};
 use crate::mask::region::LIMIT;
 use crate::mask::text::Text;
 
@@ -19,9 +19,21 @@ pub(in crate::mask) const SECRET: &str = "secret";
 const MAX_NAME: usize = 64;
 
 /// Ends of names, lower case, without `_`, `-` and `.`.
-const PASSWORDS: [&str; 8] =
-    ["password", "passwd", "pwd", "passphrase", "passwort", "contraseña", "userpass", "dbpass"];
-const SECRETS: [&str; 23] = [
+const PASSWORDS: [&str; 12] = [
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "passwort",
+    "kennwort",
+    "contraseña",
+    "contrasena",
+    "senha",
+    "motdepasse",
+    "userpass",
+    "dbpass",
+];
+const SECRETS: [&str; 35] = [
     "secret",
     "token",
     "apikey",
@@ -44,6 +56,18 @@ const SECRETS: [&str; 23] = [
     "appkey",
     "servicekey",
     "hmackey",
+    "keybase",
+    "sessionkey",
+    "cookiekey",
+    "jwtkey",
+    "cryptkey",
+    "cipherkey",
+    "aeskey",
+    "deploykey",
+    "functionkey",
+    "storagekey",
+    "deterministickey",
+    "credentials",
     "sig",
 ];
 /// Ends of names that are none of these.
@@ -84,7 +108,6 @@ static STOP_WORDS: Words = Words::new(&[
     b"required",
     b"optional",
     b"token",
-    b"<",
     b"${",
     b"{{",
 ]);
@@ -123,9 +146,17 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
     if STOP_WORDS.starting_with(text.at(place)).any(|word| text.starts_with_any_case(place, word)) {
         return None;
     }
-    let class = if quoted { Class::Quoted(quote) } else { Class::Bare };
-    let mut end = trimmed(text, place, text.run(place, SAMPLE, |b| class.has(b)), quoted);
+    // In a comparison stands code.
+    let class = match quoted {
+        true => Class::Quoted(quote),
+        false if text.at(at + 1) == b'=' => Class::Bare,
+        false => Class::Unquoted,
+    };
+    let mut end = value_end(text, place, SAMPLE, class);
     let sample = text.get(place, end);
+    if class == Class::Unquoted && unquoted::is_call(sample, text.at(end)) {
+        return None;
+    }
     if quoted && sample.contains(&b' ') && promise != Promise::Password || holds_other(sample) {
         return None;
     }
@@ -137,14 +168,19 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
         _ => return None,
     };
     if end - place + 4 > SAMPLE {
-        end = trimmed(text, place, text.run(end, usize::MAX, |b| class.has(b)), quoted);
+        end = value_end(text, place, usize::MAX, class);
     }
     Some(Found { kind, start: place, end, tail: Tail::Run(class) })
 }
 
-/// The end of a value without the sentence's own marks, unless it is longer than a stream can look back on.
-fn trimmed(text: &Text<'_>, start: usize, end: usize, quoted: bool) -> usize {
-    if quoted || end - start > LIMIT {
+/// The end of a value, of which at most `max` bytes are read, without the sentence's own marks, unless it is longer
+/// than a stream can look back on.
+fn value_end(text: &Text<'_>, start: usize, max: usize, class: Class) -> usize {
+    if class == Class::Unquoted {
+        return unquoted::end(text, start, max);
+    }
+    let end = text.run(start, max, |b| class.has(b));
+    if class != Class::Bare || end - start > LIMIT {
         return end;
     }
     end - text.get(start, end).iter().rev().take_while(|b| matches!(b, b'.' | b':')).count().min(3)
@@ -180,6 +216,10 @@ pub(in crate::mask) fn may_name(bytes: &[u8], at: usize) -> bool {
             | b"key"
             | b"ure"
             | b"ial"
+            | b"als"
+            | b"nha"
+            | b"ena"
+            | b"sse"
             | b"ion"
             | b"rer"
             | b"sig"
@@ -262,6 +302,20 @@ fn stands_for_a_value(value: &[u8]) -> bool {
                 && value.first() != Some(&b'$')
                 && value.first() != Some(&b'{'))
         || STOP_WORDS.stand_in(value)
+        || holds_a_place(value)
+}
+
+/// Whether something to fill in stands in it: `prefix-<your name>`.
+fn holds_a_place(value: &[u8]) -> bool {
+    let word = |part: &[u8]| match part.iter().position(|b| *b == b'>') {
+        Some(end) => part.get(..end).is_some_and(|word| {
+            word.len() > 2
+                && word.iter().all(|b| b.is_ascii_alphabetic() || b"-_ /".contains(b))
+                && !changes_case(word)
+        }),
+        None => false,
+    };
+    value.split(|b| *b == b'<').skip(1).any(word)
 }
 
 /// Whether a value can be a password: six characters or more, of two kinds or more, and no name or call in code.

@@ -18,6 +18,7 @@ pub(super) mod pem;
 pub(super) mod phone;
 pub(super) mod ssn;
 pub(super) mod tld;
+pub(super) mod unquoted;
 pub(super) mod url;
 pub(super) mod wallet;
 pub(super) mod wrap;
@@ -62,8 +63,10 @@ pub(super) enum Class {
     Wide,
     /// Up to this quote, or the end of the line.
     Quoted(u8),
-    /// Up to white space, a quote or a bracket.
+    /// Up to white space, a quote, a bracket or a sign of code.
     Bare,
+    /// Up to white space or a quote.
+    Unquoted,
 }
 
 impl Class {
@@ -75,6 +78,7 @@ impl Class {
             Self::Wide => super::text::is_token(byte) || b"./+=%~".contains(&byte),
             Self::Quoted(quote) => byte != quote && byte != b'\n' && byte != 0,
             Self::Bare => byte > b' ' && !b"\"'`,;()[]{}<>&|\\".contains(&byte) && byte != 0x7F,
+            Self::Unquoted => byte > b' ' && !b"\"'`".contains(&byte) && byte != 0x7F,
         }
     }
 }

@@ -54,6 +54,25 @@ const FOUND: &[(&str, &str)] = &[
     ("password", "\"password\": \"⟦Tr0ub4dor&3⟧\","),
     ("password", "spring.datasource.password=⟦9fQ-x!22⟧\n"),
     ("password", "passwd: ⟦S0mething!⟧\n"),
+    ("password", "DB_PASSWORD=⟦Zq8vB2&mN5xKp7wR⟧"),
+    ("password", "DB_PASSWORD=⟦Zq8vB2,mN5xKp7wR⟧\nDB_USER=x"),
+    ("password", "DB_PASSWORD=⟦Zq8vB2;mN5xKp7wR⟧; export X"),
+    ("password", "DB_PASSWORD=⟦Zq8vB2)mN5xKp7wR⟧ next"),
+    ("password", "DB_PASSWORD=⟦Zq8vB2<mN5xKp7wR⟧\n"),
+    ("password", "DB_PASSWORD=⟦Zq8vB2|mN5{xK}p7[wR⟧\n"),
+    ("password", "DB_PASSWORD=⟦Zq8vB2\\mN5xKp7wR⟧\n"),
+    ("password", "password: ⟦Tr0ub4dor&3xKq92mmLpz⟧"),
+    ("password", "password: ⟦(Zq8vB2mN5xKp7wR⟧"),
+    ("password", "password: ⟦aB3,kL9;mN2)pQ7⟧"),
+    ("password", "password: ⟦kX9<mN2>pQ7vvR⟧"),
+    ("password", "password: ⟦kX9(mN2)pQ7vvR⟧\nnext: x"),
+    ("password", "password=⟦hunter2x⟧&user=y and https://x.test/?password=⟦hunter2x⟧&a=1"),
+    ("password", "f(password=⟦hunter2x⟧, y); f(user=x, password=⟦hunter2x⟧); {password: ⟦hunter2x⟧}"),
+    ("password", "Server=db;Password=⟦hunter2x⟧;User Id=sa;Encrypt=True"),
+    ("password", "{user:x,password:⟦hunter2x⟧,host:y}"),
+    ("password", "<td>password=⟦hunter2x⟧</td> password: ⟦hunter2x⟧<br/>"),
+    ("password", "PASSWORD=⟦hunter2x⟧; make & PASSWORD=⟦hunter2x⟧ && make"),
+    ("secret", "TOKEN=⟦q9X2m5L8v1Z,k3Rt7Wp0s&aa9⟧\n"),
     ("secret", "api_key = \"⟦9f8e7d6c5b4a39281706⟧\""),
     ("secret", "Authorization: Bearer ⟦q9X2m5L8v1Zk3Rt7Wp0s⟧\n"),
     ("secret", "authorization: Basic ⟦dXNlcjpoNHVudGVyMg==⟧"),
@@ -122,6 +141,38 @@ const FOUND_WITH_PACKS: &[(&str, &str)] = &[
     ("bank_account", "account number ⟦12345678⟧"),
     ("date_of_birth", "born ⟦31/12/1980⟧, dob ⟦1980-12-31⟧"),
 ];
+
+/// Names of frameworks, databases and clouds, as their documentation writes them.
+#[test]
+fn well_known_names_give_their_value_away() {
+    let masker = masker();
+    for (kind, value, names) in [
+        (
+            "secret",
+            "9f8e7d6c5b4a392817069f8e7d6c5b4a392817069f8e7d6c5b4a392817069f8e",
+            "SECRET_KEY_BASE secret_key_base JWT_SECRET JWT_KEY SESSION_SECRET SESSION_KEY COOKIE_KEY COOKIE_SECRET \
+             ENCRYPTION_KEY RAILS_MASTER_KEY master_key PRIVATE_TOKEN PRIVATE-TOKEN CLIENT_SECRET clientSecret \
+             SECRET_KEY DJANGO_SECRET_KEY APP_KEY NEXTAUTH_SECRET AUTH_SECRET WEBHOOK_SECRET STRIPE_SECRET_KEY \
+             ACTIVE_RECORD_ENCRYPTION_DETERMINISTIC_KEY SIGNING_KEY GITHUB_TOKEN X-Api-Key DD_API_KEY \
+             AZURE_STORAGE_KEY AZUREWEBJOBS_FUNCTION_KEY DEPLOY_KEY AES_KEY VAULT_TOKEN credentials",
+        ),
+        (
+            "password",
+            "Tr0ub4dorX3",
+            "DATABASE_PASSWORD PGPASSWORD MYSQL_PWD MYSQL_ROOT_PASSWORD POSTGRES_PASSWORD REDIS_PASSWORD SMTP_PASS \
+             SMTP_PASSWORD EMAIL_HOST_PASSWORD DB_PASS MONGO_INITDB_ROOT_PASSWORD SSHPASS KEYSTORE_PASSWORD storePass \
+             KEY_PASSPHRASE Passwort Kennwort senha contrasena spring.mail.password MotDePasse",
+        ),
+    ] {
+        for name in names.split_whitespace() {
+            for text in
+                [format!("{name}={value}"), format!("{name}: {value}\n"), format!("\"{name}\": \"{value}\",")]
+            {
+                assert_eq!(seen(&masker, &text), [(kind.to_owned(), value.to_owned())], "{text}");
+            }
+        }
+    }
+}
 
 #[test]
 fn values_are_found_where_they_stand_and_nothing_around_them() {

@@ -104,6 +104,8 @@ fn values_longer_than_are_held_back_are_redacted_as_they_flow() {
         format!("x sk-ant-{} y ann@example.com", key.concat()),
         format!("x eyJhbGciOiJIUzI1NiJ9.eyJ{}.{}. Then", key.concat(), line(&mut numbers)),
         format!("password=\"{}\" next", key.join("-")),
+        format!("password={} next", key.join("&")),
+        format!("password={}&user=x next", key.join(",")),
         format!("x -----BEGIN PRIVATE KEY-----\n{}", key.join("\n     7→")),
     ];
     for text in texts {
