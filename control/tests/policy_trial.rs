@@ -373,3 +373,33 @@ fn explain_reads_a_stream_and_says_what_reviewers_change() {
         }
     }
 }
+
+#[test]
+fn a_case_that_would_be_refused_for_its_spelling_is_no_case() {
+    let refused = |case: &str| {
+        let dir = folder(&format!("cases:\n- name: a\n  principal: {{ groups: staff }}\n{case}"));
+        let mcp = format!("{POLICY}mcp:\n- {{ name: notes, path: /mcp/notes }}\n");
+        fs::write(dir.path().join("policy.yaml"), mcp).unwrap();
+        let tested = test(dir.path(), &[]);
+        (tested.status.code(), err(&tested) + &out(&tested))
+    };
+    for (case, words) in [
+        (
+            "  request: { route: POST /v1/mesages }\n  expect: { verdict: deny }\n",
+            "perhaps `POST /v1/messages`?",
+        ),
+        ("  request: { route: POST /mcp/note }\n  expect: { verdict: deny }\n", "cases[0].request.route"),
+        ("  request: { route: POST /mcp/notes }\n  expect: { verdict: deny }\n", "a JSON-RPC message"),
+        ("  reply: { stream: garbage }\n  expect: { verdict: allow }\n", "cases[0].reply.stream: holds no"),
+        ("  reply: { stream: \"\" }\n  expect: { verdict: allow }\n", "cases[0].reply.stream: holds no"),
+    ] {
+        let (code, said) = refused(case);
+        assert_eq!(code, Some(2), "{case}: {said}");
+        assert!(said.contains(words), "{case}: {said}");
+    }
+    let meant =
+        "  request: { route: POST /v1/mesages }\n  expect: { verdict: deny, rule: route, status: 404 }\n";
+    assert_eq!(refused(meant).0, Some(0));
+    let scope = "  request: { route: POST /mcp/notes, body: { jsonrpc: \"2.0\", id: 1, method: ping } }\n  expect: { verdict: deny, rule: scope }\n";
+    assert_eq!(refused(scope).0, Some(0), "{}", refused(scope).1);
+}
