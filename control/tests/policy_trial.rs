@@ -373,3 +373,82 @@ fn explain_reads_a_stream_and_says_what_reviewers_change() {
         }
     }
 }
+
+#[test]
+fn a_case_that_would_be_refused_for_its_spelling_is_no_case() {
+    let refused = |case: &str| {
+        let dir = folder(&format!("cases:\n- name: a\n  principal: {{ groups: staff }}\n{case}"));
+        let mcp = format!("{POLICY}mcp:\n- {{ name: notes, path: /mcp/notes }}\n");
+        fs::write(dir.path().join("policy.yaml"), mcp).unwrap();
+        let tested = test(dir.path(), &[]);
+        (tested.status.code(), err(&tested) + &out(&tested))
+    };
+    for (case, words) in [
+        (
+            "  request: { route: POST /v1/mesages }\n  expect: { verdict: deny }\n",
+            "perhaps `POST /v1/messages`?",
+        ),
+        ("  request: { route: POST /mcp/note }\n  expect: { verdict: deny }\n", "cases[0].request.route"),
+        ("  request: { route: POST /mcp/notes }\n  expect: { verdict: deny }\n", "a JSON-RPC message"),
+        ("  reply: { stream: garbage }\n  expect: { verdict: allow }\n", "cases[0].reply.stream: holds no"),
+        ("  reply: { stream: \"\" }\n  expect: { verdict: allow }\n", "cases[0].reply.stream: holds no"),
+    ] {
+        let (code, said) = refused(case);
+        assert_eq!(code, Some(2), "{case}: {said}");
+        assert!(said.contains(words), "{case}: {said}");
+    }
+    let meant =
+        "  request: { route: POST /v1/mesages }\n  expect: { verdict: deny, rule: route, status: 404 }\n";
+    assert_eq!(refused(meant).0, Some(0));
+    let scope = "  request: { route: POST /mcp/notes, body: { jsonrpc: \"2.0\", id: 1, method: ping } }\n  expect: { verdict: deny, rule: scope }\n";
+    assert_eq!(refused(scope).0, Some(0), "{}", refused(scope).1);
+}
+
+#[test]
+fn what_cannot_be_asked_ends_with_two_and_says_what_to_do() {
+    let dir = folder(&cases());
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    let (none, cases) = (at("none.yaml"), at("policy.test.yaml"));
+    let token = "x".to_owned();
+    for (arguments, words) in [
+        (vec!["policy", "check", &none], "none.yaml cannot be read"),
+        (vec!["policy", "explain", &none], "cannot be read"),
+        (vec!["policy", "check", &cases], "`sluice policy test"),
+        (vec!["token", "mint", "--state", &none, "--subject", ""], "say who it is for"),
+        (vec!["token", "mint", "--state", &none, "--subject", " "], "say who it is for"),
+        (
+            vec!["records", "export", "--token", &token, "--blocks", "--format", "csv"],
+            "--format ndjson alone",
+        ),
+    ] {
+        let asked = sluice(&arguments);
+        assert_eq!(asked.status.code(), Some(2), "{arguments:?}: {}", err(&asked));
+        assert!(err(&asked).contains(words), "{arguments:?}: {}", err(&asked));
+    }
+}
+
+#[test]
+fn explain_says_what_was_left_out_and_which_mask_stands_for_what() {
+    let dir = folder(&cases());
+    let more = "masking: { kinds: { email: redact } }\n";
+    let roles = POLICY.replace("maxTokens: 2000", "tools: { deny: [Drop*] }");
+    fs::write(dir.path().join("policy.yaml"), roles + more).unwrap();
+    let tool = |name: &str| json!({"name": name, "input_schema": {"type": "object"}});
+    let said = "ann@example.com, 4111 1111 1111 1111";
+    let body = json!({"model": "claude-x", "max_tokens": 9, "tools": [tool("Read"), tool("DropIt"), tool("Drop2")],
+        "messages": [{"role": "user", "content": said}]});
+    let request = dir.path().join("request.json");
+    fs::write(&request, body.to_string()).unwrap();
+    let policy = dir.path().join("policy.yaml");
+    let (policy, request) = (policy.to_str().unwrap(), request.to_str().unwrap());
+    let told = sluice(&["policy", "explain", policy, "--group", "staff", "--request", request]);
+    let text = out(&told);
+    assert!(told.status.success(), "{text}{}", err(&told));
+    for words in [
+        "2 left out of the request, which goes on without: DropIt, Drop2",
+        "email x1 in /messages/0/content: masked, redacted",
+        "payment_card x1 in /messages/0/content: masked, a pseudonym stands for it",
+    ] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+}

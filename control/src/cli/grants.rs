@@ -26,7 +26,7 @@ pub enum Grants {
     Approve(Decide),
     /// Refuse a grant.
     Deny(Decide),
-    /// Take a grant back at once, or withdraw a wish.
+    /// Take a grant back at once, or withdraw a wish: whoever has it, those who may approve it, and operators.
     Revoke(Decide),
 }
 
@@ -203,7 +203,9 @@ impl List {
 impl Decide {
     async fn decide(self, approve: bool) -> Outcome {
         let body = serde_json::to_string(&Ruling { approve, reason: self.reason.clone() });
-        self.send("decision", body.map_err(Failure::cannot)?).await
+        let without_reason = self.reason.is_none();
+        let sent = self.send("decision", body.map_err(Failure::cannot)?).await;
+        sent.map_err(|failure| if without_reason { ask_for_reason(failure) } else { failure })
     }
 
     async fn send(self, what: &str, body: String) -> Outcome {
@@ -216,6 +218,16 @@ impl Decide {
                 Ok(())
             }
         }
+    }
+}
+
+/// The service names the field that a program sends; a person types an option.
+fn ask_for_reason(failure: Failure) -> Failure {
+    match failure {
+        Failure::Cannot(why) if why.contains("send `reason`") => {
+            Failure::Cannot("this needs a reason: say it with --reason TEXT".into())
+        }
+        other => other,
     }
 }
 
@@ -261,4 +273,18 @@ fn tell(grant: &Grant, output: Output) -> Outcome {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_decides_without_a_reason_is_told_the_option() {
+        let told = |why: &str| match ask_for_reason(Failure::Cannot(why.into())) {
+            Failure::Cannot(why) | Failure::No(why) => why,
+        };
+        assert!(told("this needs a reason: send `reason`").contains("--reason"));
+        assert_eq!(told("the service is away"), "the service is away");
+    }
 }

@@ -29,7 +29,7 @@ pub struct Mint {
     #[command(flatten)]
     state: State,
     /// Who the token is for.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = subject)]
     subject: String,
     /// A group; may be given several times.
     #[arg(long = "group", value_name = "GROUP")]
@@ -37,7 +37,8 @@ pub struct Mint {
     /// A scope that the token is narrowed to; may be given several times. Without it the roles alone decide.
     #[arg(long = "scope", value_name = "SCOPE")]
     scopes: Vec<String>,
-    /// How long it lives: 90s, 15m, 24h, 7d. The policy's maxLifetime bounds it.
+    /// How long it lives: 90s, 15m, 24h, 7d. This command does not know the policy: a token that lives longer than the
+    /// issuer's maxLifetime is printed, and refused wherever it is shown.
     #[arg(long, default_value = "1h", value_name = "TIME", value_parser = lifetime)]
     ttl: Duration,
     /// Who shall accept it: an audience of the issuer in the policy.
@@ -72,6 +73,13 @@ pub struct Show {
     /// How to write it.
     #[arg(long, default_value = "text")]
     output: Output,
+}
+
+fn subject(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("a token of nobody is taken nowhere; say who it is for".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 fn lifetime(text: &str) -> Result<Duration, String> {

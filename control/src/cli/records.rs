@@ -54,7 +54,7 @@ pub struct List {
 pub enum Records {
     /// Say whether the log is what was written: nothing altered, removed, moved or cut off.
     Verify(Verify),
-    /// Write the log, one JSON object a line. The signed head is its last line.
+    /// Write the log: itself, with the signed head as its last line, or as events for a SIEM, or as a table.
     Export(Export),
 }
 
@@ -161,6 +161,10 @@ impl Records {
         match self {
             Self::Verify(asked) => asked.run().await,
             Self::Export(asked) => {
+                if asked.blocks && asked.format != Format::Ndjson {
+                    let why = "--blocks goes with --format ndjson alone: events and tables carry no texts";
+                    return Err(Failure::cannot(why));
+                }
                 let mut path = format!("/v1/records?after={}&blocks={}", asked.after, asked.blocks);
                 if let Some(limit) = asked.limit {
                     path.push_str(&format!("&limit={limit}"));

@@ -3,6 +3,7 @@
 use sluice_engine::record::{Decision, Stage, Who};
 
 use super::{Entry, HoldChange};
+use crate::grants::GrantState;
 use crate::store::Stored;
 
 /// The columns.
@@ -74,9 +75,18 @@ pub fn row(stored: &Stored) -> Option<String> {
         Entry::Grant(event) => {
             row.at_ms = event.at_ms;
             row.what = format!("grant {}", event.state.word());
-            row.decisions =
-                format!("grant {} of {} to {}", event.id, event.roles.join(", "), event.who.subject);
-            row.reason = event.reason.or(Some(event.wish));
+            let glass = if event.break_glass { ", break-glass" } else { "" };
+            row.decisions = format!(
+                "grant {} ({}{glass}) of {} to {}",
+                event.id,
+                event.name,
+                event.roles.join(", "),
+                event.who.subject
+            );
+            // The wish is the asker's own reason; whoever decides has theirs, or none.
+            let asked =
+                event.state == GrantState::Waiting || event.break_glass && event.state == GrantState::Live;
+            row.reason = event.reason.or(asked.then_some(event.wish));
             row.who = Some(by(event.by, event.who));
         }
         Entry::Token(event) => {
@@ -154,11 +164,13 @@ fn by(by: Option<(String, String)>, about: Who) -> Who {
 }
 
 /// A line as in RFC 4180. A cell that a spreadsheet would take for a formula starts with an apostrophe (OWASP, "CSV
-/// Injection").
+/// Injection"). Control characters would reach the terminal of whoever looks at the file: U+FFFD stands for each but
+/// line breaks and tabs.
 fn line(cells: &[String]) -> String {
     let cell = |text: &String| {
         let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        let text = if formula { format!("'{text}") } else { text.clone() };
+        let plain = |c: char| if c.is_control() && !matches!(c, '\n' | '\r' | '\t') { '\u{fffd}' } else { c };
+        let text: String = formula.then_some('\'').into_iter().chain(text.chars().map(plain)).collect();
         if text.contains(['"', ',', '\n', '\r']) {
             format!("\"{}\"", text.replace('"', "\"\""))
         } else {
@@ -173,6 +185,39 @@ fn line(cells: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of_grant(state: &str, more: serde_json::Value) -> String {
+        let who = serde_json::json!({"issuer": "idp", "subject": "ann", "groups": []});
+        let mut entry = serde_json::json!({"id": "g1", "state": state, "atMs": 0, "name": "more", "roles": ["writer"],
+            "who": who, "wish": "the asker's words", "breakGlass": false, "endsMs": 0});
+        entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let entry = Entry::Grant(serde_json::from_value(entry).unwrap());
+        let entry = serde_json::to_string(&entry).unwrap();
+        let hash = sluice_engine::record::chain::Hash([0; 32]);
+        row(&Stored { cursor: 1, writer: "w".into(), seq: 1, hash, entry, signature: None }).unwrap()
+    }
+
+    #[test]
+    fn a_grant_has_its_name_its_glass_and_the_reason_of_who_gave_one() {
+        let by = serde_json::json!({"by": ["idp", "bob"]});
+        let broken = serde_json::json!({"breakGlass": true});
+        for (state, more, words, wish) in [
+            ("waiting", serde_json::json!({}), "grant g1 (more) of writer to ann", true),
+            ("live", by, "grant g1 (more) of writer to ann", false),
+            ("live", broken.clone(), "grant g1 (more, break-glass) of writer to ann", true),
+            ("ended", broken, "grant g1 (more, break-glass) of writer to ann", false),
+        ] {
+            let row = of_grant(state, more);
+            assert!(row.contains(words), "{row}");
+            assert_eq!(row.contains("the asker's words"), wish, "{row}");
+        }
+    }
+
+    #[test]
+    fn what_would_move_a_terminal_stands_in_no_cell() {
+        let cells = ["a\u{1b}[2Jb".to_owned(), "\u{7}=1".to_owned(), "c\u{9b}d\te".to_owned()];
+        assert_eq!(line(&cells), "a\u{fffd}[2Jb,\u{fffd}=1,c\u{fffd}d\te\r\n");
+    }
 
     #[test]
     fn a_cell_that_would_be_a_formula_or_break_the_table_does_neither() {

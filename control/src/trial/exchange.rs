@@ -1,13 +1,13 @@
 //! One exchange through the engine, from the caller's principal to the last byte of the reply.
 
 mod outcome;
+mod way;
 
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
-use sluice_engine::claude::error::ErrorKind;
-use sluice_engine::claude::routes::{Kind, route};
+use sluice_engine::claude::routes::Kind;
 use sluice_engine::identity::Principal;
 use sluice_engine::judge::{Case, Flow, Refusal, Replied, ReplyStream, Runtime, Step};
 use sluice_engine::policy::document::Action;
@@ -15,6 +15,7 @@ use sluice_engine::record::Stage;
 use sluice_engine::wire::{HoldDecision, HoldState};
 
 pub use outcome::{Outcome, Verdict};
+pub use way::{Way, way};
 
 /// The id of every exchange that is tried.
 const EXCHANGE: &str = "00000000000000000000000000000000";
@@ -80,20 +81,31 @@ pub fn exchange(
     answer: Answer,
     now_ms: u64,
 ) -> Outcome {
-    let path = request.path.split_once('?').map_or(request.path.as_str(), |(path, _)| path);
-    let route = match route(&request.method, path) {
-        Ok(route) if route.kind != Kind::Token => route,
-        Ok(_) => return turned_away(ErrorKind::NotFound, "this gateway does not exchange tokens"),
-        Err(why) => return turned_away(why.kind(), &why.to_string()),
+    let (case, allowed) = match way(runtime, request) {
+        Err(refusal) => return refused(&refusal),
+        Ok(Way::Api(route)) if route.kind == Kind::Hello => {
+            let mut outcome = Outcome::of(Some(route.name));
+            outcome.status = Some(200);
+            return outcome;
+        }
+        Ok(Way::Api(route)) => {
+            let (mut case, allowed) =
+                Case::open(Arc::clone(runtime), caller.clone(), route, EXCHANGE.into(), now_ms);
+            case.trace();
+            let (session, agent) = ("x-claude-code-session-id", "x-claude-code-agent-id");
+            case.set_session(request.header(session), request.header(agent));
+            (case, allowed)
+        }
+        Ok(Way::Mcp(server)) => {
+            let (method, headers) = (request.method.as_str(), request.headers.as_slice());
+            let (runtime, exchange) = (Arc::clone(runtime), EXCHANGE.into());
+            let (mut case, allowed) =
+                Case::open_mcp(runtime, caller.clone(), server, method, headers, exchange, now_ms);
+            case.trace();
+            (case, allowed)
+        }
     };
-    let mut outcome = Outcome::of(Some(route.name));
-    if route.kind == Kind::Hello {
-        outcome.status = Some(200);
-        return outcome;
-    }
-    let (mut case, allowed) = Case::open(Arc::clone(runtime), caller.clone(), route, EXCHANGE.into(), now_ms);
-    case.trace();
-    case.set_session(request.header("x-claude-code-session-id"), request.header("x-claude-code-agent-id"));
+    let outcome = Outcome::of(Some(case.route().name));
     let mut run = Run { case, answer, outcome };
     let go_on = match allowed.and_then(|()| run.head(request)) {
         Ok(()) => run.request(request),
@@ -102,6 +114,8 @@ pub fn exchange(
             false
         }
     };
+    // What is asked of an MCP server stands in the message.
+    run.outcome.route = Some(run.case.route().name);
     run.gather(Stage::Open, now_ms);
     if let (true, Some(reply)) = (go_on, reply) {
         run.reply(reply);
@@ -110,16 +124,12 @@ pub fn exchange(
     run.outcome
 }
 
-fn turned_away(kind: ErrorKind, why: &str) -> Outcome {
-    refused(&Refusal::new(kind, "route", why))
-}
-
 /// What comes of a request that never gets as far as a case: no route, no good token.
 pub fn refused(refusal: &Refusal) -> Outcome {
     let mut outcome = Outcome::of(None);
     outcome.verdict = Verdict::Deny;
     outcome.rule = Some(refusal.rule.clone());
-    outcome.refuse(refusal);
+    outcome.refuse(refusal, None);
     outcome
 }
 
@@ -154,7 +164,7 @@ impl Run {
     fn refused(&mut self, refusal: &Refusal) {
         self.outcome.verdict = Verdict::Deny;
         self.outcome.rule = Some(refusal.rule.clone());
-        self.outcome.refuse(refusal);
+        self.outcome.refuse(refusal, self.case.answers().as_ref());
     }
 
     /// Judges the request; says whether it goes on.
@@ -167,7 +177,7 @@ impl Run {
         }
         for ask in judged.holds {
             let Some(state) = self.answered() else {
-                self.outcome.waits(&ask);
+                self.outcome.waits(&ask, self.case.answers().as_ref());
                 self.outcome.holds.push(ask);
                 return false;
             };
@@ -221,7 +231,7 @@ impl Run {
                 Replied::Tools(_) => self.case.tools_known(&[]),
                 Replied::Hold(ask) => {
                     let Some(state) = self.answered() else {
-                        self.outcome.waits(&ask);
+                        self.outcome.waits(&ask, self.case.answers().as_ref());
                         self.outcome.holds.push(*ask);
                         return;
                     };
@@ -235,7 +245,10 @@ impl Run {
     }
 
     fn stream(&mut self, bytes: &[u8], cuts: &[usize]) {
-        let mut reply = ReplyStream::events();
+        let mut reply = match self.case.route().kind {
+            Kind::Mcp => ReplyStream::mcp(),
+            _ => ReplyStream::events(),
+        };
         let mut out = Vec::new();
         let mut start = 0;
         let mut pushed = true;
@@ -277,7 +290,7 @@ impl Run {
                 }
                 Flow::Held(ask) => {
                     let Some(state) = self.answered() else {
-                        self.outcome.waits(&ask);
+                        self.outcome.waits(&ask, self.case.answers().as_ref());
                         self.outcome.status = Some(200);
                         self.outcome.holds.push(*ask);
                         return false;
@@ -333,7 +346,9 @@ fn is_right(step: &Step) -> bool {
 
 /// The texts of a message's blocks.
 fn said(message: &Value) -> impl Iterator<Item = &str> {
-    let blocks = message.get("content").and_then(Value::as_array).into_iter().flatten();
+    // An MCP server's result has them one level deeper.
+    let content = message.get("content").or(message.pointer("/result/content"));
+    let blocks = content.and_then(Value::as_array).into_iter().flatten();
     blocks.filter_map(|block| block.get("text").and_then(Value::as_str))
 }
 

@@ -12,7 +12,7 @@ use super::Case;
 use crate::command::Effect;
 use crate::json::Value;
 use crate::mask::Edit;
-use crate::policy::document::{Action, Part};
+use crate::policy::document::{Action, MaskStyle, Part};
 use crate::policy::rights::{Allowed, Denied};
 use crate::policy::rule::Facts;
 
@@ -63,6 +63,9 @@ pub enum Step {
         count: u32,
         /// Whether a mask took its place. Not: policy only observes, or the caller's roles exempt the kind.
         masked: bool,
+        /// What took its place; absent where nothing did.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        style: Option<MaskStyle>,
     },
     /// Masks became their originals: pseudonyms on their way to the caller, sealed masks on their way to the model.
     Restored {
@@ -211,11 +214,9 @@ impl Case {
             }
         }
         let pointer = self.at(value);
-        steps.extend(counts.into_iter().map(|(kind, masked, count)| Step::Found {
-            pointer: pointer.clone(),
-            kind,
-            count,
-            masked,
+        steps.extend(counts.into_iter().map(|(kind, masked, count)| {
+            let style = self.runtime.masker.style(&kind, &self.profile).filter(|_| masked);
+            Step::Found { pointer: pointer.clone(), kind, count, masked, style }
         }));
         if restored > 0 {
             steps.push(Step::Restored { pointer, count: restored });
@@ -236,9 +237,10 @@ impl Case {
         for (kind, count) in self.memory.findings() {
             let count = count.saturating_sub(before.get(kind).copied().unwrap_or_default());
             if count > 0 {
-                let masked = self.runtime.masker.masks(kind, &self.profile);
+                let style = self.runtime.masker.style(kind, &self.profile);
+                let masked = style.is_some();
                 let pointer = format!("/content/{index}/{field}");
-                steps.borrow_mut().push(Step::Found { pointer, kind: kind.clone(), count, masked });
+                steps.borrow_mut().push(Step::Found { pointer, kind: kind.clone(), count, masked, style });
             }
         }
     }

@@ -204,6 +204,13 @@ impl Masker {
         self.mode == MaskMode::Enforce && kind.is_some_and(|kind| !profile.exempts(kind))
     }
 
+    /// What takes the place of findings of a kind for a caller with this profile; `None`: nothing does.
+    pub fn style(&self, kind: &str, profile: &Profile) -> Option<MaskStyle> {
+        let own = profile.style(self.scanner.kinds().index(kind)?);
+        let style = own.or_else(|| self.kinds().find(|(name, _)| *name == kind).map(|(_, style)| style));
+        style.filter(|style| self.mode == MaskMode::Enforce && *style != MaskStyle::Off)
+    }
+
     /// The kinds that are looked for, and what takes the place of each.
     pub fn kinds(&self) -> impl Iterator<Item = (&str, MaskStyle)> {
         self.scanner.kinds().iter()

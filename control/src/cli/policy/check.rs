@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::{Failure, Outcome, Output, print};
-use crate::policies::load;
+use crate::policies::{is_test, load};
 
 /// Each fault says file, line, field, why, and what was probably meant. Warnings are about what hardly anybody means
 /// (a role that nobody has, a rule that can never decide); they do not make a policy bad.
+///
+/// Ends with 0 when every policy is in order, with 1 when one is not, with 2 when a path cannot be read.
 #[derive(Debug, Args)]
 pub struct Check {
     /// A policy file, or a directory of them that make one policy. Each path is a policy of its own.
@@ -21,6 +23,15 @@ pub struct Check {
 
 impl Check {
     pub fn run(self) -> Outcome {
+        for path in &self.paths {
+            let shown = path.display();
+            std::fs::metadata(path).map_err(|e| Failure::cannot(format!("{shown} cannot be read: {e}")))?;
+            if path.file_name().is_some_and(|name| is_test(&name.to_string_lossy())) {
+                let why =
+                    format!("{shown} is a file of cases and no policy; `sluice policy test {shown}` runs it");
+                return Err(Failure::Cannot(why));
+            }
+        }
         let mut bad = 0;
         let mut reports = Vec::new();
         for path in self.paths {

@@ -35,7 +35,7 @@ use crate::trial::{issuer_keys, runtime};
 /// that decides, what is found and masked (kind, place and count, never the value), what commands in tool calls would
 /// do, each rule with the condition that does not hold, and what the caller reads.
 ///
-/// Ends with 0 when the verdict is allow, with 1 when it is deny or hold.
+/// Ends with 0 when the verdict is allow, with 1 when it is deny or hold, with 2 when that cannot be told.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:\n  \
     sluice policy explain policy/ --subject ann --group readers --request body.json\n  \
@@ -101,8 +101,8 @@ enum Said {
 
 impl Explain {
     pub async fn run(self) -> crate::cli::Outcome {
-        let loaded =
-            load(&self.path).map_err(|wrong| Failure::No(faults("the policy is not in order", &wrong)))?;
+        let loaded = load(&self.path)
+            .map_err(|wrong| Failure::Cannot(faults("the policy is not in order", &wrong)))?;
         let now_ms = now_ms();
         let keys = self.keys(&loaded).await?;
         let compiled = runtime(&loaded, keys, now_ms).map_err(Failure::cannot)?;

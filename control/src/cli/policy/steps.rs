@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sluice_engine::identity::Principal;
 use sluice_engine::judge::{Looked, Step};
-use sluice_engine::policy::document::{Action, Part, Policy};
+use sluice_engine::policy::document::{Action, MaskStyle, Part, Policy};
 
 use crate::cli::print::{Paint, clean, clean_line};
 use crate::trial::exchange::{Outcome, Verdict};
@@ -37,6 +37,19 @@ impl<'p> Steps<'p> {
                 effects = own;
             }
             self.step(step, effects, &mut lines);
+        }
+        let left_out: Vec<&str> = outcome
+            .decisions
+            .iter()
+            .filter(|one| one.left_out)
+            .filter_map(|one| one.tool.as_deref())
+            .collect();
+        if !left_out.is_empty() {
+            let whole =
+                if outcome.route.is_some_and(|route| route.starts_with("mcp.")) { "list" } else { "request" };
+            let names = left_out.join(", ");
+            let text = format!("{} left out of the {whole}, which goes on without: {names}", left_out.len());
+            lines.push(self.line("offered", &clean_line(&text)));
         }
         for hold in &outcome.holds {
             let who = hold.approvers.join(", ");
@@ -93,8 +106,12 @@ impl<'p> Steps<'p> {
                 };
                 lines.push(self.line("limit", &text));
             }
-            Step::Found { pointer, kind, count, masked } => {
-                let became = if *masked { "masked" } else { "not masked" };
+            Step::Found { pointer, kind, count, masked, style } => {
+                let became = match (masked, style) {
+                    (false, _) => "not masked",
+                    (true, Some(MaskStyle::Redact)) => "masked, redacted",
+                    (true, _) => "masked, a pseudonym stands for it",
+                };
                 lines.push(
                     self.line("found", &clean_line(&format!("{kind} x{count} in {pointer}: {became}"))),
                 );

@@ -15,6 +15,10 @@ const MODEL: &str = "claude-sonnet-4-5";
 /// What is said where a case says nothing: nothing is wrong with it.
 const PROMPT: &str = "Hello.";
 
+/// What is said of a stream without events.
+const NO_EVENTS: &str =
+    "holds no server-sent event: write `event:` and `data:` lines, and an empty line behind each event";
+
 /// A reply in each way in which it is tried; the first is the one that expectations are held against.
 pub struct Ways {
     /// Never empty. Streams in one piece stand before their splits.
@@ -113,7 +117,10 @@ pub fn reply(reply: &Reply, folder: &Path) -> Result<Ways, Wrong> {
     let status = reply.status.unwrap_or(200);
     let bytes = match (&reply.body, &reply.stream, &reply.file) {
         (Some(body), ..) => body.to_string().into_bytes(),
-        (_, Some(stream), _) => return Ok(streamed(stream.clone().into_bytes())),
+        (_, Some(stream), _) => {
+            let bytes = stream.clone().into_bytes();
+            return if is_events(&bytes) { Ok(streamed(bytes)) } else { Err(wrong("stream", NO_EVENTS)) };
+        }
         (.., Some(file)) => read(&folder.join(file)).map_err(|why| wrong("file", why))?,
         _ => message(reply).to_string().into_bytes(),
     };
@@ -122,9 +129,11 @@ pub fn reply(reply: &Reply, folder: &Path) -> Result<Ways, Wrong> {
 
 /// A body in each way in which it is tried: a message as a whole and as a stream, a stream at many splits.
 pub fn ways_of(bytes: Vec<u8>, status: u16, sent: Sent) -> Result<Ways, Wrong> {
-    let is_json = bytes.iter().find(|b| !b.is_ascii_whitespace()).is_none_or(|first| *first == b'{');
-    if !is_json {
-        return Ok(streamed(bytes));
+    let is_json = bytes.iter().find(|b| !b.is_ascii_whitespace()).is_some_and(|first| *first == b'{');
+    match (is_json, is_events(&bytes)) {
+        (false, true) => return Ok(streamed(bytes)),
+        (false, false) => return Err(wrong("file", NO_EVENTS)),
+        (true, _) => {}
     }
     let made = serde_json::from_slice(&bytes).ok().and_then(|message: Value| events(&message));
     let whole = exchange::Reply::Whole { status, body: bytes };
@@ -138,6 +147,11 @@ pub fn ways_of(bytes: Vec<u8>, status: u16, sent: Sent) -> Result<Ways, Wrong> {
         }
         _ => Ok(Ways { ways: vec![whole] }),
     }
+}
+
+/// Whether there is at least one event. Where there is none, a client would get nothing, and nothing would be judged.
+fn is_events(bytes: &[u8]) -> bool {
+    bytes.split(|b| matches!(b, b'\n' | b'\r')).any(|line| line.starts_with(b"data:"))
 }
 
 fn streamed(bytes: Vec<u8>) -> Ways {

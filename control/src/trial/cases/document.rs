@@ -92,6 +92,13 @@ pub struct Request {
     pub thinking_budget: Option<u64>,
 }
 
+impl Request {
+    /// Whether the body is given as it is, and not made from short forms.
+    pub fn is_whole(&self) -> bool {
+        self.body.is_some() || self.file.is_some()
+    }
+}
+
 /// What a tool gave back.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use sluice_engine::claude::routes;
 use sluice_engine::identity::Principal;
+use sluice_engine::judge::Runtime;
 use sluice_engine::policy::check::nearest;
 
 use super::bodies::{self, Ways};
@@ -13,7 +15,7 @@ use super::expect::{Difference, between, differences};
 use super::files::{Suite, fault};
 use super::forms::CallerForm;
 use crate::policies::Fault;
-use crate::trial::exchange::{Answer, Outcome, Request, exchange, principal};
+use crate::trial::exchange::{Answer, Outcome, Request, Way, exchange, principal, way};
 use crate::trial::runtime;
 
 /// What came of everything.
@@ -93,22 +95,22 @@ pub fn run(suites: &[Suite], now_ms: u64) -> Result<Report, Vec<Fault>> {
     let mut faults = Vec::new();
     let mut all = Vec::new();
     for suite in suites {
-        let (ready, wrong) = prepare(suite);
+        let compiled = runtime(&suite.policy, Vec::new(), now_ms)
+            .map_err(|error| vec![fault(&suite.path, error.to_string())])?;
+        let (ready, wrong) = prepare(suite, &compiled);
         faults.extend(wrong);
-        all.push((suite, ready));
+        all.push((suite, compiled, ready));
     }
     if !faults.is_empty() {
         return Err(faults);
     }
     let mut report = Report { passed: 0, failed: 0, suites: Vec::new(), coverage: Vec::new() };
     let mut reached: BTreeMap<&str, (&Suite, BTreeSet<String>)> = BTreeMap::new();
-    for (suite, ready) in &all {
-        let compiled = runtime(&suite.policy, Vec::new(), now_ms)
-            .map_err(|error| vec![fault(&suite.path, error.to_string())])?;
+    for (suite, compiled, ready) in &all {
         let run = |ready: &Ready<'_>| {
             let began = Instant::now();
             let try_one =
-                |reply| exchange(&compiled, &ready.caller, &ready.request, reply, ready.case.holds, now_ms);
+                |reply| exchange(compiled, &ready.caller, &ready.request, reply, ready.case.holds, now_ms);
             let mut ways = ready.ways.iter().flat_map(|ways| &ways.ways);
             let outcome = try_one(ways.next());
             let mut found = differences(&ready.case.expect, &outcome);
@@ -136,7 +138,7 @@ fn coverage(suite: &Suite, reached: &BTreeSet<String>) -> Coverage {
 }
 
 /// Makes cases ready to run, or says what is wrong with them.
-fn prepare(suite: &Suite) -> (Vec<Ready<'_>>, Vec<Fault>) {
+fn prepare<'s>(suite: &'s Suite, compiled: &Runtime) -> (Vec<Ready<'s>>, Vec<Fault>) {
     let mut ready = Vec::new();
     let mut faults = Vec::new();
     let mut names = BTreeSet::new();
@@ -144,7 +146,7 @@ fn prepare(suite: &Suite) -> (Vec<Ready<'_>>, Vec<Fault>) {
         if !names.insert(&case.name) {
             faults.push(suite.fault(format!("cases[{n}].name"), "another case has this name already".into()));
         }
-        match prepare_one(suite, n, case) {
+        match prepare_one(suite, compiled, n, case) {
             Ok(one) => ready.push(one),
             Err(fault) => faults.push(fault),
         }
@@ -152,13 +154,19 @@ fn prepare(suite: &Suite) -> (Vec<Ready<'_>>, Vec<Fault>) {
     (ready, faults)
 }
 
-fn prepare_one<'s>(suite: &'s Suite, n: usize, case: &'s Case) -> Result<Ready<'s>, Fault> {
+fn prepare_one<'s>(
+    suite: &'s Suite,
+    compiled: &Runtime,
+    n: usize,
+    case: &'s Case,
+) -> Result<Ready<'s>, Fault> {
     let below = |part: &str, wrong: bodies::Wrong| {
         let dot = if wrong.field.is_empty() { "" } else { "." };
         suite.fault(format!("cases[{n}].{part}{dot}{}", wrong.field), wrong.why)
     };
     let caller = caller(suite, n, case)?;
     let request = bodies::request(&case.request, suite.folder()).map_err(|e| below("request", e))?;
+    goes_somewhere(case, &request, compiled).map_err(|e| below("request", e))?;
     let reply = case.reply.as_ref().map(|reply| bodies::reply(reply, suite.folder()));
     let ways = reply.transpose().map_err(|e| below("reply", e))?;
     let Expect { status, verdict, .. } = &case.expect;
@@ -170,6 +178,30 @@ fn prepare_one<'s>(suite: &'s Suite, n: usize, case: &'s Case) -> Result<Ready<'
         return Err(suite.fault(format!("cases[{n}].expect.status"), "is no HTTP status".into()));
     }
     Ok(Ready { case, caller, request, ways })
+}
+
+/// A case on a route that nobody has would be refused for its spelling and not by the policy.
+fn goes_somewhere(case: &Case, request: &Request, compiled: &Runtime) -> Result<(), bodies::Wrong> {
+    match way(compiled, request) {
+        Err(_) if case.expect.rule.as_deref() == Some("route") => Ok(()),
+        Err(why) => {
+            let all: Vec<String> =
+                routes::all().map(|route| format!("{} {}", route.method, route.path)).collect();
+            let known: Vec<&str> = all.iter().map(String::as_str).collect();
+            let near = nearest(&format!("{} {}", request.method, request.path), &known);
+            let perhaps = near.map_or_else(String::new, |near| format!("; perhaps `{near}`?"));
+            let why = format!(
+                "{}, and no rule is asked; expect `rule: route` where a case shows that{perhaps}",
+                why.message
+            );
+            Err(bodies::Wrong { field: "route", why })
+        }
+        Ok(Way::Mcp(_)) if request.method == "POST" && !case.request.is_whole() => {
+            let why = "an MCP server takes a JSON-RPC message; give it as `body` or `file`";
+            Err(bodies::Wrong { field: "", why: why.into() })
+        }
+        Ok(_) => Ok(()),
+    }
 }
 
 fn caller(suite: &Suite, n: usize, case: &Case) -> Result<Principal, Fault> {

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use sluice_engine::claude::error::envelope;
 use sluice_engine::command::Effect;
 use sluice_engine::judge::{Refusal, Step, undecided};
+use sluice_engine::mcp::answer::Answers;
 use sluice_engine::record::Decision;
 use sluice_engine::wire::HoldAsk;
 
@@ -126,20 +127,26 @@ impl Outcome {
         }
     }
 
-    /// The gateway answers itself.
-    pub(super) fn refuse(&mut self, refusal: &Refusal) {
+    /// The gateway answers itself; `mcp`: in the place of an MCP server, in its words.
+    pub(super) fn refuse(&mut self, refusal: &Refusal, mcp: Option<&Answers>) {
+        let kind = refusal.kind;
+        // A refused call of a tool says by itself who speaks.
+        let words = match refusal.message.starts_with("[Sluice]") && mcp.is_some() {
+            true => refusal.message.clone(),
+            false => format!("Sluice: {}", refusal.message),
+        };
         // As the filter answers, but for the request's id.
-        let body = envelope(refusal.kind, &format!("Sluice: {}", refusal.message), None);
-        self.status = Some(refusal.kind.status());
+        let body = mcp.map_or_else(|| envelope(kind, &words, None), |answers| answers.message(kind, &words));
+        self.status = Some(mcp.map_or_else(|| kind.status(), |answers| answers.status(kind)));
         self.error = RawValue::from_string(body.clone()).ok();
         self.messages.push(refusal.message.clone());
         self.returned = Some(body.into_bytes());
         self.message = None;
     }
 
-    pub(super) fn waits(&mut self, ask: &HoldAsk) {
+    pub(super) fn waits(&mut self, ask: &HoldAsk, mcp: Option<&Answers>) {
         self.verdict = Verdict::Hold;
         self.rule = Some(ask.rule.clone());
-        self.refuse(&undecided(ask, None));
+        self.refuse(&undecided(ask, None), mcp);
     }
 }

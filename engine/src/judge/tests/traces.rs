@@ -63,7 +63,7 @@ fn a_limit_names_the_role_that_gives_it() {
 
 fn found(steps: &[Step]) -> Vec<(&str, &str, u32, bool)> {
     let of = |step| match step {
-        &Step::Found { ref pointer, ref kind, count, masked } => {
+        &Step::Found { ref pointer, ref kind, count, masked, .. } => {
             Some((pointer.as_str(), kind.as_str(), count, masked))
         }
         _ => None,

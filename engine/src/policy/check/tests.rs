@@ -93,7 +93,7 @@ fn each_mistake_is_found_where_it_is() {
         ("/roles/0/mcpServers", json!({"deny": ["evil.test"]}), "roles[0].mcpServers.deny[0]", "not a URL"),
         ("/roles/0/maxTokens", json!(0), "roles[0].maxTokens", "every request"),
         ("/roles/0/unmasked", json!([""]), "roles[0].unmasked[0]", "empty"),
-        ("/roles/0/masks", json!({"emial": "redact"}), "roles[0].masks.emial", "fits no kind"),
+        ("/roles/0/masks", json!({"emial": "redact"}), "roles[0].masks.emial", "fits no finding kind"),
         ("/roles/0/masks", json!({"a{b": "off"}), "roles[0].masks.a{b", "no meaning"),
         ("/bindings/0/roles", json!(["raeder"]), "bindings[0].roles[0]", "no role `raeder`"),
         ("/bindings/0/roles", json!([]), "bindings[0].roles", "gives nothing"),
