@@ -125,7 +125,7 @@ pub enum MediaAction {
     Allow,
     /// Refused with 403.
     Deny,
-    /// Waits for a person, where it stands in messages. Files that are uploaded or fetched by themselves are refused.
+    /// Waits for a person, where it stands in messages. Files by themselves, and media in MCP, are refused.
     Hold,
 }
 

@@ -294,7 +294,8 @@ fn an_answer_is_recorded_whatever_it_says_and_however_much_noise_came_before() {
     let (mut stream, mut out) = (ReplyStream::mcp(), Vec::new());
     let noise =
         json!({"jsonrpc":"2.0","method":"notifications/message","params":{"data":"x".repeat(200_000)}});
-    let answer = result(json!({"content":[],"structuredContent":{"method":"GET"}}));
+    let answer =
+        result(json!({"content":[],"structuredContent":{"method":"GET","page":"y".repeat(100_000)}}));
     let events = format!("data: {noise}\n\ndata: {noise}\n\ndata: {answer}\n\n");
     assert!(matches!(stream.push(&mut case, events.as_bytes(), &mut out), Flow::Open));
     let recorded: Json = serde_json::from_str(&stream.recorded(&mut case).unwrap()).unwrap();
