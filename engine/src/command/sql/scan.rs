@@ -283,10 +283,8 @@ impl<'a> Scan<'a> {
             "outfile" | "dumpfile" => {
                 self.add(Effect::Administer, "INTO OUTFILE writes a file on the server")
             }
-            _ if self.word(0) == "vacuum" => {
-                self.add(Effect::Administer, "VACUUM INTO writes a copy of the database to a file")
-            }
-            // `LOAD DATA INFILE 'f' INTO TABLE t` creates nothing; what it adds is said where it begins.
+            // `VACUUM INTO 'f'` and `LOAD DATA INFILE 'f' INTO TABLE t` say what they do where they begin.
+            _ if self.word(0) == "vacuum" => {}
             "table" if self.word(0) == "load" => {}
             _ if self.op(at + 1) == "@" => self.add(Effect::Transaction, "INTO sets a session variable"),
             _ => self.add(Effect::Define, "SELECT INTO creates a table"),

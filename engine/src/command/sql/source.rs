@@ -64,9 +64,17 @@ impl Scan<'_> {
             // To MySQL, double quotes hold a string; to others, a name.
             Some(Kind::Text) if self.source(at).starts_with('"') => path(self.source(at)),
             Some(Kind::Text) => true,
-            Some(Kind::Quoted) => path(self.source(at)) || (self.op(at + 1) == "." && self.is_file(at + 2)),
-            Some(Kind::Word) => {
-                self.op(at + 1) == "." && self.kind(at + 2) == Some(Kind::Quoted) && self.is_file(at + 2)
+            Some(Kind::Quoted | Kind::Word) => {
+                let mut part = at;
+                loop {
+                    if self.kind(part) == Some(Kind::Quoted) && path(self.source(part)) {
+                        return true;
+                    }
+                    if !self.is_name(part) || self.op(part + 1) != "." {
+                        return false;
+                    }
+                    part += 2;
+                }
             }
             _ => false,
         }
