@@ -126,3 +126,26 @@ fn a_condition_that_clearly_restricts_makes_a_change_of_rows_a_write() {
         }
     }
 }
+
+#[test]
+fn what_is_written_into_is_called_what_it_is() {
+    for (text, says) in [
+        ("VACUUM INTO 'copy.db'", "writes a copy"),
+        ("LOAD DATA INFILE 'f' INTO TABLE t", "adds rows"),
+        ("SELECT 1 INTO t", "creates a table"),
+    ] {
+        let why: Vec<_> = sql(text).statements.into_iter().map(|statement| statement.why).collect();
+        assert!(why.iter().any(|why| why.contains(says)), "{text}: {why:?}");
+        assert_eq!(
+            why.iter().any(|why| why.contains("SELECT INTO")),
+            text.starts_with("SELECT"),
+            "{text}: {why:?}"
+        );
+    }
+}
+
+#[test]
+fn a_name_of_very_many_parts_is_read_without_depth() {
+    let text = format!("SELECT * FROM {}a", "\"a\".".repeat(100_000));
+    assert!(!sql(&text).statements.is_empty());
+}

@@ -134,7 +134,22 @@ fn aws(judge: &mut Judge, words: &[Word]) {
         ("s3", "sync" | "mv") if flags::find(found.rest, "--delete") != Flag::Absent => Destroy,
         ("s3", "cp" | "sync" | "mv" | "mb" | "website") => Write,
         ("s3api", "get-object") | ("s3api", "get-object-torrent") => Write,
-        ("sts", "assume-role") => Grant,
+        // What these operations get is written to the file that is named behind their flags.
+        ("apigateway", "get-export" | "get-sdk")
+        | ("glacier", "get-job-output")
+        | ("iot-data", "get-thing-shadow")
+        | ("ebs", "get-snapshot-block")
+        | ("codeartifact", "get-package-version-asset")
+        | ("appconfig", "get-configuration")
+        | ("appconfigdata", "get-latest-configuration")
+        | ("mediastore-data", "get-object")
+        | ("workmailmessageflow", "get-raw-message-content")
+        | ("schemas", "get-code-binding-source")
+        | ("location", "get-map-glyphs" | "get-map-sprites" | "get-map-style-descriptor" | "get-map-tile") => {
+            Write
+        }
+        // Credentials for someone else to use.
+        ("sts", operation) if operation.starts_with("assume-role") || operation.ends_with("-token") => Grant,
         ("configure", "list" | "get" | "list-profiles") => Read,
         ("configure", _) => Administer,
         (
@@ -165,6 +180,9 @@ fn gcloud(judge: &mut Judge, words: &[Word]) {
     else {
         return judge.add(Unknown, "gcloud with flags that are not known, or without a group");
     };
+    if flags::find(words, "--flags-file") != Flag::Absent {
+        judge.add(Unknown, "gcloud with flags from a file, or that may be");
+    }
     let path = &found.path;
     let has = |starts: &[&str]| path.iter().any(|word| starts.iter().any(|start| word.starts_with(start)));
     // The verb is not at a fixed place: only a plural before it (`instances list`) tells it from a name.
@@ -213,6 +231,7 @@ fn az(judge: &mut Judge, words: &[Word]) {
     let last = found.path.last().copied().unwrap_or_default();
     let effect = match (group, last) {
         ("login" | "logout", _) => Transaction,
+        ("account", "get-access-token") => Grant,
         ("rest" | "extension", _) => Unknown,
         _ if found.path.iter().any(|word| matches!(verb(word), Destroy)) => Destroy,
         _ if found.path.len() < 2 => Unknown,

@@ -10,7 +10,7 @@ use crate::command::Effect::{self, Administer, Destroy, Read, Unknown, Write};
 
 /// What a program does by its flags.
 struct Known {
-    /// The program, or the programs.
+    /// The programs, or their subcommands (`pip list`; `kubectl *` for every one that only looks).
     names: &'static [&'static str],
     /// What it does by itself.
     does: Effect,
@@ -62,6 +62,56 @@ const PROGRAMS: &[Known] = &[
             ("-r= -T= --result-file= --tab= --log-error=", Write),
         ],
     },
+    Known {
+        names: &["ss"],
+        does: Read,
+        bare: "-n -r -a -l -o -e -m -p -i -s -4 -6 -0 -t -u -d -w -x -S -H -O -T -Z -z -b -E -M -V -h -B --numeric --all --listening --options --extended --memory --processes --info --summary --ipv4 --ipv6 --tcp --udp --raw --unix --no-header --oneline --resolve --tos --cgroup --events --bound-inactive",
+        value: "-f -A --family --query --socket",
+        acts: &[("-K --kill", Administer), ("-D= --diag=", Write)],
+    },
+    Known {
+        names: &["journalctl"],
+        does: Read,
+        bare: "-a -e -f -k -l -m -q -r -x -n -b -N --all --catalog --disk-usage --dmesg --fields --follow --full --header --list-boots --merge --no-full --no-hostname --no-pager --no-tail --pager-end --quiet --reverse --show-cursor --system --truncate-newline --user --utc --verify --boot --lines --list-catalog --dump-catalog -0 -1 -2 -3 -4 -5 -6 -7 -8 -9",
+        value: "-u -t -p -g -o -S -U -c -F -D -M -T --after-cursor --case-sensitive --cursor --directory --exclude-identifier --facility --field --file --grep --identifier --invocation --machine --namespace --output --output-fields --priority --root --since --unit --until --user-unit",
+        acts: &[
+            ("--cursor-file=", Write),
+            (
+                "--rotate --vacuum-size= --vacuum-time= --vacuum-files= --flush --sync --relinquish-var --smart-relinquish-var --setup-keys --update-catalog",
+                Administer,
+            ),
+        ],
+    },
+    Known {
+        names: &["bat", "batcat"],
+        does: Read,
+        bare: "-p -n -A -P -f -u -L -S --plain --number --show-all --force-colorization --unbuffered --list-languages --list-themes --diff --chop-long-lines --no-paging --squeeze-blank",
+        value: "-l -H -m -r -d --language --highlight-line --file-name --tabs --wrap --terminal-width --color --italic-text --decorations --paging --theme --style --line-range --diff-context --map-syntax",
+        acts: &[("--build --clear", Write)],
+    },
+    Known {
+        names: &[
+            "pip list",
+            "pip show",
+            "pip freeze",
+            "pip check",
+            "pip3 list",
+            "pip3 show",
+            "pip3 freeze",
+            "pip3 check",
+        ],
+        does: Read,
+        bare: "-q -v -o -u -e -l -f --quiet --verbose --outdated --uptodate --editable --exclude-editable --include-editable --local --user --pre --not-required --files --all --no-color --no-input --isolated --disable-pip-version-check --no-python-version-warning --require-virtualenv",
+        value: "--format --exclude --path --timeout --retries",
+        acts: &[("--log= --log-file= --local-log=", Write)],
+    },
+    Known {
+        names: &["kubectl *", "oc *", "k *"],
+        does: Read,
+        bare: "-A -R -w -f -p -i --all --all-containers --all-namespaces --client --containers --flatten --follow --ignore-errors --ignore-not-found --insecure-skip-tls-verify --list --minify --namespaced --no-headers --output-watch-events --prefix --previous --quiet --raw --recursive --server-print --short --show-capacity --show-events --show-kind --show-labels --show-managed-fields --timestamps --use-protocol-buffers --watch --watch-only --sum --warnings-as-errors --match-server-version --cached --help -h",
+        value: "-n -o -l -c -L -s -v --namespace --output --selector --container --label-columns --server --context --cluster --user --request-timeout --as --as-group --as-uid --sort-by --field-selector --filename --chunk-size --tail --since --since-time --max-log-requests --limit-bytes --pod-running-timeout --template --subresource --for --timeout --api-version --api-group --verbs --categories --types --revision --output-directory",
+        acts: &[("--log-file= --log-dir= --profile-output= --cache-dir=", Write), ("--profile=", Write)],
+    },
 ];
 
 /// Judges a call if its program is one of these.
@@ -70,6 +120,9 @@ pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
     match known.does {
         Read => judge.add(Read, format!("{} only looks", call.name)),
         does => judge.add_to(does, format!("{} writes files", call.name), operands(call.words)),
+    }
+    if call.name.starts_with("bat") && call.words.first().is_some_and(|word| word.text == "cache") {
+        judge.add(Write, "bat cache changes the cache");
     }
     if super::judge::asks_for_version(call.words) {
         return true;
@@ -87,6 +140,15 @@ pub fn judge(judge: &mut Judge, call: &Call<'_>) -> bool {
         judge.add(Unknown, format!("{} of a path that a shell elsewhere may evaluate", call.name));
     }
     true
+}
+
+/// Judges the flags of a subcommand that by itself only looks.
+pub fn subcommand(judge: &mut Judge, program: &str, subcommand: &str, words: &[Word]) {
+    let names = [format!("{program} {subcommand}"), format!("{program} *")];
+    let known = PROGRAMS.iter().find(|known| names.iter().any(|name| known.names.contains(&name.as_str())));
+    if let Some(known) = known {
+        flags_of(judge, known, &Call { name: program, words, input: &Input::Inherited });
+    }
 }
 
 /// Judges every flag. `--` does not end them: it may be the value of the flag before it.
@@ -174,7 +236,7 @@ fn long(judge: &mut Judge, known: &Known, name: &str, text: &str) -> bool {
 /// Judges `-abc`; whether the next word is the value of the last letter.
 fn cluster(judge: &mut Judge, known: &Known, name: &str, text: &str) -> bool {
     // `-psecret` of MySQL, and `-p` alone.
-    if known.does == Read && text.starts_with("-p") && name.ends_with("dump") {
+    if text.starts_with("-p") && name.ends_with("dump") {
         return false;
     }
     for (at, letter) in text.char_indices().skip(1) {

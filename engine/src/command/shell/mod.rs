@@ -1,7 +1,7 @@
 //! The effect of shell text: POSIX shells and bash.
 //!
 //! [`parse`] lists the simple commands of a script, whatever branch or substitution they stand in; [`judge`] says
-//! what each would do, by tables of programs ([`programs`], [`subcommands`]) and by code for those that start
+//! what each would do, by tables of programs ([`programs`], [`subcommands`], [`known_flags`]) and by code for those that start
 //! other programs ([`wrappers`]), hold SQL ([`clients`]) or need their arguments understood ([`files`]).
 //!
 //! The lines that are drawn, on purpose:

@@ -139,12 +139,9 @@ const LOOKS_UNLESS: &[(&str, &str, Effect, &str)] = &[
         Unknown,
         "apt-cache with settings that may start a program",
     ),
-    ("ss", "-K --kill", Administer, "ss -K ends connections"),
     ("ack", "--pager --ackrc", Unknown, "ack --pager starts a program"),
     ("ag", "--pager", Unknown, "ag --pager starts a program"),
     ("base64", "-o --output", Write, "base64 -o writes a file"),
-    ("bat", "--pager --map-syntax", Unknown, "bat --pager starts a program"),
-    ("batcat", "--pager", Unknown, "bat --pager starts a program"),
     (
         "dmesg",
         "-c -C -D -E -n --clear --read-clear --console-off --console-on",
@@ -155,12 +152,6 @@ const LOOKS_UNLESS: &[(&str, &str, Effect, &str)] = &[
     ("history", "-c -d -w -a -n -r", Write, "history changes the history"),
     ("hostname", "* -F -b --file", Administer, "hostname sets the name"),
     ("iconv", "-o --output", Write, "iconv -o writes a file"),
-    (
-        "journalctl",
-        "--rotate --vacuum-size --vacuum-time --vacuum-files --flush --sync --relinquish-var --setup-keys --update-catalog",
-        Administer,
-        "journalctl changes the journal",
-    ),
     (
         "less",
         "-o -O -k +* --log-file --LOG-FILE --lesskey-file --lesskey-src --lesskey-content",

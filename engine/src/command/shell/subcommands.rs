@@ -2,6 +2,7 @@
 
 use super::flags::{self, Flag, Subcommand};
 use super::judge::{Call, Judge, asks_for_version};
+use super::known_flags;
 use super::parse::Word;
 use super::subcommand_tables::{PROGRAMS, Row};
 use crate::command::Effect::{Administer, Define, Destroy, Grant, Read, Transaction, Unknown, Write};
@@ -50,6 +51,9 @@ fn by_row(judge: &mut Judge, program: &str, row: &Row, found: &Subcommand<'_>) {
     // Behind `stash list` come the arguments after `list`.
     let words = found.rest.get(name.split(' ').count() - 1..).unwrap_or_default();
     let shown = if name == "*" { found.path.first().copied().unwrap_or_default() } else { name };
+    if effect == Read {
+        known_flags::subcommand(judge, program, name, words);
+    }
     let does = match flags::find(words, unless) {
         Flag::Absent => effect,
         Flag::Present => then,

@@ -26,6 +26,7 @@ pub fn curl(judge: &mut Judge, words: &[Word]) {
             continue;
         }
         if !text.starts_with('-') || text == "-" {
+            address(judge, text);
             continue;
         }
         let (flag, value) = match text.split_once('=') {
@@ -34,6 +35,9 @@ pub fn curl(judge: &mut Judge, words: &[Word]) {
         };
         let letters = || text.char_indices().skip(1).map(|(_, letter)| format!("-{letter}"));
         if listed(VALUE, flag) {
+            if flag == "--url" {
+                address(judge, value.or(rest.first().map(|word| word.text.as_str())).unwrap_or_default());
+            }
             rest = if value.is_none() { rest.get(1..).unwrap_or_default() } else { rest };
         } else if matches!(flag, "-X" | "--request") {
             let method = value.or(rest.first().map(|word| word.text.as_str())).unwrap_or_default();
@@ -93,6 +97,26 @@ pub fn curl(judge: &mut Judge, words: &[Word]) {
         } else {
             judge.add(Effect::Unknown, "curl with a flag that is not known");
         }
+    }
+}
+
+/// An address that is fetched: only by HTTP, FTP or from a file. Others (`gopher:`, `dict:`, `telnet:`) send what
+/// they are told to any port. curl takes the scheme from the name of the host where none is written.
+fn address(judge: &mut Judge, text: &str) {
+    let lower = text.to_ascii_lowercase();
+    let scheme =
+        lower.split_once(":/").map(|(scheme, _)| scheme).filter(|scheme| !scheme.contains(['/', '?', '#']));
+    let known = match scheme {
+        Some(scheme) => matches!(scheme, "http" | "https" | "ftp" | "ftps" | "file"),
+        None => {
+            let host = lower.rsplit_once('@').map_or(lower.as_str(), |(_, host)| host);
+            !["dict.", "ldap.", "imap.", "smtp.", "pop3."]
+                .iter()
+                .any(|start| lower.starts_with(start) || host.starts_with(start))
+        }
+    };
+    if !known {
+        judge.add(Effect::Unknown, "curl with a scheme that is not known");
     }
 }
 

@@ -85,6 +85,9 @@ impl Scan<'_> {
                 (Unknown, "runs code that is stored or written in another language")
             }
             "attach" | "detach" => (Administer, "opens or closes a database file"),
+            "vacuum" if next == "into" || self.word(at + 2) == "into" => {
+                (Administer, "VACUUM INTO writes a copy of the database to a file")
+            }
             "vacuum" | "analyze" | "analyse" | "reindex" | "cluster" | "checkpoint" | "optimize"
             | "repair" | "check" | "cache" => (Administer, "maintains the database"),
             "kill" => (Administer, "KILL ends other sessions"),

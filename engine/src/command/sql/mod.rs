@@ -25,6 +25,7 @@ mod lead;
 mod objects;
 mod scan;
 mod session;
+mod source;
 mod structure;
 mod token;
 

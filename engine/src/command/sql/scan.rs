@@ -232,6 +232,7 @@ impl<'a> Scan<'a> {
             return at + 1;
         }
         let next = self.word(at + 1);
+        self.check_source(at);
         match word {
             "into" => return self.step_into(at),
             "for" if matches!(next, "update" | "share" | "no" | "key") => {
@@ -282,6 +283,9 @@ impl<'a> Scan<'a> {
             "outfile" | "dumpfile" => {
                 self.add(Effect::Administer, "INTO OUTFILE writes a file on the server")
             }
+            // `VACUUM INTO 'f'` and `LOAD DATA INFILE 'f' INTO TABLE t` say what they do where they begin.
+            _ if self.word(0) == "vacuum" => {}
+            "table" if self.word(0) == "load" => {}
             _ if self.op(at + 1) == "@" => self.add(Effect::Transaction, "INTO sets a session variable"),
             _ => self.add(Effect::Define, "SELECT INTO creates a table"),
         }
