@@ -14,6 +14,7 @@ const FOUND: &[(&str, &str)] = &[
     ("email", "⟦jürgen@müller.de⟧ schreibt"),
     ("email", "联系⟦wang@example.cn⟧或者"),
     ("email", "⟦123456@qq.com⟧"),
+    ("email", "⟦ann@例え.jp⟧, ⟦ann@mail.한국.com⟧然后 ⟦ann@example.com⟧。你好"),
     ("email", "⟦alice@corp.example⟧ ⟦bob@host.local⟧"),
     ("email", "contact ⟦ops@acme.com⟧: call"),
     ("email", "⟦ops@acme.com⟧:hunter2x"),
