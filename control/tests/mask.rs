@@ -126,6 +126,90 @@ fn packs_and_a_policy_decide_what_is_found() {
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("crypto"));
 }
 
+const POLICY: &str = "issuers: [{name: idp, issuer: 'https://idp.example.com', audiences: [sluice]}]\n\
+    roles:\n  - {name: analyst, scopes: ['*'], unmasked: [email]}\n  - {name: support, scopes: ['*'], masks: {email: redact}}\n  - {name: other, scopes: ['*']}\n\
+    bindings: [{name: staff, groups: [staff], roles: [analyst, support, other]}]\n";
+
+#[test]
+fn roles_choose_masks_as_they_do_for_their_holders() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy.yaml");
+    std::fs::write(&policy, POLICY).unwrap();
+    let path = policy.to_str().unwrap();
+    let input = "mail ann@example.com";
+    let masked = |roles: &[&str]| {
+        let mut arguments = vec!["--policy", path];
+        arguments.extend(roles.iter().flat_map(|role| ["--role", role]));
+        lines(&mask(&arguments, input.as_bytes())).remove(0)
+    };
+    assert_eq!(masked(&["analyst"])["masked"], input);
+    assert_eq!(found(&masked(&["analyst"]), input), [pair("email", "ann@example.com")]);
+    assert_eq!(masked(&["analyst", "other"])["masked"], input);
+    assert_eq!(masked(&["analyst", "support"])["masked"], "mail [redacted:email]");
+    assert!(masked(&["other"])["masked"].as_str().unwrap().starts_with("mail <email:"));
+    let stream = data_alone(input);
+    let reply = |role: &str| {
+        let output = mask(&["--policy", path, "--sse", "--role", role], stream.as_bytes());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(reply("analyst").contains("ann@example.com"), "{}", reply("analyst"));
+    assert!(reply("support").contains("[redacted:email]") && !reply("support").contains("ann@"));
+    let unknown = mask(&["--policy", path, "--role", "analist"], b"x");
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("analyst, support, other"));
+    assert_eq!(mask(&["--role", "analyst"], b"x").status.code(), Some(2));
+}
+
+#[test]
+fn a_policy_that_is_not_there_could_not_be_asked() {
+    let output = mask(&["--policy", "no/such/policy.yaml"], b"x");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no/such/policy.yaml"));
+}
+
+/// A stream whose events have data alone.
+fn data_alone(text: &str) -> String {
+    let text = Value::String(text.to_owned());
+    [
+        r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"m","content":[]}}"#.to_owned(),
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#.to_owned(),
+        format!("{{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":{text}}}}}"),
+        r#"{"type":"content_block_stop","index":0}"#.to_owned(),
+        r#"{"type":"message_stop"}"#.to_owned(),
+    ]
+    .iter()
+    .map(|data| format!("data: {data}\n\n"))
+    .collect()
+}
+
+#[test]
+fn events_with_data_alone_stay_so() {
+    let output = mask(&["--sse"], data_alone("mail ann@example.com").as_bytes());
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && out.contains("<email:~") && !out.contains("event"), "{out}");
+}
+
+#[test]
+fn what_is_no_stream_of_events_is_refused() {
+    for input in [
+        r#"{"type":"message","content":[{"type":"text","text":"ann@example.com"}]}"#,
+        "{\n  \"type\": \"message\"\n}\n",
+        "write to ann@example.com\n\n",
+        "HTTP/1.1 200 OK\r\nserver: x\r\n\r\ndata: {}\n\n",
+        "no",
+    ] {
+        let output = mask(&["--sse"], input.as_bytes());
+        assert_eq!(output.status.code(), Some(2), "{input}");
+        let why = String::from_utf8(output.stderr).unwrap();
+        assert!(why.contains("this is not a stream of events") && !why.contains("ann@"), "{why}");
+        assert!(output.stdout.is_empty(), "{input}");
+    }
+    for input in ["", "\n", "\u{feff}: hello\n\n", "id: 1\n\n", "event:ping\rdata:{\"type\":\"ping\"}\r\r"] {
+        let output = mask(&["--sse"], input.as_bytes());
+        assert!(output.status.success(), "{input:?}: {output:?}");
+    }
+}
+
 #[test]
 fn masks_are_stable_within_a_run_and_differ_between_runs() {
     let input = b"{\"text\":\"ann@example.com\"}\n{\"text\":\"Ann@Example.com\"}\n";
@@ -174,7 +258,7 @@ fn a_stream_is_masked_inside_its_events_and_the_rest_leaves_as_it_came() {
 #[test]
 fn the_help_says_what_goes_in_and_what_comes_out() {
     let help = String::from_utf8(mask(&["--help"], b"").stdout).unwrap();
-    for word in ["JSON lines", "bytes", "--policy", "--packs", "--sse", "findings", "Examples"] {
+    for word in ["JSON lines", "bytes", "--policy", "--role", "--packs", "--sse", "findings", "Examples"] {
         assert!(help.contains(word), "{word}: {help}");
     }
 }

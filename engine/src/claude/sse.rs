@@ -115,11 +115,12 @@ fn read(raw: Vec<u8>) -> Event {
     Event { raw, name: String::from_utf8_lossy(&name).into_owned(), data: data.unwrap_or_default() }
 }
 
-/// Writes an event as the Messages API does.
+/// Writes an event as the Messages API does; one without a name as its data alone.
 pub fn write(name: &str, data: &str, out: &mut Vec<u8>) {
     // JSON may stand on several lines; each needs its field.
     let data = &data.replace('\n', "\ndata: ");
-    for part in ["event: ", name, "\ndata: ", data, "\n\n"] {
+    let name = if name.is_empty() { ["", "", ""] } else { ["event: ", name, "\n"] };
+    for part in name.into_iter().chain(["data: ", data, "\n\n"]) {
         out.extend_from_slice(part.as_bytes());
     }
 }

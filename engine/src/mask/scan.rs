@@ -194,7 +194,11 @@ impl Scanner {
                 let start = email::local_start(text.get(0, at), floor);
                 (start, email::find(text, at, start).into())
             }
-            b'<' | b'[' => (at, masks::read(text, at).map_or(Seen::Nothing, Seen::mask(at))),
+            b'<' | b'[' => match masks::read(text, at) {
+                Some(end) => (at, Seen::mask(at)(end)),
+                None if byte == b'<' => (at, self.named(text, assignment::element(text, at))),
+                None => (at, Seen::Nothing),
+            },
             b'=' => (at, self.assigned(text, at)),
             b':' => (at, self.colon(text, at)),
             b'0'..=b'9' => self.number(text, at, floor, scratch),
@@ -227,8 +231,12 @@ impl Scanner {
         if !self.tests.password && !self.tests.secret {
             return Seen::Nothing;
         }
-        // What has a detector of its own is found by it.
-        match assignment::find(text, at) {
+        self.named(text, assignment::find(text, at))
+    }
+
+    /// What a name gives away, unless it has a detector of its own: then that finds it.
+    fn named(&self, text: &Text<'_>, found: Option<Found>) -> Seen {
+        match found {
             Some(found) if !self.starts_another(text, found.start) => Seen::Value(found),
             _ => Seen::Nothing,
         }
@@ -308,6 +316,14 @@ impl Scanner {
     }
 
     fn word(&self, text: &Text<'_>, at: usize) -> Seen {
+        // As the first look has them.
+        if matches!(
+            &[text.at(at), text.at(at + 1), text.at(at + 2)],
+            b"pas" | b"Pas" | b"PAS" | b"ide" | b"Ide" | b"IDE"
+        ) && let Some(found) = assignment::behind_words(text, at)
+        {
+            return self.named(text, Some(found));
+        }
         if let Some(found) = self.keys.find(text, at) {
             return Seen::Value(found);
         }

@@ -31,7 +31,7 @@ impl Starts {
         azure: bool,
     ) -> Self {
         let mut starts = Self { fronts: vec![0; FRONTS / 64], words, numbers, azure };
-        for prefix in prefixes.chain([&b"eyJ"[..]]) {
+        for prefix in prefixes.chain([&b"eyJ"[..], b"pas", b"Pas", b"PAS", b"ide", b"Ide", b"IDE"]) {
             match *prefix {
                 [a, b, c, ..] => starts.mark(front(a, b, c)),
                 [a, b] => (0..=255).for_each(|c| starts.mark(front(a, b, c))),
@@ -79,7 +79,7 @@ impl Starts {
                     || self.azure && azure::may_start(bytes, at)
                     || self.words && may_be_packed(bytes, at, byte)
             }
-            b'<' => after(1).is_none_or(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'),
+            b'<' => after(1).is_none_or(|b| b.is_ascii_alphabetic() || b.is_ascii_digit() || b == b'_'),
             b'[' => after(1).is_none_or(|b| b == b'r'),
             b':' if after(1).is_none_or(|b| b == b'/') => true,
             b'0'..=b'9' if self.numbers => true,

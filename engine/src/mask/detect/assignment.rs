@@ -5,10 +5,10 @@
 //! call or type. The names are those that frameworks, clouds and databases use in their own documentation.
 
 use super::keys::AWS_SECRET;
-use super::{Class, Found, Tail, unquoted};
+use super::{Class, Found, Tail, found, unquoted};
 use crate::mask::check::{Mix, Words, changes_case, entropy};
 use crate::mask::region::LIMIT;
-use crate::mask::text::Text;
+use crate::mask::text::{LOOK_BACK, Text, context};
 
 /// The finding kind of passwords.
 pub(in crate::mask) const PASSWORD: &str = "password";
@@ -17,6 +17,9 @@ pub(in crate::mask) const SECRET: &str = "secret";
 
 /// Longest name that is read, in bytes.
 const MAX_NAME: usize = 64;
+
+/// Longest value of an element, or behind words, in bytes: all of it is read for the verdict.
+const MAX_ELEMENT: usize = 256;
 
 /// Ends of names, lower case, without `_`, `-` and `.`.
 const PASSWORDS: [&str; 12] = [
@@ -184,6 +187,51 @@ fn value_end(text: &Text<'_>, start: usize, max: usize, class: Class) -> usize {
         return end;
     }
     end - text.get(start, end).iter().rev().take_while(|b| matches!(b, b'.' | b':')).count().min(3)
+}
+
+/// The value of the element that opens with the `<` at `at`: `<password>Tr0ub4dorX3</password>`. It has no blank in
+/// it, and the element closes behind it.
+pub(in crate::mask) fn element(text: &Text<'_>, at: usize) -> Option<Found> {
+    let name = text.run(at + 1, MAX_NAME, |b| b.is_ascii_alphanumeric() || b"_-.:".contains(&b));
+    let promise = promise(text.get(at + 1, name)).filter(|_| text.at(name) == b'>')?;
+    let start = name + 1;
+    let end = text.run(start, MAX_ELEMENT, |b| b > b' ' && b != b'<');
+    let value = text.get(start, end);
+    if value.is_empty() || text.at(end) != b'<' || text.at(end + 1) != b'/' || holds_other(value) {
+        return None;
+    }
+    let kind = match promise {
+        Promise::Password if password(value, true, false) => PASSWORD,
+        Promise::AwsSecret if aws_secret(value) => AWS_SECRET,
+        Promise::Secret | Promise::AwsSecret | Promise::Authorization if secret(value, true) => SECRET,
+        _ => return None,
+    };
+    found(kind, start, end)
+}
+
+/// The password behind the words at `at`: `IDENTIFIED BY 'x'` and `PASSWORD 'x'` in SQL, and `login y password x`
+/// of a `.netrc`.
+pub(in crate::mask) fn behind_words(text: &Text<'_>, at: usize) -> Option<Found> {
+    let words: [&[u8]; 2] = [b"identified by", b"password"];
+    let word = words.into_iter().find(|word| text.starts_with_any_case(at, word))?;
+    let blank = at + word.len();
+    let place = text.run(blank, 4, |b| matches!(b, b' ' | b'\t'));
+    if place == blank || text.word_before(at) {
+        return None;
+    }
+    let quoted = text.at(place) == b'\'';
+    let start = if quoted { place + 1 } else { place };
+    let end = text.run(start, MAX_ELEMENT, |b| b > b' ' && b != b'\'');
+    let value = text.get(start, end);
+    let sure = quoted && text.at(end) == b'\''
+        || !quoted
+            && context(text, at, LOOK_BACK, &["login"])
+            && context(text, at, LOOK_BACK, &["machine", "default"]);
+    if sure && !holds_other(value) && password(value, quoted, true) {
+        found(PASSWORD, start, end)
+    } else {
+        None
+    }
 }
 
 /// Whether the last letters in front of the `=` or `:` at `at` are those of a name above: a cheap first look.

@@ -81,6 +81,13 @@ fn domain_end(text: &Text<'_>, at: usize) -> Option<usize> {
     let mut labels = 0;
     loop {
         let start = place;
+        // A label in Chinese, Japanese or Korean ends with a dot: behind a domain without one stands the sentence.
+        let wide = wide_label(text, place);
+        if wide > place {
+            labels += 1;
+            place = wide + 1;
+            if place - at < MAX_DOMAIN { continue } else { break }
+        }
         while place - at < MAX_DOMAIN {
             place += match text.at(place) {
                 b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' => 1,
@@ -102,4 +109,17 @@ fn domain_end(text: &Text<'_>, at: usize) -> Option<usize> {
         place += 1;
     }
     end
+}
+
+/// The end of a label of three-byte letters that starts at `at`, when a dot follows; otherwise `at`.
+fn wide_label(text: &Text<'_>, at: usize) -> usize {
+    let mut place = at;
+    while place - at < 63 {
+        match (text.at(place), text.at(place + 1)) {
+            (0xE3, 0x80) => break,
+            (0xE3..=0xED, _) => place += 3,
+            _ => break,
+        }
+    }
+    if place > at && text.at(place) == b'.' { place } else { at }
 }
