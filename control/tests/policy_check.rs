@@ -441,6 +441,26 @@ fn what_is_hardly_meant_is_shown_and_does_not_fail() {
             "rules[1]",
             "never decides",
         ),
+        (
+            rule("  action: deny\n  when: { groups: [] }\n"),
+            17,
+            "rules[0].when.groups",
+            "an empty list is no condition",
+        ),
+        (
+            and("mcp:\n- name: notes\n  path: /mcp/notes\n  host: https://notes.test\n"),
+            17,
+            "mcp[0].host",
+            "without a scheme",
+        ),
+        (
+            and(
+                "prices:\n- { name: all, models: [\"*\"], input: 3, output: 15 }\n- name: late\n  models: [\"claude-x\"]\n  input: 1\n  output: 5\n",
+            ),
+            16,
+            "prices[1]",
+            "never counts",
+        ),
     ] {
         let (report, output) = report(&[("p.yaml", &text)]);
         assert_eq!(output.status.code(), Some(0), "{text}");

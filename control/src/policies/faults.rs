@@ -67,18 +67,28 @@ pub(super) struct Part {
 
 /// Two files that do not go together, or one name for two things: the place of the second.
 pub(super) fn clash(why: &MergeError, parts: &[Part]) -> Fault {
-    let (second, line, field) = match why {
-        MergeError::Twice { what, name, second, .. } => {
-            let list = format!("{what}s");
-            let part = parts.iter().find(|part| part.file == *second);
-            (second, part.and_then(|part| part.places.second(&list, name)), list)
+    let part_of = |file: &String| parts.iter().find(|part| part.file == *file);
+    let (second, line, field, said) = match why {
+        MergeError::Twice { what, name, first, second } => {
+            let list = if *what == "MCP server" { "mcp".to_owned() } else { format!("{what}s") };
+            let before = part_of(first).and_then(|part| part.places.named(&list, name).next());
+            let line = match part_of(second) {
+                Some(part) if first == second => part.places.named(&list, name).nth(1),
+                part => part.and_then(|part| part.places.named(&list, name).next()),
+            };
+            let said = before.map(|before| {
+                let place = if first == second { String::new() } else { format!(" of {first}") };
+                format!("{what} `{name}` stands in line {before}{place} already: rename or remove one")
+            });
+            (second, line, list, said)
         }
         MergeError::Setting { field, second, .. } => {
-            let part = parts.iter().find(|part| part.file == *second);
-            (second, part.and_then(|part| part.places.line(field)), (*field).to_owned())
+            let line = part_of(second).and_then(|part| part.places.line(field));
+            (second, line, (*field).to_owned(), None)
         }
     };
-    Fault { file: second.clone(), line, field: Some(field), why: why.to_string(), suggestion: None }
+    let why = said.unwrap_or_else(|| why.to_string());
+    Fault { file: second.clone(), line, field: Some(field), why, suggestion: None }
 }
 
 /// What masking cannot be set up with, by its field.
@@ -105,6 +115,24 @@ pub(super) fn of_masking(error: &MaskError, policy: &Policy) -> Problem {
     Problem { field, why, suggestion: None }
 }
 
+/// Conditions of rules that are written as empty lists. They are read as if they were not there, which is the contrary
+/// of what `groups: []` says to a person.
+pub(super) fn conditions_without_entries(part: &Part) -> Vec<Fault> {
+    let is_condition =
+        |path: &&str| path.strip_prefix("rules[").and_then(|rest| rest.split_once("].when.")).is_some();
+    let fault = |path: &str| {
+        Fault {
+        file: part.file.clone(),
+        line: part.places.line(path),
+        field: Some(path.to_owned()),
+        why: "an empty list is no condition: the rule matches as if this were not written; name something, or leave it out"
+            .into(),
+        suggestion: None,
+    }
+    };
+    part.places.empty_lists().filter(is_condition).map(fault).collect()
+}
+
 /// A problem of the merged policy, traced back to its file. Lists are put together in the order of the files.
 pub(super) fn place(problem: Problem, parts: &[Part]) -> Fault {
     let Problem { why, suggestion, .. } = problem.clone();
@@ -117,6 +145,9 @@ pub(super) fn place(problem: Problem, parts: &[Part]) -> Fault {
             "bindings" => part.policy.bindings.len(),
             "grants" => part.policy.grants.len(),
             "rules" => part.policy.rules.len(),
+            "budgets" => part.policy.budgets.len(),
+            "prices" => part.policy.prices.len(),
+            "mcp" => part.policy.mcp.len(),
             "commands" => part.policy.commands.len(),
             "paths" => part.policy.paths.len(),
             "urls" => part.policy.urls.len(),

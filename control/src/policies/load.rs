@@ -10,7 +10,7 @@ use sluice_engine::policy::check::{advice, check};
 use sluice_engine::policy::document::Policy;
 use sluice_engine::policy::merge::merge;
 
-use super::faults::{Fault, Part, clash, of_masking, place};
+use super::faults::{Fault, Part, clash, conditions_without_entries, of_masking, place};
 use super::mistakes::{self, Mistake};
 use super::places::Places;
 
@@ -145,7 +145,8 @@ impl Files {
         }
         let json = serde_json::to_vec(&policy).unwrap_or_default();
         let version = format!("{:x}", Sha256::digest(json));
-        let warnings = advice(&policy).into_iter().map(|p| place(p, &parts)).collect();
+        let mut warnings: Vec<Fault> = advice(&policy).into_iter().map(|p| place(p, &parts)).collect();
+        warnings.extend(parts.iter().flat_map(conditions_without_entries));
         Ok(Loaded { policy, version, files: parts.into_iter().map(|part| part.file).collect(), warnings })
     }
 }

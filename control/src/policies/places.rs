@@ -13,6 +13,8 @@ struct Place {
     value: Option<String>,
     /// Nothing stands there, or `null`.
     empty: bool,
+    /// `[]` stands there.
+    empty_list: bool,
 }
 
 /// Every field of a file, in the order of writing.
@@ -43,7 +45,11 @@ impl Places {
                     stack.push(Open::List { path, next: 0 });
                 }
                 Event::MappingEnd | Event::SequenceEnd => {
-                    stack.pop();
+                    if let Some(Open::List { path, next: 0 }) = stack.pop()
+                        && let Some(place) = places.iter_mut().rfind(|place| place.path == path)
+                    {
+                        place.empty_list = true;
+                    }
                 }
                 Event::Scalar(value, style, ..) => {
                     let bare = style == ScalarStyle::Plain;
@@ -86,15 +92,18 @@ impl Places {
         self.0.iter().filter(|place| place.empty).map(|place| (place.path.as_str(), place.line))
     }
 
-    /// The line of the second of two objects in a list that have this name.
-    pub fn second(&self, list: &str, name: &str) -> Option<usize> {
-        let is_name = |place: &&Place| {
+    /// The lines of the names of the objects in a list that have this one.
+    pub fn named(&self, list: &str, name: &str) -> impl Iterator<Item = usize> {
+        let is_name = move |place: &&Place| {
             let index = place.path.strip_prefix(list).and_then(|rest| rest.strip_suffix(".name"));
             index.is_some_and(|index| index.starts_with('[')) && place.value.as_deref() == Some(name)
         };
-        let mut places = self.0.iter().filter(is_name).map(|place| place.line);
-        let first = places.next();
-        places.next().or(first)
+        self.0.iter().filter(is_name).map(|place| place.line)
+    }
+
+    /// Lists that are written and hold nothing, by their paths.
+    pub fn empty_lists(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|place| place.empty_list).map(|place| place.path.as_str())
     }
 
     /// The field at a position: the last one that starts at or before it.
@@ -131,7 +140,7 @@ fn begin(
             }
         }
     };
-    places.push(Place { path: path.clone(), line, column, value: None, empty: false });
+    places.push(Place { path: path.clone(), line, column, value: None, empty: false, empty_list: false });
     path
 }
 
@@ -170,8 +179,15 @@ mod tests {
     }
 
     #[test]
-    fn the_second_of_two_names_is_found() {
+    fn a_list_that_is_written_and_holds_nothing_is_told() {
+        let places = Places::of("a: []\nb: [x]\nc:\n- d: []\n  e: {}\nf: []\n");
+        assert_eq!(places.empty_lists().collect::<Vec<_>>(), ["a", "c[0].d", "f"]);
+    }
+
+    #[test]
+    fn each_of_two_names_is_found() {
         let places = Places::of("roles:\n- name: a\n- name: b\n- scopes: []\n  name: a\n");
-        assert_eq!((places.second("roles", "a"), places.second("roles", "b")), (Some(5), Some(3)));
+        let lines = |name: &str| places.named("roles", name).collect::<Vec<_>>();
+        assert_eq!((lines("a"), lines("b"), lines("c")), (vec![2, 5], vec![3], vec![]));
     }
 }

@@ -5,6 +5,7 @@
 //! cannot be told to loosen or to tighten, is [`Direction::Unclear`], which counts as loosened where it matters.
 
 mod callers;
+mod entries;
 mod fields;
 mod language;
 mod rules;
@@ -50,6 +51,7 @@ pub fn diff(old: &Policy, new: &Policy) -> Vec<Change> {
     let mut changes = callers::changes(old, new);
     changes.extend(rules::changes(&old.rules, &new.rules));
     changes.extend(settings::changes(old, new));
+    changes.extend(entries::changes(old, new));
     changes.sort_by_key(|change| change.direction);
     changes
 }

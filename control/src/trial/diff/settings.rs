@@ -9,7 +9,7 @@ use sluice_engine::policy::document::{
 };
 
 use super::fields::{is_empty, without};
-use super::{Change, Direction, by_name, change, json};
+use super::{Change, Direction, by_name, change, entries, json};
 
 /// Fields of a policy that are compared by meaning; a change of any other is unclear.
 const KNOWN: &[&str] = &["issuers", "roles", "bindings", "masking", "rules", "recording", "limits", "access"];
@@ -21,7 +21,8 @@ pub(super) fn changes(old: &Policy, new: &Policy) -> Vec<Change> {
     recording(old, new, &mut found);
     limits(old, new, &mut found);
     access(old, new, &mut found);
-    let (before, after) = (without(json(old), KNOWN), without(json(new), KNOWN));
+    let known = [KNOWN, entries::AREAS].concat();
+    let (before, after) = (without(json(old), &known), without(json(new), &known));
     unknown("", &before, &after, &mut found);
     found
 }

@@ -1,5 +1,8 @@
 //! What a policy may have and hardly anybody means: shown, and no reason to refuse it.
 
+mod servers;
+mod spending;
+
 use super::{Found, Problem};
 use crate::claude::routes;
 use crate::command::Effect;
@@ -18,6 +21,8 @@ pub fn advice(policy: &Policy) -> Vec<Problem> {
     groups(policy, &mut found);
     unknown_commands(policy, &mut found);
     shadowed(policy, &mut found);
+    spending::advice(policy, &mut found);
+    servers::advice(policy, &mut found);
     found.0
 }
 
