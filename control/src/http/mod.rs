@@ -12,8 +12,10 @@
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
 //! | `GET /v1/budgets` | auditors, operators |
+//! | `GET /v1/access` | auditors, operators; everyone their own |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
+mod access;
 mod auth;
 mod budgets;
 mod bundle;
@@ -34,6 +36,7 @@ use sluice_engine::wire::Refresh;
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
+pub use access::Accesses;
 pub use budgets::{Use, Uses};
 pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
@@ -99,6 +102,7 @@ fn area(filters: Router<Arc<Control>>, people: Router<Arc<Control>>) -> Router<A
 /// The service as a router.
 pub fn app(control: Arc<Control>) -> Router {
     Router::new()
+        .merge(access::routes())
         .merge(bundle::routes())
         .merge(budgets::routes())
         .merge(grants::routes())
