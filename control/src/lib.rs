@@ -18,6 +18,7 @@ pub mod issuers;
 pub mod keys;
 pub mod policies;
 pub mod records;
+pub mod reviews;
 pub mod serve;
 pub mod store;
 pub mod tokens;
