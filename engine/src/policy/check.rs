@@ -1,6 +1,7 @@
 //! What is wrong with a policy, where, and what to do about it.
 
 mod advice;
+mod approvals;
 mod budgets;
 mod grants;
 mod issuers;
@@ -62,6 +63,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     check_commands(policy, &mut found);
     budgets::check(policy, &mut found);
     mcp::check(policy, &mut found);
+    approvals::check(policy, &mut found);
     check_limits(policy, &mut found);
     found.0
 }
