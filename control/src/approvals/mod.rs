@@ -11,7 +11,7 @@ mod pass;
 use serde::{Deserialize, Serialize};
 use sluice_engine::record::Who;
 
-pub use delegation::{Delegation, Delegated};
+pub use delegation::{Delegated, Delegation};
 pub use pass::{Pass, Span};
 
 /// A person's decision.
@@ -154,9 +154,9 @@ impl Terms<'_> {
         delegations: &'d [Delegation],
         now_ms: u64,
     ) -> impl Iterator<Item = &'d Delegation> {
-        delegations
-            .iter()
-            .filter(move |given| given.is_live(now_ms) && given.is_to(who) && shares(self.groups, &given.groups))
+        delegations.iter().filter(move |given| {
+            given.is_live(now_ms) && given.is_to(who) && shares(self.groups, &given.groups)
+        })
     }
 }
 

@@ -92,9 +92,9 @@ impl Pass {
     /// Whether it approves what is asked now: by the same person, under the same rule, which must still ask for the same
     /// approvers and still offer so much time. Definitions of tools are approved by themselves.
     pub fn covers(&self, ask: &HoldAsk, now_ms: u64) -> bool {
-        let offered = ask.grant_seconds.is_some_and(|seconds| {
-            now_ms < self.from_ms.saturating_add(seconds.saturating_mul(1000))
-        });
+        let offered = ask
+            .grant_seconds
+            .is_some_and(|seconds| now_ms < self.from_ms.saturating_add(seconds.saturating_mul(1000)));
         let same = (&self.rule, &self.who.issuer, &self.who.subject)
             == (&ask.rule, &ask.who.issuer, &ask.who.subject)
             && (&self.approvers, &self.teams, self.quorum) == (&ask.approvers, &ask.teams, ask.quorum);

@@ -2,7 +2,11 @@ use super::*;
 use crate::holds::tests::ask;
 
 pub fn who(subject: &str, groups: &[&str]) -> Who {
-    Who { issuer: "corp".into(), subject: subject.into(), groups: groups.iter().map(|g| (*g).to_owned()).collect() }
+    Who {
+        issuer: "corp".into(),
+        subject: subject.into(),
+        groups: groups.iter().map(|g| (*g).to_owned()).collect(),
+    }
 }
 
 pub fn delegation(id: &str, from: Who, to: &str) -> Delegation {
@@ -78,12 +82,14 @@ fn one_denial_denies_and_approvals_count_by_person() {
         (2, vec![true, true], Some(true)),
         (3, vec![true, false], Some(false)),
     ] {
-        let voices = voices.into_iter().enumerate().map(|(n, yes)| voice(&format!("p{n}"), yes, None)).collect();
+        let voices =
+            voices.into_iter().enumerate().map(|(n, yes)| voice(&format!("p{n}"), yes, None)).collect();
         let case = Case { quorum, voices, ..case() };
         assert_eq!(case.terms().verdict(), verdict, "{quorum} {:?}", case.voices);
     }
     let case = Case { voices: vec![voice("ben", true, None)], ..case() };
-    let again = |subject: &str, approve| case.terms().standing(&who(subject, &["approvers"]), approve, &[], 0);
+    let again =
+        |subject: &str, approve| case.terms().standing(&who(subject, &["approvers"]), approve, &[], 0);
     assert_eq!(again("BEN", true), Err(Bar::Spoken));
     assert_eq!(again("BEN", false), Ok(None), "who approved may still refuse");
     assert_eq!(again("bea", true), Ok(None));
@@ -105,7 +111,11 @@ fn a_right_that_was_handed_over_reaches_no_further_than_its_givers() {
     assert_eq!(stands(&case(), &[namesake], 1), nobody);
     for giver in [from("ANA@example.com", &["approvers"]), from("bob", &["approvers", "team-a"])] {
         let name = giver.from.subject.clone();
-        assert_eq!(stands(&case(), &[giver], 1), Err(Bar::Giver(name)), "nor for the requester or their team");
+        assert_eq!(
+            stands(&case(), &[giver], 1),
+            Err(Bar::Giver(name)),
+            "nor for the requester or their team"
+        );
     }
     // One right is one voice, whoever speaks with it.
     let spoken = Case { voices: vec![voice("ben", true, None)], ..case() };
@@ -137,15 +147,25 @@ fn a_pass_is_as_short_and_as_narrow_as_the_most_careful_of_its_approvers_wants()
     };
     assert_eq!(made(&asked(), &[span(60, true), span(30, false)]), Some((31_000, false)));
     assert_eq!(made(&asked(), &[span(60, true), None]), None, "one of them approved once");
-    assert_eq!(made(&asked(), &[span(7200, true)]), Some((3_601_000, true)), "never longer than policy offers");
+    assert_eq!(
+        made(&asked(), &[span(7200, true)]),
+        Some((3_601_000, true)),
+        "never longer than policy offers"
+    );
     assert_eq!(made(&ask("k", "e"), &[span(60, true)]), None, "where policy offers it at all");
     assert_eq!(made(&asked(), &[]), None);
 }
 
 #[test]
 fn a_pass_covers_the_same_person_rule_and_terms_until_it_ends() {
-    let narrow =
-        Pass::of("p".into(), "h", &asked(), &[Voice { span: span(60, false), ..voice("ben", true, None) }], 0).unwrap();
+    let narrow = Pass::of(
+        "p".into(),
+        "h",
+        &asked(),
+        &[Voice { span: span(60, false), ..voice("ben", true, None) }],
+        0,
+    )
+    .unwrap();
     let wide = Pass { anything: true, ..narrow.clone() };
     let of = |change: fn(&mut HoldAsk)| {
         let mut ask = asked();

@@ -4,6 +4,7 @@
 //! decision that was refused), and 2 when it could not be asked (wrong arguments, no connection).
 
 mod api;
+mod approvals;
 mod budgets;
 mod documents;
 mod effect;

@@ -298,11 +298,7 @@ pub(crate) mod tests {
             (Ended, Step::Revoke, None),
         ] {
             let mut grant = Grant { state, ..wish("g", false, 0) };
-            assert_eq!(
-                grant.take(&step, by("ben", 1)).then_some(grant.state),
-                after,
-                "{state:?} {step:?}"
-            );
+            assert_eq!(grant.take(&step, by("ben", 1)).then_some(grant.state), after, "{state:?} {step:?}");
         }
     }
 

@@ -54,6 +54,20 @@ pub struct Hold {
     pub used: Option<Used>,
 }
 
+/// What somebody says about a hold without deciding it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Comment {
+    /// The issuer's name in the policy.
+    pub issuer: String,
+    /// Their subject.
+    pub subject: String,
+    /// When, in Unix milliseconds.
+    pub at_ms: u64,
+    /// What they say.
+    pub text: String,
+}
+
 /// The use of an approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

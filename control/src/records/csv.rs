@@ -92,8 +92,10 @@ pub fn row(stored: &Stored) -> Option<String> {
         Entry::Pass(event) => {
             row.at_ms = event.at_ms;
             row.what = if event.revoked { "pass revoked" } else { "pass given" }.into();
-            row.decisions =
-                format!("pass {} from hold {} under rule {} to {}", event.id, event.hold, event.rule, event.who.subject);
+            row.decisions = format!(
+                "pass {} from hold {} under rule {} to {}",
+                event.id, event.hold, event.rule, event.who.subject
+            );
             row.reason = event.by.as_ref().and_then(|by| by.reason.clone());
             row.who = Some(by(event.by.map(named), event.who));
         }

@@ -5,7 +5,7 @@ use sluice_engine::wire::HoldDecision;
 use super::{DelegationEvent, PassEvent, PolicyEvent};
 use crate::approvals::{DecidedBy, Delegated};
 use crate::grants::{Grant, GrantState};
-use crate::holds::Hold;
+use crate::holds::{Comment, Hold};
 
 /// An entry of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -229,12 +229,22 @@ impl HoldEvent {
             HoldDecision::Waiting => HoldChange::Agreed,
             HoldDecision::Denied | HoldDecision::Expired => HoldChange::Denied,
         };
-        Self::said(hold, change, by)
+        Self {
+            by: Some((by.issuer.clone(), by.subject.clone())),
+            reason: by.reason.clone(),
+            on_behalf: by.on_behalf.clone(),
+            pass: hold.pass.clone(),
+            ..Self::new(hold, change, by.at_ms)
+        }
     }
 
     /// Somebody said something about the hold.
-    pub fn commented(hold: &Hold, by: &DecidedBy) -> Self {
-        Self::said(hold, HoldChange::Commented, by)
+    pub fn commented(hold: &Hold, comment: &Comment) -> Self {
+        Self {
+            by: Some((comment.issuer.clone(), comment.subject.clone())),
+            reason: Some(comment.text.clone()),
+            ..Self::new(hold, HoldChange::Commented, comment.at_ms)
+        }
     }
 
     /// The hold's time ran out.
@@ -245,16 +255,6 @@ impl HoldEvent {
     /// An exchange used the approval.
     pub fn used(hold: &Hold, exchange: &str, at_ms: u64) -> Self {
         Self { exchange: exchange.to_owned(), ..Self::new(hold, HoldChange::Used, at_ms) }
-    }
-
-    fn said(hold: &Hold, change: HoldChange, by: &DecidedBy) -> Self {
-        Self {
-            by: Some((by.issuer.clone(), by.subject.clone())),
-            reason: by.reason.clone(),
-            on_behalf: by.on_behalf.clone(),
-            pass: hold.pass.clone(),
-            ..Self::new(hold, change, by.at_ms)
-        }
     }
 
     fn new(hold: &Hold, change: HoldChange, at_ms: u64) -> Self {

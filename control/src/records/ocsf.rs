@@ -146,7 +146,10 @@ fn hold(hold: &HoldEvent) -> Map<String, Value> {
     event.insert("src_endpoint".into(), json!({"name": "control"}));
     event.insert("resources".into(), json!([{"uid": hold.id, "type": "hold"}]));
     event.insert("comment".into(), hold.reason.clone().into());
-    event.insert("unmapped".into(), json!({"rule": hold.rule, "requester": hold.requester, "for": hold.on_behalf, "pass": hold.pass}));
+    event.insert(
+        "unmapped".into(),
+        json!({"rule": hold.rule, "requester": hold.requester, "for": hold.on_behalf, "pass": hold.pass}),
+    );
     event
 }
 

@@ -8,9 +8,10 @@
 //! 4. Entries become visible in the order of their cursors, so that a reader who goes on from the last one misses
 //!    none.
 //!
-//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Spending`]), in a file of its name; `sql` has
+//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Spending`], [`Approvals`]), in a file of its name; `sql` has
 //! its statements in a file of the same name.
 
+mod approvals;
 mod error;
 mod grants;
 mod holds;
@@ -21,6 +22,7 @@ pub mod sqlite;
 
 use async_trait::async_trait;
 
+pub use approvals::{Approvals, Commented};
 pub use error::StoreError;
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
@@ -66,7 +68,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending {
+pub trait Store: Log + Holds + Grants + Spending + Approvals {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

@@ -1,6 +1,8 @@
 //! The real binary: started, called, killed and started again.
 
 #[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod crashes;

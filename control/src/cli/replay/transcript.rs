@@ -220,7 +220,8 @@ impl Transcript {
 
     fn hold(&mut self, event: &HoldEvent) {
         let by = event.by.as_ref().map(|(_, subject)| format!(" by {subject}")).unwrap_or_default();
-        let behalf = event.on_behalf.as_ref().map(|given| format!(" for {}", given.subject)).unwrap_or_default();
+        let behalf =
+            event.on_behalf.as_ref().map(|given| format!(" for {}", given.subject)).unwrap_or_default();
         let pass = event.pass.as_ref().map(|pass| format!(" (pass {pass})")).unwrap_or_default();
         let reason = event.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let (change, at) = (event.change.word(), time(event.at_ms));

@@ -131,10 +131,14 @@ impl Suite {
         if let Some(absent) = wanted.iter().find(|name| !documents.contains_key(*name)) {
             return Err(one(fault(path, format!("`policy`: there is no document {absent} in the proposal"))));
         }
-        let about: BTreeMap<String, String> =
-            wanted.iter().filter_map(|name| documents.get_key_value(name)).map(|(n, t)| (n.clone(), t.clone())).collect();
+        let about: BTreeMap<String, String> = wanted
+            .iter()
+            .filter_map(|name| documents.get_key_value(name))
+            .map(|(n, t)| (n.clone(), t.clone()))
+            .collect();
         if about.is_empty() {
-            let why = "names no `policy`, and no document has its name without `.test`; write `policy: [NAME]`";
+            let why =
+                "names no `policy`, and no document has its name without `.test`; write `policy: [NAME]`";
             return Err(one(fault(path, why.into())));
         }
         let policy = Files::of(&about)?.policy()?;
