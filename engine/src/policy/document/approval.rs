@@ -13,7 +13,7 @@ pub struct Approval {
     ///
     /// Example: `[data-owners]`
     pub groups: Vec<String>,
-    /// How many different people must approve. One who denies is enough to deny.
+    /// How many different people must approve: one, where it is not said. One who denies is enough to deny.
     ///
     /// Example: `2`
     #[serde(default = "Approval::default_quorum", skip_serializing_if = "Approval::is_default_quorum")]
