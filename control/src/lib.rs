@@ -20,6 +20,7 @@ pub mod policies;
 pub mod records;
 pub mod serve;
 pub mod store;
+pub mod tls;
 pub mod tokens;
 pub mod trial;
 pub mod visits;

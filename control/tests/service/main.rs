@@ -27,4 +27,6 @@ mod signin;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod tokens;
