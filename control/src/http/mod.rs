@@ -56,7 +56,7 @@ pub use grants::{Offered, ShownGrants, Wish};
 pub use holds::{Said, Shown, ShownComments};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
-pub use signin::Whoami;
+pub use signin::{SignInOffer, Whoami};
 pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 
 use crate::holds::Waiters;

@@ -15,6 +15,8 @@ mod harness;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
+mod login;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod postgres;
@@ -30,5 +32,7 @@ mod sidecars;
 mod signin;
 #[cfg(test)]
 mod simulate;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tokens;
