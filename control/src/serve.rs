@@ -18,6 +18,7 @@ use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
 use crate::records::enrolment;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
+use crate::tokens::revocation::{self, now_revoked};
 
 /// How often holds are looked over for those whose time is over.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -103,8 +104,11 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let (refresh, asked) = mpsc::channel(64);
     let (live, grants) = watch::channel(now_live(&*store, now_ms()).await.map_err(|e| text(&e))?);
     let grants_changed = Arc::new(Notify::new());
+    let (shut_out, revocations) = watch::channel(now_revoked(&*store, now_ms()).await.map_err(|e| text(&e))?);
+    let revocations_changed = Arc::new(Notify::new());
     let sources = Sources {
         grants,
+        revocations,
         policy: policy_seen.clone(),
         keys: issuer_keys,
         key: keys.bundle.clone(),
@@ -117,6 +121,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         store: Arc::clone(&store),
         waiters: crate::holds::Waiters::default(),
         grants_changed: Arc::clone(&grants_changed),
+        revocations_changed: Arc::clone(&revocations_changed),
         bundle,
         policy: Arc::clone(&status),
         issuers: statuses,
@@ -134,6 +139,12 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(sweep(Arc::clone(&control))),
         tokio::spawn(listen(Arc::clone(&control))),
         tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
+        tokio::spawn(revocation::follow(
+            store.clone(),
+            revocations_changed,
+            shut_out,
+            Arc::clone(&control.clock),
+        )),
     ];
     tracing::info!(
         %address, url, bundle_key = keys.bundle_public(), state = %options.state.display(),
@@ -212,9 +223,11 @@ async fn listen(control: Arc<Control>) {
         let error = control.store.listen(Box::new(move |news| match news {
             News::Hold(hold) => waking.waiters.wake(hold),
             News::Grants => waking.grants_changed.notify_one(),
+            News::Revocations => waking.revocations_changed.notify_one(),
             News::Missed => {
                 waking.waiters.wake_all();
                 waking.grants_changed.notify_one();
+                waking.revocations_changed.notify_one();
             }
         }));
         let error = error.await;

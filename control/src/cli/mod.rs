@@ -16,6 +16,7 @@ mod print;
 mod records;
 mod replay;
 mod service;
+mod tokens;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,8 +40,8 @@ struct Cli {
 enum Command {
     /// Run the control service: bundles, records, holds.
     Serve(service::Serve),
-    /// Make tokens of control's own issuer.
-    #[command(subcommand)]
+    /// Make tokens of control's own issuer, revoke tokens, see what is revoked.
+    #[command(subcommand, visible_alias = "tokens")]
     Token(keys::Token),
     /// Look at the service's keys.
     #[command(subcommand)]
@@ -139,7 +140,7 @@ pub fn parse_and_run() -> ExitCode {
 async fn run(command: Command) -> Outcome {
     match command {
         Command::Serve(serve) => serve.run().await,
-        Command::Token(token) => token.run(),
+        Command::Token(token) => token.run().await,
         Command::Keys(keys) => keys.run(),
         Command::Policy(policy) => policy.run().await,
         Command::Mask(mask) => mask.run(),

@@ -54,6 +54,8 @@ pub async fn discovery(State(control): State<Arc<Control>>) -> Response {
         "id_token_signing_alg_values_supported": ["EdDSA"], "subject_types_supported": ["public"],
         "response_types_supported": ["none"],
         "token_endpoint": format!("{issuer}/v1/oauth/token"),
+        "revocation_endpoint": format!("{issuer}/v1/oauth/revoke"),
+        "revocation_endpoint_auth_methods_supported": ["none"],
         "token_endpoint_auth_methods_supported": ["none"],
         "grant_types_supported": [super::tokens::JWT_BEARER, super::tokens::EXCHANGE],
     });

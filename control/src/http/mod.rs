@@ -11,6 +11,8 @@
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
+//! | `POST /v1/oauth/revoke` | whoever has the token |
+//! | `POST /v1/revocations`, `GET /v1/revocations` | operators |
 //! | `GET /v1/budgets` | auditors, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
@@ -22,6 +24,7 @@ mod health;
 mod holds;
 mod problem;
 mod records;
+mod revocations;
 mod tokens;
 
 use std::collections::HashMap;
@@ -39,6 +42,7 @@ pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
+pub use revocations::{ShownRevocations, Shut};
 
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
@@ -67,6 +71,8 @@ pub struct Control {
     pub waiters: Waiters,
     /// Notified when a grant has changed here.
     pub grants_changed: Arc<Notify>,
+    /// Notified when something was shut out here.
+    pub revocations_changed: Arc<Notify>,
     /// The bundle that is out.
     pub bundle: Publisher,
     /// How the policy files stand.
@@ -105,6 +111,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(health::routes())
         .merge(holds::routes())
         .merge(records::routes())
+        .merge(revocations::routes())
         .merge(tokens::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {

@@ -1,5 +1,6 @@
 //! Entries as rows of a table, for whoever reads the log in a spreadsheet.
 
+use sluice_engine::policy::bundle::Revocation;
 use sluice_engine::record::{Decision, Stage, Who};
 
 use super::{Entry, HoldChange};
@@ -94,6 +95,18 @@ pub fn row(stored: &Stored) -> Option<String> {
             row.what = "token exchanged".into();
             row.decisions = format!("token {}", event.id);
             row.who = Some(event.who);
+        }
+        Entry::Revocation(revoked) => {
+            row.at_ms = revoked.at_ms;
+            row.what = "revocation".into();
+            row.decisions = match revoked.what {
+                Revocation::Token { issuer, id } => format!("token {id} of {issuer} revoked"),
+                Revocation::Subject { issuer, subject, .. } => {
+                    format!("tokens of {subject} ({issuer}) revoked")
+                }
+            };
+            row.reason = revoked.reason;
+            row.who = Some(revoked.by);
         }
     }
     Some(row.line())

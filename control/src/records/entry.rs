@@ -1,8 +1,10 @@
 use serde::{Deserialize, Serialize};
+use sluice_engine::identity::TokenId;
 use sluice_engine::record::{Record, Who};
 
 use crate::grants::{Grant, GrantState};
 use crate::holds::Hold;
+use crate::tokens::revocation::Revoked;
 
 /// An entry of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +18,8 @@ pub enum Entry {
     Grant(Box<GrantEvent>),
     /// A token was exchanged for one of control's own.
     Token(Box<TokenEvent>),
+    /// A token or a subject was shut out.
+    Revocation(Box<Revoked>),
 }
 
 /// A token was exchanged for one of control's own.
@@ -24,6 +28,9 @@ pub enum Entry {
 pub struct TokenEvent {
     /// The new token's `jti`.
     pub id: String,
+    /// The tokens that were given for it, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<TokenId>,
     /// When, in Unix milliseconds.
     pub at_ms: u64,
     /// Who it speaks for.
@@ -116,7 +123,7 @@ impl Entry {
         match self {
             Self::Exchange(record) => record.session.as_deref().or(Some(&record.exchange)),
             Self::Hold(event) => event.session.as_deref().or(Some(&event.exchange)),
-            Self::Grant(_) | Self::Token(_) => None,
+            Self::Grant(_) | Self::Token(_) | Self::Revocation(_) => None,
         }
     }
 
@@ -125,7 +132,7 @@ impl Entry {
         match self {
             Self::Exchange(record) => Some(&record.exchange),
             Self::Hold(event) => Some(&event.exchange),
-            Self::Grant(_) | Self::Token(_) => None,
+            Self::Grant(_) | Self::Token(_) | Self::Revocation(_) => None,
         }
     }
 

@@ -8,7 +8,7 @@
 //! 4. Entries become visible in the order of their cursors, so that a reader who goes on from the last one misses
 //!    none.
 //!
-//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Spending`]), in a file of its name; `sql` has
+//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Revocations`], [`Spending`]), in a file of its name; `sql` has
 //! its statements in a file of the same name.
 
 mod error;
@@ -16,6 +16,7 @@ mod grants;
 mod holds;
 mod log;
 pub mod postgres;
+mod revocations;
 mod spending;
 pub mod sqlite;
 
@@ -25,6 +26,7 @@ pub use error::StoreError;
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Session, Stored, Which, WhichSessions};
+pub use revocations::Revocations;
 pub use spending::{Spending, WhichSpending};
 
 /// What another replica has changed.
@@ -34,6 +36,8 @@ pub enum News<'a> {
     Hold(&'a str),
     /// Some grant.
     Grants,
+    /// Something is shut out.
+    Revocations,
     /// Something may have been missed: anything.
     Missed,
 }
@@ -42,11 +46,15 @@ impl<'a> News<'a> {
     /// The word for a change of grants.
     const GRANTS: &'static str = "grants";
 
+    /// The word for a change of revocations.
+    const REVOCATIONS: &'static str = "revocations";
+
     /// As one replica tells it to the others. A hold is told by its id; none of its letters makes one of the words.
     pub fn word(self) -> &'a str {
         match self {
             Self::Hold(id) => id,
             Self::Grants => Self::GRANTS,
+            Self::Revocations => Self::REVOCATIONS,
             Self::Missed => "",
         }
     }
@@ -56,6 +64,7 @@ impl<'a> News<'a> {
         match word {
             "" => Self::Missed,
             Self::GRANTS => Self::Grants,
+            Self::REVOCATIONS => Self::Revocations,
             id => Self::Hold(id),
         }
     }
@@ -66,7 +75,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending {
+pub trait Store: Log + Holds + Grants + Revocations + Spending {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

@@ -19,6 +19,8 @@ mod records;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod revocations;
+#[cfg(test)]
 mod simulate;
 #[cfg(test)]
 mod tokens;

@@ -69,11 +69,11 @@ impl Exchange {
                 Err(why) => self.fault(&format!("hello: {why}"), host),
             };
         }
-        if kind == Kind::Token {
+        if let (Way::Api(route), Kind::Token) = (&way, kind) {
             if let Err(refusal) = unencoded(&head.all("content-encoding")) {
                 return self.turn_away(&refusal, None, host);
             }
-            self.state = State::Trading(Trade::new(head.first("content-type")));
+            self.state = State::Trading(Trade::new(route.path, head.first("content-type")));
             return if end { self.trade(0, true, host) } else { Step::Wait };
         }
         let now_ms = host.now_ms();

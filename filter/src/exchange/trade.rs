@@ -1,5 +1,5 @@
-//! `POST /v1/oauth/token`: a token is exchanged at control. What the caller sends goes there and nowhere else, and
-//! control's answer goes back as it is.
+//! `POST /v1/oauth/token` and its like: a token is exchanged or revoked at control. What the caller sends goes there and
+//! nowhere else, and control's answer goes back as it is.
 
 use sluice_engine::claude::error::ErrorKind;
 use sluice_engine::judge::Refusal;
@@ -15,6 +15,8 @@ const TIMEOUT_MS: u64 = 10_000;
 
 /// An exchange of tokens.
 pub(super) struct Trade {
+    /// The path, at control as here.
+    path: &'static str,
     /// The body is a form, not JSON.
     form: bool,
     /// The call under way.
@@ -22,10 +24,10 @@ pub(super) struct Trade {
 }
 
 impl Trade {
-    /// One whose body has this content type.
-    pub fn new(content_type: Option<&str>) -> Self {
+    /// One on this path, whose body has this content type.
+    pub fn new(path: &'static str, content_type: Option<&str>) -> Self {
         let kind = content_type.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-        Self { form: kind.eq_ignore_ascii_case("application/x-www-form-urlencoded"), token: None }
+        Self { path, form: kind.eq_ignore_ascii_case("application/x-www-form-urlencoded"), token: None }
     }
 
     /// Whether this is the answer that is waited for.
@@ -49,7 +51,7 @@ impl Exchange {
         let asked = body.and_then(|body| {
             host.call(&Call {
                 method: "POST",
-                path: "/v1/oauth/token".into(),
+                path: trade.path.into(),
                 body,
                 form: trade.form,
                 timeout_ms: TIMEOUT_MS,

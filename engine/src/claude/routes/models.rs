@@ -47,4 +47,5 @@ pub(super) const OPEN: &[Route] = &[
     Route::open("HEAD", "/api/hello", "hello", Kind::Hello),
     Route::open("GET", "/api/hello", "hello", Kind::Hello),
     Route::open("POST", "/v1/oauth/token", "oauth.token", Kind::Token),
+    Route::open("POST", "/v1/oauth/revoke", "oauth.revoke", Kind::Token),
 ];

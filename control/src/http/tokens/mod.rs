@@ -6,7 +6,10 @@
 //! | `token-exchange` | RFC 8693 | anything else, as a form |
 //!
 //! The new token speaks for the same principal: the same issuer, subject and groups. It may be narrowed, never
-//! widened, and what was exchanged once cannot be made to live longer by exchanging it again.
+//! widened, and what was exchanged once cannot be made to live longer by exchanging it again. It carries where it comes
+//! from, so that it ends with the tokens that were given for it when one of them is revoked.
+
+mod revoke;
 
 use std::sync::Arc;
 
@@ -18,8 +21,9 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
-use sluice_engine::identity::{Principal, covers};
+use sluice_engine::identity::{MAX_LINEAGE, Principal, Verified, covers};
 use sluice_engine::policy::document::KeySource;
 use sluice_engine::record::Who;
 
@@ -75,7 +79,8 @@ impl IntoResponse for Refused {
 
 /// The routes of this area.
 pub fn routes() -> Router<Arc<Control>> {
-    let people = Router::new().route("/v1/oauth/token", post(token));
+    let people =
+        Router::new().route("/v1/oauth/token", post(token)).route("/v1/oauth/revoke", post(revoke::revoke));
     area(Router::new(), people)
 }
 
@@ -89,13 +94,18 @@ pub async fn token(
 }
 
 async fn exchange(control: &Control, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refused> {
-    let ask = read(headers, body)?;
+    let ask: Ask = read(headers, body)?;
     let (given, exchanged) = presented(&ask)?;
     let now = (control.clock)();
-    let principal = control.bundle.borrow().people.verify(given, now);
-    let principal = principal.map_err(|why| Refused::new("invalid_grant", why.to_string()))?;
+    let verified = control.bundle.borrow().people.read(given, now);
+    let verified = verified.map_err(|why| Refused::new("invalid_grant", why.to_string()))?;
+    let Verified { principal, lineage, is_own } = verified;
+    if lineage.tokens.len() > MAX_LINEAGE {
+        let why = format!("the token comes from {MAX_LINEAGE} others already; exchange an earlier one");
+        return Err(Refused::new("invalid_grant", why));
+    }
     let scopes = narrowed(&principal, ask.scope.as_deref())?;
-    let (audience, longest, from_control) = {
+    let (audience, longest) = {
         let bundle = control.bundle.borrow();
         let own = bundle.policy.issuers.iter().find(|own| own.keys == KeySource::Control);
         let own = own.filter(|own| own.issuer == control.issuer.url).ok_or_else(|| {
@@ -108,27 +118,24 @@ async fn exchange(control: &Control, headers: &HeaderMap, body: &[u8]) -> Result
             )
         })?;
         let audience = own.audiences.first().cloned().unwrap_or_default();
-        (audience, own.max_lifetime.as_seconds(), is_of(given, &own.issuer))
+        (audience, own.max_lifetime.as_seconds())
     };
     let left = principal.expires_ms.saturating_sub(now) / 1000;
-    let lifetime = if from_control { left } else { LIFETIME }.min(longest);
+    let lifetime = if is_own { left } else { LIFETIME }.min(longest);
     let claims = Claims {
         subject: principal.subject.clone(),
         groups: principal.groups.clone(),
         scopes: scopes.clone(),
         audience,
         via: Some(principal.issuer.clone()),
+        from: Some(lineage.clone()),
         lifetime,
     };
-    let unable = |why: String| {
-        tracing::error!(why, "a token could not be exchanged");
-        let why = "the service could not do this now; try again later".to_owned();
-        Refused { status: StatusCode::SERVICE_UNAVAILABLE, error: "temporarily_unavailable", why }
-    };
-    let minted = control.issuer.mint(&claims, now).map_err(|error| unable(error.to_string()))?;
+    let minted = control.issuer.mint(&claims, now).map_err(unable)?;
     // Written before it is given away.
     let event = TokenEvent {
         id: minted.id,
+        from: lineage.tokens,
         at_ms: now,
         who: Who { issuer: principal.issuer, subject: principal.subject, groups: principal.groups },
         scopes: scopes.clone(),
@@ -136,7 +143,7 @@ async fn exchange(control: &Control, headers: &HeaderMap, body: &[u8]) -> Result
     };
     let entries = vec![Entry::Token(Box::new(event))];
     let written = control.store.add(Addition { entries, ..Addition::default() }, now).await;
-    written.map_err(|error| unable(error.to_string()))?;
+    written.map_err(unable)?;
     let mut answer = json!({"access_token": minted.token, "token_type": "Bearer", "expires_in": lifetime});
     if let Some(members) = answer.as_object_mut() {
         members.extend(scopes.map(|scopes| ("scope".to_owned(), scopes.join(" ").into())));
@@ -145,8 +152,15 @@ async fn exchange(control: &Control, headers: &HeaderMap, body: &[u8]) -> Result
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
+/// 503: what should have been done was not.
+fn unable(error: impl std::fmt::Display) -> Refused {
+    tracing::error!(%error, "what was asked of a token could not be done");
+    let why = "the service could not do this now; try again later".to_owned();
+    Refused { status: StatusCode::SERVICE_UNAVAILABLE, error: "temporarily_unavailable", why }
+}
+
 /// A form, as the standards have it; JSON, as the Anthropic SDKs send it.
-fn read(headers: &HeaderMap, body: &[u8]) -> Result<Ask, Refused> {
+fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Refused> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     // The parsers' own words are left out: they may quote a token.
@@ -208,13 +222,4 @@ fn narrowed(principal: &Principal, asked: Option<&str>) -> Result<Option<Vec<Str
         }
         None => Ok(Some(asked)),
     }
-}
-
-/// Whether a token that was verified carries this `iss`.
-fn is_of(token: &str, issuer: &str) -> bool {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
-    let claims = claims.and_then(|claims| serde_json::from_slice::<serde_json::Value>(&claims).ok());
-    claims.is_some_and(|claims| claims.get("iss").and_then(|iss| iss.as_str()) == Some(issuer))
 }

@@ -1,11 +1,13 @@
-//! Tokens of control's own issuer.
+//! Tokens of control's own issuer, and what becomes of tokens before their end.
+
+pub mod revocation;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use sluice_engine::identity::VIA;
+use sluice_engine::identity::{FROM, Lineage, SINCE, VIA};
 
 use crate::keys::{KeyError, random};
 
@@ -22,6 +24,8 @@ pub struct Claims {
     pub audience: String,
     /// The issuer that vouched for the subject, by its name in the policy; `None`: control itself.
     pub via: Option<String>,
+    /// Where the tokens come from that were given for it; `None`: none were.
+    pub from: Option<Lineage>,
     /// How long it lives, in seconds.
     pub lifetime: u64,
 }
@@ -58,6 +62,10 @@ impl Issuer {
         });
         if let Some(members) = payload.as_object_mut() {
             members.extend(claims.scopes.iter().map(|scopes| ("scope".to_owned(), scopes.join(" ").into())));
+            if let Some(from) = &claims.from {
+                members.insert(FROM.to_owned(), json!(from.tokens));
+                members.insert(SINCE.to_owned(), (from.issued_ms.unwrap_or_default() / 1000).into());
+            }
             members.extend(claims.via.iter().map(|via| (VIA.to_owned(), via.as_str().into())));
         }
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
