@@ -18,6 +18,7 @@ use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
 use crate::records::enrolment;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
+use crate::tokens::device::Attempts;
 use crate::tokens::revocation::{self, now_revoked};
 
 /// How often holds are looked over for those whose time is over.
@@ -122,6 +123,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         waiters: crate::holds::Waiters::default(),
         grants_changed: Arc::clone(&grants_changed),
         revocations_changed: Arc::clone(&revocations_changed),
+        attempts: Attempts::default(),
         bundle,
         policy: Arc::clone(&status),
         issuers: statuses,
@@ -204,10 +206,13 @@ fn warn_of_other_issuer(loaded: &Loaded, url: &str) {
     }
 }
 
-/// Ends the holds whose time is over, so that the log says so even when nobody waits.
+/// Ends the holds whose time is over, so that the log says so even when nobody waits; forgets sign-ins that have ended.
 async fn sweep(control: Arc<Control>) {
     loop {
         tokio::time::sleep(SWEEP).await;
+        if let Err(error) = control.store.forget_sign_ins((control.clock)()).await {
+            tracing::error!(%error, "sign-ins whose time is over could not be forgotten");
+        }
         match control.store.expire((control.clock)()).await {
             Ok(ids) => ids.iter().for_each(|id| control.waiters.wake(id)),
             Err(error) => tracing::error!(%error, "holds whose time is over could not be ended"),

@@ -28,6 +28,9 @@ pub enum Token {
     Revoke(tokens::Revoke),
     /// List what is shut out. For auditors and operators.
     Revoked(tokens::List),
+    /// Let a device in that shows a code, as Claude Code does after /login; or refuse it.
+    #[command(subcommand)]
+    Device(tokens::Device),
 }
 
 /// What the token says.
@@ -101,6 +104,7 @@ impl Token {
             Self::Mint(asked) => asked.run(),
             Self::Revoke(asked) => asked.run().await,
             Self::Revoked(asked) => asked.run().await,
+            Self::Device(asked) => asked.run().await,
         }
     }
 }

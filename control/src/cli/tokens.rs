@@ -1,10 +1,11 @@
-//! `sluice tokens revoke` and `revoked`.
+//! `sluice tokens revoke`, `revoked` and `device`.
 
 use axum::http::Method;
-use clap::Args;
+use clap::{Args, Subcommand};
 use sluice_engine::policy::bundle::Revocation;
 use sluice_engine::policy::document::Duration;
 
+use super::api::escape;
 use super::print::{Paint, clean_line, say, short, table, time, until};
 use super::{Failure, Outcome, Output, Service};
 use crate::client::{Call, Client};
@@ -52,6 +53,72 @@ pub struct List {
     /// How to write it.
     #[arg(long, default_value = "text")]
     output: Output,
+}
+
+/// Let a device in that shows a code, or refuse it.
+#[derive(Debug, Subcommand)]
+pub enum Device {
+    /// Show what asks with a code.
+    Show(Code),
+    /// Let it in: it gets tokens in your name. Only a device on which you have begun to sign in yourself, a moment ago.
+    Approve(Code),
+    /// Refuse it.
+    Deny(Code),
+}
+
+/// Which device, and how.
+#[derive(Debug, Args)]
+pub struct Code {
+    #[command(flatten)]
+    service: Service,
+    /// The code that the device shows, as in BCDF-GHJK.
+    code: String,
+    /// How to write it.
+    #[arg(long, default_value = "text")]
+    output: Output,
+}
+
+impl Device {
+    pub async fn run(self) -> Outcome {
+        match self {
+            Self::Show(asked) => asked.show().await,
+            Self::Approve(asked) => asked.decide(true).await,
+            Self::Deny(asked) => asked.decide(false).await,
+        }
+    }
+}
+
+impl Code {
+    fn path(&self) -> String {
+        format!("/v1/devices/{}", escape(&self.code))
+    }
+
+    async fn show(self) -> Outcome {
+        let device: ShownDevice = self.service.json(Method::GET, &self.path(), None).await?;
+        say(&match self.output {
+            Output::Json => serde_json::to_string(&device).map_err(Failure::cannot)?,
+            Output::Text => format!(
+                "{} waits {} more\nit says that it is  {}\nit asks for         {}\nsince               {}",
+                device.user_code,
+                until(device.expires_ms, now_ms()),
+                clean_line(device.client.as_deref().unwrap_or("(nothing)")),
+                clean_line(&device.scopes.map_or("whatever you may do".into(), |scopes| scopes.join(", "))),
+                time(device.created_ms),
+            ),
+        });
+        Ok(())
+    }
+
+    async fn decide(self, approve: bool) -> Outcome {
+        let body = serde_json::to_string(&Allowing { approve }).map_err(Failure::cannot)?;
+        self.service.text(Method::POST, &format!("{}/decision", self.path()), Some(body)).await?;
+        say(match (self.output, approve) {
+            (Output::Json, _) => "{}",
+            (Output::Text, true) => "let in: the device gets its token within seconds",
+            (Output::Text, false) => "refused",
+        });
+        Ok(())
+    }
 }
 
 impl Revoke {

@@ -12,6 +12,8 @@
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
 //! | `POST /v1/oauth/revoke` | whoever has the token |
+//! | `POST /v1/oauth/device` | anyone |
+//! | `GET /v1/devices/{code}`, `POST /v1/devices/{code}/decision` | whoever has the code and a token |
 //! | `POST /v1/revocations`, `GET /v1/revocations` | operators |
 //! | `GET /v1/budgets` | auditors, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
@@ -43,6 +45,7 @@ pub use holds::{Ruling, Shown};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
 pub use revocations::{ShownRevocations, Shut};
+pub use tokens::{Allowing, ShownDevice};
 
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
@@ -50,6 +53,7 @@ use crate::policies::{Publisher, Status};
 use crate::records::Writers;
 use crate::store::Store;
 use crate::tokens::Issuer;
+use crate::tokens::device::Attempts;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
 const FILTER_BYTES: usize = 80 << 20;
@@ -73,6 +77,8 @@ pub struct Control {
     pub grants_changed: Arc<Notify>,
     /// Notified when something was shut out here.
     pub revocations_changed: Arc<Notify>,
+    /// Who has typed wrong codes of devices.
+    pub attempts: Attempts,
     /// The bundle that is out.
     pub bundle: Publisher,
     /// How the policy files stand.

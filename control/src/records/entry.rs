@@ -38,6 +38,9 @@ pub struct TokenEvent {
     /// The scopes that it is narrowed to; absent: not narrowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    /// What the device says that it is which a person let in with it; absent: no device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// When it ends.
     pub expires_ms: u64,
 }

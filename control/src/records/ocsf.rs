@@ -181,7 +181,10 @@ fn token(token: &TokenEvent) -> Map<String, Value> {
     event.insert("auth_protocol".into(), "OAuth 2.0".into());
     event.insert("session".into(), json!({"uid": token.id, "expiration_time": token.expires_ms}));
     event.insert("service".into(), json!({"name": "Claude API"}));
-    event.insert("unmapped".into(), json!({"scopes": token.scopes, "from": token.from}));
+    event.insert(
+        "unmapped".into(),
+        json!({"scopes": token.scopes, "from": token.from, "device": token.device}),
+    );
     event
 }
 

@@ -8,7 +8,7 @@
 //! 4. Entries become visible in the order of their cursors, so that a reader who goes on from the last one misses
 //!    none.
 //!
-//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Revocations`], [`Spending`]), in a file of its name; `sql` has
+//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Revocations`], [`SignIns`], [`Spending`]), in a file of its name; `sql` has
 //! its statements in a file of the same name.
 
 mod error;
@@ -17,6 +17,7 @@ mod holds;
 mod log;
 pub mod postgres;
 mod revocations;
+mod sign_ins;
 mod spending;
 pub mod sqlite;
 
@@ -27,6 +28,7 @@ pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Session, Stored, Which, WhichSessions};
 pub use revocations::Revocations;
+pub use sign_ins::SignIns;
 pub use spending::{Spending, WhichSpending};
 
 /// What another replica has changed.
@@ -75,7 +77,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Revocations + Spending {
+pub trait Store: Log + Holds + Grants + Revocations + SignIns + Spending {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

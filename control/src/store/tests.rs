@@ -40,6 +40,7 @@ macro_rules! on_both {
 mod definitions;
 mod grants;
 mod revocations;
+mod sign_ins;
 mod spending;
 
 on_both! {

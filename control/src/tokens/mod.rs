@@ -1,6 +1,9 @@
 //! Tokens of control's own issuer, and what becomes of tokens before their end.
 
+pub mod device;
+pub mod family;
 pub mod revocation;
+pub mod source;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,6 +33,14 @@ pub struct Claims {
     pub lifetime: u64,
 }
 
+/// A new id: 128 random bits.
+///
+/// # Errors
+/// [`KeyError::Random`].
+pub fn token_id() -> Result<String, KeyError> {
+    Ok(URL_SAFE_NO_PAD.encode(random::<16>()?))
+}
+
 /// A token, and the id by which it can be revoked.
 #[derive(Debug)]
 pub struct Minted {
@@ -55,7 +66,7 @@ impl Issuer {
     pub fn mint(&self, claims: &Claims, now_ms: u64) -> Result<Minted, KeyError> {
         let header = json!({"alg": "EdDSA", "typ": "JWT", "kid": self.kid()});
         let now = now_ms / 1000;
-        let id = URL_SAFE_NO_PAD.encode(random::<16>()?);
+        let id = token_id()?;
         let mut payload = json!({
             "iss": self.url, "sub": claims.subject, "aud": claims.audience, "groups": claims.groups,
             "iat": now, "nbf": now, "exp": now.saturating_add(claims.lifetime), "jti": id,

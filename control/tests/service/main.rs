@@ -21,6 +21,8 @@ mod replicas;
 #[cfg(test)]
 mod revocations;
 #[cfg(test)]
+mod sign_ins;
+#[cfg(test)]
 mod simulate;
 #[cfg(test)]
 mod tokens;

@@ -17,7 +17,7 @@ pub const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 pub const FORM: &str = "application/x-www-form-urlencoded";
 
 /// An identity provider whose keys stand in the policy.
-fn corp() -> Issuer {
+pub fn corp() -> Issuer {
     let key = ed25519_dalek::SigningKey::from_bytes(&[42; 32]);
     Issuer { url: "https://corp.example".into(), key }
 }

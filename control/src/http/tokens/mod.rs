@@ -1,61 +1,35 @@
-//! `POST /v1/oauth/token`: a token of an issuer in the policy becomes one of control's own.
+//! Tokens of control's own issuer: given, kept alive, ended. Reached at control, and at gateways, which pass these calls on.
 //!
-//! | grant | as in | who sends it |
-//! |---|---|---|
-//! | `jwt-bearer` | RFC 7523, section 2.1 | the Anthropic SDKs and Claude Code with an identity token, as JSON |
-//! | `token-exchange` | RFC 8693 | anything else, as a form |
+//! | path | what |
+//! |---|---|
+//! | `POST /v1/oauth/token` | a token for another, for a refresh token, or for a device ([`token`]) |
+//! | `POST /v1/oauth/revoke` | the end of a token or of a sign-in ([`revoke`]) |
+//! | `POST /v1/oauth/device` | a code for a device ([`device`]) |
+//! | `GET /v1/devices/{code}`, `POST /v1/devices/{code}/decision` | a person looks at a device, and lets it in or refuses it |
+//! | `GET /.well-known/oauth-authorization-server` | where all that is (RFC 8414, [`discovery`]) |
 //!
-//! The new token speaks for the same principal: the same issuer, subject and groups. It may be narrowed, never
-//! widened, and what was exchanged once cannot be made to live longer by exchanging it again. It carries where it comes
-//! from, so that it ends with the tokens that were given for it when one of them is revoked.
+//! Claude Code falls back to `/oauth/token` and `/oauth/device_authorization` where discovery names another origin than the one
+//! it was given, as behind a further proxy.
 
+mod device;
+mod discovery;
+mod give;
 mod revoke;
+mod token;
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use serde::Deserialize;
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use sluice_engine::identity::{MAX_LINEAGE, Principal, Verified, covers};
-use sluice_engine::policy::document::KeySource;
-use sluice_engine::record::Who;
 
 use super::{Control, area};
-use crate::records::{Entry, TokenEvent};
-use crate::store::Addition;
-use crate::tokens::Claims;
 
-/// RFC 7523.
-pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-/// RFC 8693.
-pub const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-
-/// RFC 8693, section 3: what is taken and given.
-const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
-const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
-const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
-
-/// How long a new token lives at the most, in seconds: clients come again well before, with what they exchanged.
-const LIFETIME: u64 = 3600;
-
-/// What is asked for. Fields of other grants and extensions are passed over, as RFC 6749 (section 3.2) wants.
-#[derive(Deserialize, Default)]
-struct Ask {
-    grant_type: Option<String>,
-    assertion: Option<String>,
-    subject_token: Option<String>,
-    subject_token_type: Option<String>,
-    actor_token: Option<String>,
-    requested_token_type: Option<String>,
-    scope: Option<String>,
-}
+pub use device::{Allowing, ShownDevice};
+pub use token::{DEVICE_CODE, EXCHANGE, JWT_BEARER, REFRESH};
 
 /// An error as RFC 6749, section 5.2, has it.
 struct Refused {
@@ -79,77 +53,21 @@ impl IntoResponse for Refused {
 
 /// The routes of this area.
 pub fn routes() -> Router<Arc<Control>> {
-    let people =
-        Router::new().route("/v1/oauth/token", post(token)).route("/v1/oauth/revoke", post(revoke::revoke));
+    let people = Router::new()
+        .route("/v1/oauth/token", post(token::token))
+        .route("/oauth/token", post(token::token))
+        .route("/v1/oauth/revoke", post(revoke::revoke))
+        .route("/v1/oauth/device", post(device::ask))
+        .route("/oauth/device_authorization", post(device::ask))
+        .route("/v1/devices/{code}", get(device::show))
+        .route("/v1/devices/{code}/decision", post(device::decide))
+        .route("/.well-known/oauth-authorization-server", get(discovery::discovery));
     area(Router::new(), people)
 }
 
-/// `POST /v1/oauth/token`.
-pub async fn token(
-    State(control): State<Arc<Control>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Result<Response, Response> {
-    exchange(&control, &headers, &body).await.map_err(IntoResponse::into_response)
-}
-
-async fn exchange(control: &Control, headers: &HeaderMap, body: &[u8]) -> Result<Response, Refused> {
-    let ask: Ask = read(headers, body)?;
-    let (given, exchanged) = presented(&ask)?;
-    let now = (control.clock)();
-    let verified = control.bundle.borrow().people.read(given, now);
-    let verified = verified.map_err(|why| Refused::new("invalid_grant", why.to_string()))?;
-    let Verified { principal, lineage, is_own } = verified;
-    if lineage.tokens.len() > MAX_LINEAGE {
-        let why = format!("the token comes from {MAX_LINEAGE} others already; exchange an earlier one");
-        return Err(Refused::new("invalid_grant", why));
-    }
-    let scopes = narrowed(&principal, ask.scope.as_deref())?;
-    let (audience, longest) = {
-        let bundle = control.bundle.borrow();
-        let own = bundle.policy.issuers.iter().find(|own| own.keys == KeySource::Control);
-        let own = own.filter(|own| own.issuer == control.issuer.url).ok_or_else(|| {
-            Refused::new(
-                "invalid_request",
-                format!(
-                    "tokens cannot be exchanged here: the policy has no issuer with `keys: control` and `issuer: {}`",
-                    control.issuer.url
-                ),
-            )
-        })?;
-        let audience = own.audiences.first().cloned().unwrap_or_default();
-        (audience, own.max_lifetime.as_seconds())
-    };
-    let left = principal.expires_ms.saturating_sub(now) / 1000;
-    let lifetime = if is_own { left } else { LIFETIME }.min(longest);
-    let claims = Claims {
-        subject: principal.subject.clone(),
-        groups: principal.groups.clone(),
-        scopes: scopes.clone(),
-        audience,
-        via: Some(principal.issuer.clone()),
-        from: Some(lineage.clone()),
-        lifetime,
-    };
-    let minted = control.issuer.mint(&claims, now).map_err(unable)?;
-    // Written before it is given away.
-    let event = TokenEvent {
-        id: minted.id,
-        from: lineage.tokens,
-        at_ms: now,
-        who: Who { issuer: principal.issuer, subject: principal.subject, groups: principal.groups },
-        scopes: scopes.clone(),
-        expires_ms: now.saturating_add(lifetime.saturating_mul(1000)),
-    };
-    let entries = vec![Entry::Token(Box::new(event))];
-    let written = control.store.add(Addition { entries, ..Addition::default() }, now).await;
-    written.map_err(unable)?;
-    let mut answer = json!({"access_token": minted.token, "token_type": "Bearer", "expires_in": lifetime});
-    if let Some(members) = answer.as_object_mut() {
-        members.extend(scopes.map(|scopes| ("scope".to_owned(), scopes.join(" ").into())));
-        members.extend(exchanged.then(|| ("issued_token_type".to_owned(), ACCESS_TOKEN.into())));
-    }
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+/// An answer that nobody keeps.
+fn unkept(body: serde_json::Value) -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
 /// 503: what should have been done was not.
@@ -175,51 +93,5 @@ fn read<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T, Refu
             "invalid_request",
             "send a form (application/x-www-form-urlencoded), or JSON (application/json)",
         )),
-    }
-}
-
-/// The token that is presented, and whether by a token exchange.
-fn presented(ask: &Ask) -> Result<(&str, bool), Refused> {
-    let lacks = |field: &str| Refused::new("invalid_request", format!("`{field}` is missing"));
-    match ask.grant_type.as_deref() {
-        Some(JWT_BEARER) => Ok((ask.assertion.as_deref().ok_or_else(|| lacks("assertion"))?, false)),
-        Some(EXCHANGE) => {
-            let token = ask.subject_token.as_deref().ok_or_else(|| lacks("subject_token"))?;
-            match ask.subject_token_type.as_deref() {
-                Some(JWT | ACCESS_TOKEN | ID_TOKEN) => {}
-                None => return Err(lacks("subject_token_type")),
-                Some(_) => {
-                    let why = format!("`subject_token_type` takes {JWT}, {ACCESS_TOKEN} or {ID_TOKEN}");
-                    return Err(Refused::new("invalid_request", why));
-                }
-            }
-            if ask.actor_token.is_some() {
-                let why = "acting for somebody else is not supported: leave `actor_token` out";
-                return Err(Refused::new("invalid_request", why));
-            }
-            if !matches!(ask.requested_token_type.as_deref(), None | Some(ACCESS_TOKEN | JWT)) {
-                let why = format!("`requested_token_type` takes {ACCESS_TOKEN} or {JWT}");
-                return Err(Refused::new("invalid_request", why));
-            }
-            Ok((token, true))
-        }
-        None => Err(lacks("grant_type")),
-        Some(_) => Err(Refused::new(
-            "unsupported_grant_type",
-            format!("`grant_type` takes {JWT_BEARER} or {EXCHANGE}"),
-        )),
-    }
-}
-
-/// The scopes of the new token: those of the old one, or those of them that are asked for.
-fn narrowed(principal: &Principal, asked: Option<&str>) -> Result<Option<Vec<String>>, Refused> {
-    let Some(asked) = asked else { return Ok(principal.scopes.clone()) };
-    let asked: Vec<String> = asked.split_ascii_whitespace().map(str::to_owned).collect();
-    let Some(own) = &principal.scopes else { return Ok(Some(asked)) };
-    match asked.iter().find(|scope| !own.iter().any(|own| covers(own, scope))) {
-        Some(_) => {
-            Err(Refused::new("invalid_scope", "a scope that is asked for is not among those of the token"))
-        }
-        None => Ok(Some(asked)),
     }
 }

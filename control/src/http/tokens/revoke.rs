@@ -1,19 +1,22 @@
-//! `POST /v1/oauth/revoke` (RFC 7009): whoever has a token may end it, and with it what was exchanged for it.
+//! `POST /v1/oauth/revoke` (RFC 7009): whoever has a token may end it, and with it what was exchanged for it; with a refresh
+//! token the whole sign-in.
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 use sluice_engine::policy::bundle::Revocation;
 use sluice_engine::record::Who;
 
-use super::{Control, Refused, read, unable};
+use super::token::end;
+use super::{Control, Refused, read, unable, unkept};
+use crate::tokens::family;
 use crate::tokens::revocation::{AFTER_END_MS, Revoked};
+use crate::tokens::source;
 
 /// What is sent. The hint (RFC 7009, section 2.1) is not needed: a token says itself what it is.
 #[derive(Deserialize, Default)]
@@ -28,13 +31,19 @@ pub async fn revoke(
     body: Bytes,
 ) -> Result<Response, Response> {
     give_back(&control, &headers, &body).await.map_err(IntoResponse::into_response)?;
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(json!({}))).into_response())
+    Ok(unkept(json!({})))
 }
 
 async fn give_back(control: &Control, headers: &HeaderMap, body: &[u8]) -> Result<(), Refused> {
     let ask: Ask = read(headers, body)?;
     let token = ask.token.ok_or_else(|| Refused::new("invalid_request", "`token` is missing"))?;
     let now = (control.clock)();
+    if token.starts_with(family::PREFIX) {
+        return match control.store.family(&source::hash(&token), now).await.map_err(unable)? {
+            Some(family) => end(control, family, now).await,
+            None => Ok(()),
+        };
+    }
     let verified = control.bundle.borrow().people.read(&token, now);
     let Ok(verified) = verified else { return Ok(()) };
     let Some(own) = verified.lineage.tokens.last() else { return Ok(()) };

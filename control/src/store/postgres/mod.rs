@@ -122,6 +122,8 @@ fn migrator() -> Migrator {
         (3, "spending", include_str!("../migrations/postgres/0003_spending.sql")),
         (4, "listed", include_str!("../migrations/postgres/0004_listed.sql")),
         (20, "revocations", include_str!("../migrations/postgres/0020_revocations.sql")),
+        (21, "refresh", include_str!("../migrations/postgres/0021_refresh.sql")),
+        (22, "devices", include_str!("../migrations/postgres/0022_devices.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -12,6 +12,7 @@ mod grants;
 mod holds;
 mod log;
 mod revocations;
+mod sign_ins;
 mod spending;
 pub mod turn;
 mod writer;

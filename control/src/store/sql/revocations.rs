@@ -7,6 +7,7 @@ use sqlx::Row as _;
 use super::super::{Connection, announce};
 use super::Database;
 use super::columns::{column, signed};
+use super::sign_ins::end_families;
 use super::turn::{Turn, Write};
 use crate::records::Entry;
 use crate::store::{News, Revocations, StoreError};
@@ -75,6 +76,9 @@ impl Write for Revoke {
         }
         let revoked = merged(turn.connection, revoked).await?;
         put(turn.connection, &revoked).await?;
+        if let Revocation::Token { issuer, id } = &revoked.what {
+            end_families(turn.connection, issuer, id).await?;
+        }
         announce(turn.connection, News::Revocations).await?;
         turn.log.push(Entry::Revocation(Box::new(revoked.clone())));
         Ok(Some(revoked))

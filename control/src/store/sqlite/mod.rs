@@ -79,6 +79,8 @@ fn migrator() -> Migrator {
         (4, "spending", include_str!("../migrations/sqlite/0004_spending.sql")),
         (5, "listed", include_str!("../migrations/sqlite/0005_listed.sql")),
         (20, "revocations", include_str!("../migrations/sqlite/0020_revocations.sql")),
+        (21, "refresh", include_str!("../migrations/sqlite/0021_refresh.sql")),
+        (22, "devices", include_str!("../migrations/sqlite/0022_devices.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -60,6 +60,7 @@ fn issuer(name: &str, iss: &str, audiences: &[&str]) -> Issuer {
         keys: KeySource::Discovery,
         claims: ClaimPaths::default(),
         max_lifetime: Duration::hours(24),
+        refresh: None,
     }
 }
 
