@@ -9,7 +9,7 @@ use super::api::escape;
 use super::print::{Paint, clean_line, say, short, table, time, until};
 use super::{Failure, Outcome, Output, Service};
 use crate::client::{Call, Client};
-use crate::http::{ShownRevocations, Shut};
+use crate::http::{Allowing, ShownDevice, ShownRevocations, Shut};
 use crate::serve::now_ms;
 use crate::tokens::revocation::Revoked;
 

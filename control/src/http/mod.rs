@@ -14,20 +14,28 @@
 //! | `POST /v1/oauth/revoke` | whoever has the token |
 //! | `POST /v1/oauth/device` | anyone |
 //! | `GET /v1/devices/{code}`, `POST /v1/devices/{code}/decision` | whoever has the code and a token |
+//! | `/device` | the same people, in a browser |
 //! | `POST /v1/revocations`, `GET /v1/revocations` | operators |
+//! | `/signin`, `/signin/callback`, `POST /signout` | people in a browser |
+//! | `GET /v1/whoami` | whoever is somebody |
 //! | `GET /v1/budgets` | auditors, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
 mod auth;
+mod browser;
 mod budgets;
 mod bundle;
+mod dev;
 mod grants;
 mod health;
 mod holds;
 mod problem;
 mod records;
 mod revocations;
+mod sidecars;
+mod signin;
 mod tokens;
+mod visitor;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -39,13 +47,17 @@ use sluice_engine::wire::Refresh;
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
+pub use auth::Person;
 pub use budgets::{Use, Uses};
+pub use dev::is_local;
 pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
 pub use revocations::{ShownRevocations, Shut};
+pub use signin::Whoami;
 pub use tokens::{Allowing, ShownDevice};
+pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
@@ -54,6 +66,7 @@ use crate::records::Writers;
 use crate::store::Store;
 use crate::tokens::Issuer;
 use crate::tokens::device::Attempts;
+use crate::visits::SignIns;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
 const FILTER_BYTES: usize = 80 << 20;
@@ -93,6 +106,8 @@ pub struct Control {
     pub writers: Writers,
     /// Control's own issuer.
     pub issuer: Issuer,
+    /// How people sign in in a browser.
+    pub sign_ins: SignIns,
     /// The time, in Unix milliseconds.
     pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Turns true when the service is ending, so that those who wait are let go.
@@ -110,7 +125,8 @@ fn area(filters: Router<Arc<Control>>, people: Router<Arc<Control>>) -> Router<A
 
 /// The service as a router.
 pub fn app(control: Arc<Control>) -> Router {
-    Router::new()
+    let dev = control.sign_ins.dev;
+    let app = Router::new()
         .merge(bundle::routes())
         .merge(budgets::routes())
         .merge(grants::routes())
@@ -118,12 +134,14 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(holds::routes())
         .merge(records::routes())
         .merge(revocations::routes())
+        .merge(signin::routes())
         .merge(tokens::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
         })
-        .with_state(control)
+        .with_state(control);
+    if dev { app.layer(axum::middleware::from_fn(dev::only_local)) } else { app }
 }
 
 /// A number among what follows `?`.

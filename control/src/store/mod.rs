@@ -8,8 +8,8 @@
 //! 4. Entries become visible in the order of their cursors, so that a reader who goes on from the last one misses
 //!    none.
 //!
-//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Revocations`], [`SignIns`], [`Spending`]), in a file of its name; `sql` has
-//! its statements in a file of the same name.
+//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Revocations`], [`Spending`], [`Tokens`], [`Visits`]), in
+//! a file of its name; `sql` has its statements in a file of the same name.
 
 mod error;
 mod grants;
@@ -17,9 +17,10 @@ mod holds;
 mod log;
 pub mod postgres;
 mod revocations;
-mod sign_ins;
 mod spending;
 pub mod sqlite;
+mod tokens;
+mod visits;
 
 use async_trait::async_trait;
 
@@ -28,8 +29,9 @@ pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Session, Stored, Which, WhichSessions};
 pub use revocations::Revocations;
-pub use sign_ins::SignIns;
 pub use spending::{Spending, WhichSpending};
+pub use tokens::Tokens;
+pub use visits::Visits;
 
 /// What another replica has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +79,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Revocations + SignIns + Spending {
+pub trait Store: Log + Holds + Grants + Revocations + Spending + Tokens + Visits {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

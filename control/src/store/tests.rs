@@ -40,8 +40,9 @@ macro_rules! on_both {
 mod definitions;
 mod grants;
 mod revocations;
-mod sign_ins;
 mod spending;
+mod tokens;
+mod visits;
 
 on_both! {
     what_was_acknowledged_is_there_for_everyone_at_once,

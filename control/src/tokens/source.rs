@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use sluice_engine::identity::{Lineage, Verified};
+use sluice_engine::identity::{Lineage, Principal, Verified};
 use sluice_engine::record::Who;
 use zeroize::Zeroizing;
 
@@ -36,6 +36,13 @@ impl From<Verified> for Source {
             is_own,
             expires_ms: principal.expires_ms,
         }
+    }
+}
+
+impl Source {
+    /// A principal that was verified otherwise than by a token of control's own.
+    pub fn of(principal: Principal, from: Lineage) -> Self {
+        Verified { principal, lineage: from, is_own: false }.into()
     }
 }
 

@@ -5,6 +5,8 @@ mod budgets;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod families;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod harness;
@@ -15,13 +17,16 @@ mod policy;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
+mod provider;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
 mod revocations;
+mod sidecars;
 #[cfg(test)]
-mod sign_ins;
+mod signin;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::auth::{Person, bearer};
+use super::super::visitor::visitor;
 use super::super::{Control, Problem};
 use super::{Refused, read, unable, unkept};
 use crate::tokens::device::{Device, LIFE_MS, PAUSE_MS, typed, user_code};
@@ -60,7 +61,7 @@ pub struct Allowing {
     pub approve: bool,
 }
 
-/// Somebody who shows a token: what a device gets rests on it.
+/// Somebody who shows a token or is signed in in a browser: what a device gets rests on that.
 pub struct Approver {
     person: Person,
     source: Source,
@@ -72,11 +73,16 @@ impl FromRequestParts<Arc<Control>> for Approver {
     async fn from_request_parts(parts: &mut Parts, control: &Arc<Control>) -> Result<Self, Problem> {
         let person = Person::from_request_parts(parts, control).await?;
         let refused = |why: String| Problem::new(StatusCode::UNAUTHORIZED, why);
-        let token = bearer(&parts.headers).ok_or_else(|| {
-            refused("send `authorization: Bearer` and a token of an issuer in the policy".into())
-        })?;
-        let verified = control.bundle.borrow().people.read(token, (control.clock)());
-        let source = verified.map_err(|why| refused(why.to_string()))?.into();
+        let source = match bearer(&parts.headers) {
+            Some(token) => {
+                let verified = control.bundle.borrow().people.read(token, (control.clock)());
+                verified.map_err(|why| refused(why.to_string()))?.into()
+            }
+            None => match visitor(&parts.method, &parts.headers, control).await? {
+                Some(visitor) => Source::of(visitor.person.0, visitor.lineage),
+                None => return Err(refused("sign in at /signin, or send a token".into())),
+            },
+        };
         Ok(Self { person, source })
     }
 }
@@ -162,17 +168,23 @@ pub async fn decide(
     let allowing: Allowing =
         serde_json::from_slice(&body).map_err(|e| Problem::unreadable("a decision on a device", &e))?;
     let device = waiting(&control, &approver.person, &code).await?;
-    let who = approver.person.who();
-    let source = allowing.approve.then_some(approver.source);
-    if !control.store.decide_device(device.user_code, source, (control.clock)()).await? {
-        return Err(unknown());
-    }
-    tracing::info!(by = who.subject, approved = allowing.approve, "a device was decided on");
+    settle(&control, device, approver.source, allowing.approve).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Writes a decision down.
+pub async fn settle(control: &Control, device: Device, source: Source, approve: bool) -> Result<(), Problem> {
+    let by = source.who.subject.clone();
+    let source = approve.then_some(source);
+    if !control.store.decide_device(device.user_code, source, (control.clock)()).await? {
+        return Err(unknown());
+    }
+    tracing::info!(by, approve, "a device was decided on");
+    Ok(())
+}
+
 /// The device that waits with a code; whoever types wrong ones too often waits.
-async fn waiting(control: &Control, person: &Person, code: &str) -> Result<Device, Problem> {
+pub async fn waiting(control: &Control, person: &Person, code: &str) -> Result<Device, Problem> {
     person.needs("devices.decide")?;
     let who = person.who();
     let key = (who.issuer.as_str(), who.subject.as_str());

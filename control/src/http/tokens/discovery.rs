@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde_json::json;
 
-use super::super::auth::DataPlane;
+use super::super::sidecars::DataPlane;
 use super::super::{Control, Problem, Query};
 use super::{DEVICE_CODE, EXCHANGE, JWT_BEARER, REFRESH, unkept};
 

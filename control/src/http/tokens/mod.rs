@@ -6,6 +6,7 @@
 //! | `POST /v1/oauth/revoke` | the end of a token or of a sign-in ([`revoke`]) |
 //! | `POST /v1/oauth/device` | a code for a device ([`device`]) |
 //! | `GET /v1/devices/{code}`, `POST /v1/devices/{code}/decision` | a person looks at a device, and lets it in or refuses it |
+//! | `GET /device`, `POST /device` | the same in a browser ([`page`]) |
 //! | `GET /.well-known/oauth-authorization-server` | where all that is (RFC 8414, [`discovery`]) |
 //!
 //! Claude Code falls back to `/oauth/token` and `/oauth/device_authorization` where discovery names another origin than the one
@@ -14,6 +15,7 @@
 mod device;
 mod discovery;
 mod give;
+mod page;
 mod revoke;
 mod token;
 
@@ -61,6 +63,7 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/oauth/device_authorization", post(device::ask))
         .route("/v1/devices/{code}", get(device::show))
         .route("/v1/devices/{code}/decision", post(device::decide))
+        .route("/device", get(page::confirm).post(page::settle))
         .route("/.well-known/oauth-authorization-server", get(discovery::discovery));
     area(Router::new(), people)
 }

@@ -12,9 +12,10 @@ mod grants;
 mod holds;
 mod log;
 mod revocations;
-mod sign_ins;
 mod spending;
+mod tokens;
 pub mod turn;
+mod visits;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};

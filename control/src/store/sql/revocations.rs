@@ -7,7 +7,7 @@ use sqlx::Row as _;
 use super::super::{Connection, announce};
 use super::Database;
 use super::columns::{column, signed};
-use super::sign_ins::end_families;
+use super::tokens::end_families;
 use super::turn::{Turn, Write};
 use crate::records::Entry;
 use crate::store::{News, Revocations, StoreError};

@@ -81,6 +81,7 @@ fn migrator() -> Migrator {
         (20, "revocations", include_str!("../migrations/sqlite/0020_revocations.sql")),
         (21, "refresh", include_str!("../migrations/sqlite/0021_refresh.sql")),
         (22, "devices", include_str!("../migrations/sqlite/0022_devices.sql")),
+        (10, "visits", include_str!("../migrations/sqlite/0010_visits.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

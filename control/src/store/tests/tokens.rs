@@ -76,7 +76,7 @@ async fn a_family_ends_with_a_token_that_it_comes_from_and_at_its_end(on: On) {
     kept.store.revoke(revoked).await.unwrap();
     assert_eq!(kept.store.family("h0", NOW).await.unwrap(), None);
     assert_eq!(kept.store.rotate(rotation("h0", "h1")).await.unwrap(), Rotated::Gone);
-    kept.store.forget_sign_ins(NOW + 10_000).await.unwrap();
+    kept.store.forget_tokens(NOW + 10_000).await.unwrap();
     kept.store.open_family(family(), "h0".into(), entry("e1")).await.unwrap();
     assert!(kept.store.family("h0", NOW).await.unwrap().is_some(), "nothing is left of the old one");
 }
@@ -127,6 +127,6 @@ async fn a_thousand_devices_wait_and_no_more(on: On) {
     let open = |n: u32| kept.store.open_device(device(&format!("code {n}")), format!("h{n}"));
     let all = futures_util::future::join_all((0..1010).map(open)).await;
     assert_eq!(all.iter().filter(|one| matches!(one, Ok(true))).count(), 1000);
-    kept.store.forget_sign_ins(NOW + LIFE_MS).await.unwrap();
+    kept.store.forget_tokens(NOW + LIFE_MS).await.unwrap();
     assert!(open(2000).await.unwrap());
 }

@@ -1,4 +1,4 @@
-//! Sign-ins: those that last, and devices that wait for one.
+//! Refresh tokens, and devices that wait for tokens.
 
 use async_trait::async_trait;
 
@@ -10,7 +10,7 @@ use crate::tokens::source::Source;
 
 /// Families of refresh tokens, and devices. Times are Unix milliseconds, given by the caller; secrets come as hashes.
 #[async_trait]
-pub trait SignIns: Send + Sync {
+pub trait Tokens: Send + Sync {
     /// Begins a family with its first refresh token, and writes what the log says of it.
     async fn open_family(&self, family: Family, hash: String, entry: Entry) -> Result<(), StoreError>;
 
@@ -38,5 +38,5 @@ pub trait SignIns: Send + Sync {
     async fn poll_device(&self, hash: String, now_ms: u64) -> Result<Poll, StoreError>;
 
     /// Forgets families and devices whose time is over.
-    async fn forget_sign_ins(&self, now_ms: u64) -> Result<(), StoreError>;
+    async fn forget_tokens(&self, now_ms: u64) -> Result<(), StoreError>;
 }

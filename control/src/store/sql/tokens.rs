@@ -10,13 +10,13 @@ use super::Database;
 use super::columns::{column, signed, unsigned};
 use super::turn::{Turn, Write};
 use crate::records::Entry;
-use crate::store::{SignIns, StoreError};
+use crate::store::{StoreError, Tokens};
 use crate::tokens::device::{Device, PAUSE_MS, Poll, WAITING};
 use crate::tokens::family::{Family, ROTATIONS, Rotated, Rotation};
 use crate::tokens::source::Source;
 
 #[async_trait]
-impl SignIns for Database {
+impl Tokens for Database {
     async fn open_family(&self, family: Family, hash: String, entry: Entry) -> Result<(), StoreError> {
         self.write(Open { family, hash, entry }).await
     }
@@ -59,7 +59,7 @@ impl SignIns for Database {
         self.write(Poller { hash, now_ms }).await
     }
 
-    async fn forget_sign_ins(&self, now_ms: u64) -> Result<(), StoreError> {
+    async fn forget_tokens(&self, now_ms: u64) -> Result<(), StoreError> {
         let sql = "SELECT (SELECT count(*) FROM families WHERE ends_ms <= $1)
                         + (SELECT count(*) FROM devices WHERE expires_ms <= $1)";
         let query = sqlx::query(sql).bind(signed(now_ms));

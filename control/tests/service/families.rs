@@ -7,6 +7,7 @@ use axum::http::Method;
 use serde_json::{Value, json};
 
 use super::harness::Service;
+use super::provider::{Browser, Provider};
 use super::tokens::{EXCHANGE, FORM, JWT, claims, corp, exchange, form, identity};
 
 const DEVICE: &str = "urn:ietf:params:oauth:grant-type:device_code";
@@ -241,4 +242,45 @@ async fn discovery_names_the_base_url_that_a_gateway_says_and_that_of_control_to
     assert_eq!(told["issuer"], "http://sluice.test", "a stranger's word is nothing");
     let bad = "/.well-known/oauth-authorization-server?base=http://gw.example/%22";
     assert_eq!(service.filter(Method::GET, bad, None).await.1["issuer"], "http://sluice.test");
+}
+
+#[tokio::test]
+async fn a_person_in_a_browser_sees_what_asks_confirms_and_nothing_is_let_in_before() {
+    let provider = Provider::start().await;
+    provider.knows("ana", &["auditors"]);
+    let service = Service::start_as(&provider.policy(), &[]).await;
+    for _ in 0..100 {
+        if service.ready().await["issuers"]["corp"]["keys"] == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (status, asked) =
+        service.post("/v1/oauth/device", FORM, "client_id=%3Cscript%3Ealert(1)%3C%2Fscript%3E").await;
+    assert_eq!(status, 200, "{asked}");
+    let code = asked["user_code"].as_str().unwrap();
+    let mut browser = Browser::new(&service.url);
+    let place = format!("/device?user_code={code}");
+    let sent = browser.get(&place).await;
+    assert!(sent.location().starts_with("/signin?to=%2Fdevice"), "{sent:?}");
+    let back = browser.sign_in(&format!("/device%3Fuser_code%3D{code}")).await;
+    assert_eq!(back.location(), place);
+    let page = browser.get(&place).await;
+    assert!(page.body.contains("&lt;script&gt;alert(1)") && !page.body.contains("<script"), "{}", page.body);
+    assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
+    assert!(page.body.contains("ana (corp)") && page.body.contains(code), "{}", page.body);
+    assert_eq!(poll(&service, &asked).await.1["error"], "authorization_pending", "a look lets nothing in");
+
+    let csrf = page.body.split("name=csrf value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let form = |csrf: &str, code: &str| format!("csrf={csrf}&user_code={code}&verdict=allow");
+    assert_eq!(browser.post("/device", &form("wrong", code)).await.status, 403);
+    let foreign = [("sec-fetch-site", "cross-site")];
+    assert_eq!(browser.send("POST", "/device", &foreign, &form(&csrf, code)).await.status, 403);
+    assert_eq!(browser.post("/device", &form(&csrf, "BBBB-BBBB")).await.status, 404);
+    let done = browser.post("/device", &form(&csrf, code)).await;
+    assert_eq!(done.status, 200, "{done:?}");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let (status, answer) = poll(&service, &asked).await;
+    assert_eq!((status, &answer["email"]), (200, &json!("ana")), "{answer}");
+    assert_eq!(claims(answer["access_token"].as_str().unwrap())["via"], "corp");
 }
