@@ -14,6 +14,11 @@
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
+//! | `POST /v1/oauth/revoke` | whoever has the token |
+//! | `POST /v1/oauth/device` | anyone |
+//! | `GET /v1/devices/{code}`, `POST /v1/devices/{code}/decision` | whoever has the code and a token |
+//! | `/device` | the same people, in a browser |
+//! | `POST /v1/revocations`, `GET /v1/revocations` | operators |
 //! | `/signin`, `/signin/callback`, `POST /signout` | people in a browser |
 //! | `GET /v1/whoami` | whoever is somebody |
 //! | `GET /v1/budgets` | auditors, operators |
@@ -32,6 +37,7 @@ mod health;
 mod holds;
 mod problem;
 mod records;
+mod revocations;
 mod sidecars;
 mod signin;
 mod tokens;
@@ -56,7 +62,9 @@ pub use grants::{Offered, ShownGrants, Wish};
 pub use holds::{Said, Shown, ShownComments};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
+pub use revocations::{ShownRevocations, Shut};
 pub use signin::{SignInOffer, Whoami};
+pub use tokens::{Allowing, ShownDevice};
 pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 
 use crate::holds::Waiters;
@@ -65,6 +73,7 @@ use crate::policies::{Publisher, Status};
 use crate::records::Writers;
 use crate::store::Store;
 use crate::tokens::Issuer;
+use crate::tokens::device::Attempts;
 use crate::visits::SignIns;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
@@ -87,6 +96,10 @@ pub struct Control {
     pub waiters: Waiters,
     /// Notified when a grant has changed here.
     pub grants_changed: Arc<Notify>,
+    /// Notified when something was shut out here.
+    pub revocations_changed: Arc<Notify>,
+    /// Who has typed wrong codes of devices.
+    pub attempts: Attempts,
     /// The bundle that is out.
     pub bundle: Publisher,
     /// How the policy files stand.
@@ -130,6 +143,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(health::routes())
         .merge(holds::routes())
         .merge(records::routes())
+        .merge(revocations::routes())
         .merge(signin::routes())
         .merge(tokens::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))

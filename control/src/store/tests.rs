@@ -40,7 +40,9 @@ macro_rules! on_both {
 mod approvals;
 mod definitions;
 mod grants;
+mod revocations;
 mod spending;
+mod tokens;
 mod usage;
 mod visits;
 
