@@ -16,6 +16,7 @@ pub mod holds;
 pub mod http;
 pub mod issuers;
 pub mod keys;
+mod pages;
 pub mod policies;
 pub mod records;
 pub mod serve;

@@ -31,6 +31,7 @@ impl FromRequestParts<Arc<Control>> for DataPlane {
 }
 
 /// A person.
+#[derive(Debug, Clone)]
 pub struct Person(pub Principal);
 
 impl FromRequestParts<Arc<Control>> for Person {
@@ -73,6 +74,12 @@ impl Person {
     pub fn is_operator(&self, control: &Control) -> bool {
         let bundle = control.bundle.borrow();
         bundle.policy.access.operators.iter().any(|group| self.0.groups.contains(group))
+    }
+
+    /// Whether they are in a group of authors of policy.
+    pub fn is_author(&self, control: &Control) -> bool {
+        let bundle = control.bundle.borrow();
+        bundle.policy.access.authors.iter().any(|group| self.0.groups.contains(group))
     }
 
     /// Refuses everyone but auditors and operators.

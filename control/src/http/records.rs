@@ -40,6 +40,9 @@ pub async fn open(
     let entries = open.record.map(|record| Entry::Exchange(Box::new(record))).into_iter().collect();
     let addition = Addition { batch: None, entries, blocks: open.blocks, ask: open.hold };
     let hold = control.store.add(addition, (control.clock)()).await?;
+    if hold.is_some() {
+        control.waiters.opened();
+    }
     let unapproved = match open.tools {
         Some(seen) => control.store.tools_seen(*seen, (control.clock)()).await?,
         None => Vec::new(),

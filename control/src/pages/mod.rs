@@ -1,0 +1,77 @@
+//! Web pages: what reviewers, auditors and operators look at.
+//!
+//! A page calls the function that answers the HTTP API and shows what it gives: what a person may see is decided there,
+//! once. Everything is rendered here (`templates/`), and works without scripts where a form will do; scripts
+//! (`assets/`) add keys, live queues and the player. Nothing is inline, so that the content policy can forbid it:
+//! whatever text gets into a page, it stays text.
+//!
+//! One file a page. `shell` is the frame around them, `text` how recorded text is shown, `failure` what goes wrong.
+
+mod assets;
+mod failure;
+mod form;
+mod holds;
+mod shell;
+mod text;
+mod when;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::http::Control;
+
+pub use failure::not_found;
+
+/// What a page may load: what this service serves, and nothing written into the page itself.
+const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                              connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The pages.
+pub fn routes() -> Router<Arc<Control>> {
+    Router::new()
+        .route("/", get(shell::start))
+        .route("/theme", post(shell::theme))
+        .route("/holds", get(holds::queue))
+        .route("/holds/changes", get(holds::changes))
+        .route("/holds/queue", get(holds::queue_part))
+        .route("/holds/{id}", get(holds::show))
+        .route("/holds/{id}/state", get(holds::state_part))
+        .route("/holds/{id}/decision", post(holds::decide))
+        .route("/assets/{file}", get(assets::file))
+        .layer(middleware::from_fn(guarded))
+}
+
+/// Adds what keeps a page from being made to do what it does not say.
+async fn guarded(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // What one person saw is for no cache, nor for whoever sits down next.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A template as an answer.
+fn page(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(text) => Html(text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page was not rendered");
+            failure::broken()
+        }
+    }
+}
