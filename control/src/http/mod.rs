@@ -5,6 +5,7 @@
 //! | `/livez`, `/readyz`, `/.well-known/*` | anyone |
 //! | [`sluice_engine::wire`] | filters, by the data-plane token |
 //! | `GET /v1/holds`, `GET /v1/holds/{id}` | approvers of the hold, auditors |
+//! | `GET /v1/holds/{id}/conversation` | the same |
 //! | `POST /v1/holds/{id}/decision` | approvers of the hold, never the requester |
 //! | `POST /v1/oauth/token` | whoever has a token of an issuer in the policy to exchange |
 //! | `GET /v1/grants/offered`, `POST /v1/grants` | whoever the policy lets ask |
@@ -12,17 +13,21 @@
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
 //! | `GET /v1/budgets` | auditors, operators |
-//! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
+//! | `GET /v1/usage` | auditors, operators |
+//! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/exchanges/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
 mod auth;
 mod budgets;
 mod bundle;
-mod grants;
+mod conversation;
+pub(crate) mod grants;
 mod health;
-mod holds;
+pub(crate) mod holds;
 mod problem;
-mod records;
+pub(crate) mod records;
+mod search;
 mod tokens;
+pub(crate) mod usage;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -34,11 +39,16 @@ use sluice_engine::wire::Refresh;
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
+pub(crate) use auth::Person;
 pub use budgets::{Use, Uses};
+pub use conversation::Conversation;
+pub(crate) use conversation::conversation;
 pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
+pub use search::Searched;
+pub use usage::Usage;
 
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
@@ -88,7 +98,7 @@ pub struct Control {
 }
 
 /// What follows `?`.
-type Query = axum::extract::Query<HashMap<String, String>>;
+pub(crate) type Query = axum::extract::Query<HashMap<String, String>>;
 
 /// The routes of one area: calls by filters and calls by people, each with its limit of size.
 fn area(filters: Router<Arc<Control>>, people: Router<Arc<Control>>) -> Router<Arc<Control>> {
@@ -104,9 +114,12 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(grants::routes())
         .merge(health::routes())
         .merge(holds::routes())
+        .merge(conversation::routes())
         .merge(records::routes())
         .merge(tokens::routes())
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
+        .merge(usage::routes())
+        .merge(area(Router::new(), crate::pages::routes()))
+        .fallback(crate::pages::not_found)
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
         })

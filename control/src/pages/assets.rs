@@ -9,19 +9,17 @@ use super::failure;
 
 #[derive(Embed)]
 #[folder = "assets"]
-#[include = "*.css"]
-#[include = "*.js"]
-#[include = "*.svg"]
 struct Assets;
 
 /// `GET /assets/{file}`.
 pub async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    let Some(found) = Assets::get(&name) else { return failure::not_found(headers).await };
     let kind = match name.rsplit_once('.').map(|(_, ending)| ending) {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
-        _ => "image/svg+xml",
+        Some("svg") => "image/svg+xml",
+        _ => return failure::not_found(headers).await,
     };
+    let Some(found) = Assets::get(&name) else { return failure::not_found(headers).await };
     let hash: String = found.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let tag = format!("\"{hash}\"");
     // Asked for again each time, and sent again only when it is another.

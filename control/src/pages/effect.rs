@@ -6,7 +6,7 @@ use sluice_engine::policy::compile::Compiled;
 use sluice_engine::policy::document::Language;
 use sluice_engine::wire::HoldAsk;
 
-use super::text::{Markup, Pointed, highlighted, marked};
+use super::text::{Markup, Pointed, highlighted, marked, named};
 use crate::records::text::{clean_line, short};
 
 /// Sentences that a page shows; more are counted.
@@ -32,6 +32,8 @@ pub struct Told {
     pub tone: &'static str,
     /// `Removes every row of `orders``, as a sentence.
     pub sentence: String,
+    /// The same, with names marked as such.
+    pub shown: Markup,
     /// Why it counts so, in the engine's words; empty where the sentence says it all.
     pub why: String,
 }
@@ -70,7 +72,8 @@ impl Effects {
                 continue;
             }
             let why = if sentence == why { String::new() } else { clean_line(why) };
-            told.push(Told { effect: clean_line(effect), tone: tone(effect), sentence, why });
+            let shown = named(&sentence);
+            told.push(Told { effect: clean_line(effect), tone: tone(effect), sentence, shown, why });
         }
         // The gravest first: it is what the decision is about.
         told.sort_by_key(|one| std::cmp::Reverse(weight(&one.effect)));

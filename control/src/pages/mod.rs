@@ -8,10 +8,15 @@
 //! One file a page. `shell` is the frame around them, `text` how recorded text is shown, `failure` what goes wrong.
 
 mod assets;
+mod effect;
 mod failure;
 mod form;
 mod holds;
+mod number;
+mod overview;
+mod sessions;
 mod shell;
+mod timeline;
 mod text;
 mod when;
 
@@ -44,6 +49,10 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/holds/{id}", get(holds::show))
         .route("/holds/{id}/state", get(holds::state_part))
         .route("/holds/{id}/decision", post(holds::decide))
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/verify", post(sessions::verify))
+        .route("/sessions/{id}", get(timeline::show))
+        .route("/overview", get(overview::show))
         .route("/assets/{file}", get(assets::file))
         .layer(middleware::from_fn(guarded))
 }

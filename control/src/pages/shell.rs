@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequestParts, State};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -29,6 +29,8 @@ pub struct Shell {
     pub groups: String,
     /// The page's own path and query.
     pub here: String,
+    /// What each form carries, to show that this page has sent it.
+    pub csrf: String,
 }
 
 /// A page in the navigation.
@@ -45,6 +47,8 @@ pub struct Link {
 pub struct Visitor {
     /// Who.
     pub person: Person,
+    /// What forms of their pages carry.
+    pub csrf: String,
     theme: &'static str,
     here: String,
 }
@@ -55,7 +59,7 @@ impl FromRequestParts<Arc<Control>> for Visitor {
     async fn from_request_parts(parts: &mut Parts, control: &Arc<Control>) -> Result<Self, Failure> {
         let person = Person::from_request_parts(parts, control).await?;
         let here = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Self { person, theme: chosen(&parts.headers), here })
+        Ok(Self { person, csrf: String::new(), theme: chosen(&parts.headers), here })
     }
 }
 
@@ -80,6 +84,7 @@ impl Visitor {
             subject: self.person.0.subject.clone(),
             groups: self.person.0.groups.join(", "),
             here: self.here.clone(),
+            csrf: self.csrf.clone(),
         }
     }
 }
@@ -94,6 +99,7 @@ impl Shell {
             subject: String::new(),
             groups: String::new(),
             here: "/".into(),
+            csrf: String::new(),
         }
     }
 
@@ -111,7 +117,7 @@ impl Shell {
         match self.theme {
             "light" => "Theme: light",
             "dark" => "Theme: dark",
-            _ => "Theme: as the system",
+            _ => "Theme: system",
         }
     }
 }

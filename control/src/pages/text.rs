@@ -31,6 +31,18 @@ pub fn marked(text: &str) -> Markup {
     Markup(out)
 }
 
+/// A sentence of our own with names in backticks.
+pub fn named(sentence: &str) -> Markup {
+    let mut out = String::new();
+    for (n, part) in sentence.split('`').enumerate() {
+        let name = n % 2 == 1;
+        out.push_str(if name { "<code>" } else { "" });
+        escape(&clean(part), &mut out);
+        out.push_str(if name { "</code>" } else { "" });
+    }
+    Markup(out)
+}
+
 /// How a part of a command is pointed at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pointed {
@@ -104,26 +116,9 @@ fn tokens(text: &str, language: Language) -> Vec<(Range<usize>, &'static str)> {
         text.get(from..).and_then(|tail| tail.find(end)).map_or(text.len(), |found| from + found + end.len())
     };
     let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80;
-    let mut masks = Vec::new();
-    let mut at = 0;
-    for span in spans(text) {
-        let (Span::Plain(piece) | Span::Mask(piece)) = span;
-        if matches!(span, Span::Mask(_)) {
-            masks.push(at..at + piece.len());
-        }
-        at += piece.len();
-    }
     let mut tokens = Vec::new();
-    let mut masks = masks.into_iter().peekable();
-    at = 0;
+    let mut at = 0;
     while at < bytes.len() {
-        if let Some(mask) = masks.next_if(|mask| mask.start <= at) {
-            at = mask.end.max(at);
-            tokens.push((mask, "mask"));
-            continue;
-        }
-        // No token reaches into a mask.
-        let stop = masks.peek().map_or(bytes.len(), |mask| mask.start);
         let sql = language == Language::Sql;
         let (end, class) = match byte(at) {
             quote @ (b'\'' | b'"') => {
@@ -149,7 +144,7 @@ fn tokens(text: &str, language: Language) -> Vec<(Range<usize>, &'static str)> {
             }
             _ => (at + 1, ""),
         };
-        let mut end = end.min(stop).max(at + 1).min(bytes.len());
+        let mut end = end.max(at + 1).min(bytes.len());
         while !text.is_char_boundary(end) {
             end += 1;
         }
@@ -158,7 +153,31 @@ fn tokens(text: &str, language: Language) -> Vec<(Range<usize>, &'static str)> {
         }
         at = end;
     }
-    tokens
+    with_masks(text, tokens)
+}
+
+/// Lays masks over tokens: a string goes on behind a mask in it.
+fn with_masks(text: &str, tokens: Vec<(Range<usize>, &'static str)>) -> Vec<(Range<usize>, &'static str)> {
+    let mut masks = Vec::new();
+    let mut at = 0;
+    for span in spans(text) {
+        let (Span::Plain(piece) | Span::Mask(piece)) = span;
+        if matches!(span, Span::Mask(_)) {
+            masks.push(at..at + piece.len());
+        }
+        at += piece.len();
+    }
+    let mut out: Vec<(Range<usize>, &'static str)> = masks.iter().map(|mask| (mask.clone(), "mask")).collect();
+    for (range, class) in tokens {
+        let mut start = range.start;
+        for mask in masks.iter().filter(|mask| mask.start < range.end && mask.end > range.start) {
+            out.extend((start < mask.start).then(|| (start..mask.start, class)));
+            start = mask.end.max(start);
+        }
+        out.extend((start < range.end).then_some((start..range.end, class)));
+    }
+    out.sort_by_key(|(range, _)| range.start);
+    out
 }
 
 fn chip(mask: &str, out: &mut String) {

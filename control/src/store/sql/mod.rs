@@ -13,6 +13,7 @@ mod holds;
 mod log;
 mod spending;
 pub mod turn;
+mod usage;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
