@@ -11,6 +11,7 @@
 
 pub mod cli;
 pub mod client;
+mod fleet;
 pub mod grants;
 pub mod holds;
 pub mod http;

@@ -125,6 +125,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         writers: keys.writers(),
         issuer,
         clock: Arc::clone(&clock),
+        fleet: Arc::default(),
         closing,
     });
     let tasks = [
@@ -133,6 +134,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(watch_policy(options.policy.clone(), policy, status, clock)),
         tokio::spawn(sweep(Arc::clone(&control))),
         tokio::spawn(listen(Arc::clone(&control))),
+        tokio::spawn(Arc::clone(&control.fleet).keep(Arc::clone(&store))),
         tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
     ];
     tracing::info!(

@@ -13,16 +13,19 @@
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
 //! | `GET /v1/budgets` | auditors, operators |
-//! | `GET /v1/usage` | auditors, operators |
+//! | `GET /v1/usage`, `GET /v1/sidecars` | auditors, operators |
+//! | `GET /v1/policy/effective`, `POST /v1/policy/trial` | authors of policy, auditors, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/exchanges/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
 mod auth;
 mod budgets;
 mod bundle;
 mod conversation;
+pub(crate) mod fleet;
 pub(crate) mod grants;
 mod health;
 pub(crate) mod holds;
+pub(crate) mod policy;
 mod problem;
 pub(crate) mod records;
 mod search;
@@ -48,8 +51,10 @@ pub use holds::{Ruling, Shown};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
 pub use search::Searched;
+pub use fleet::Sidecars;
 pub use usage::Usage;
 
+use crate::fleet::Fleet;
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
 use crate::policies::{Publisher, Status};
@@ -93,6 +98,8 @@ pub struct Control {
     pub issuer: Issuer,
     /// The time, in Unix milliseconds.
     pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Which sidecars ask for their bundle.
+    pub fleet: Arc<Fleet>,
     /// Turns true when the service is ending, so that those who wait are let go.
     pub closing: watch::Receiver<bool>,
 }
@@ -117,6 +124,8 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(conversation::routes())
         .merge(records::routes())
         .merge(tokens::routes())
+        .merge(fleet::routes())
+        .merge(policy::routes())
         .merge(usage::routes())
         .merge(area(Router::new(), crate::pages::routes()))
         .fallback(crate::pages::not_found)

@@ -41,7 +41,6 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/v1/sessions", get(sessions))
         .route("/v1/sessions/{id}", get(replay))
         .route("/v1/exchanges/{id}", get(exchange))
-        .route("/v1/exchanges/{id}", get(exchange))
         .route("/v1/records/verify", post(verify));
     area(filters, people)
 }

@@ -19,7 +19,7 @@ use sluice_engine::wire::HoldDecision;
 
 use super::effect::{Effects, preview};
 use super::failure::Failure;
-use super::form::Form;
+use super::form::Sent;
 use super::page;
 use super::shell::{Shell, Visitor};
 use super::text::{Markup, marked, named};
@@ -197,12 +197,10 @@ pub async fn state_part(
 
 /// `POST /holds/{id}/decision`.
 pub async fn decide(
-    visitor: Visitor,
     state: State<Arc<Control>>,
     Path(id): Path<String>,
-    body: Bytes,
+    Sent { visitor, form }: Sent,
 ) -> Result<Redirect, Failure> {
-    let form = Form::read(&body)?;
     let approve = match form.text("verdict") {
         Some("approve") => true,
         Some("deny") => false,

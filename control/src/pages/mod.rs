@@ -7,13 +7,16 @@
 //!
 //! One file a page. `shell` is the frame around them, `text` how recorded text is shown, `failure` what goes wrong.
 
+mod access;
 mod assets;
 mod effect;
 mod failure;
+mod fleet;
 mod form;
 mod holds;
 mod number;
 mod overview;
+mod policy;
 mod sessions;
 mod shell;
 mod timeline;
@@ -53,6 +56,13 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/sessions/verify", post(sessions::verify))
         .route("/sessions/{id}", get(timeline::show))
         .route("/overview", get(overview::show))
+        .route("/access", get(access::show))
+        .route("/access/grants", post(access::request))
+        .route("/access/grants/{id}/decision", post(access::decide))
+        .route("/access/grants/{id}/revoke", post(access::revoke))
+        .route("/policy", get(policy::show))
+        .route("/policy/trial", get(policy::form).post(policy::trial))
+        .route("/fleet", get(fleet::show))
         .route("/assets/{file}", get(assets::file))
         .layer(middleware::from_fn(guarded))
 }

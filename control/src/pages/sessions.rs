@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::failure::Failure;
+use super::form::Sent;
 use super::number::count;
 use super::page;
 use super::shell::{Shell, Visitor};
@@ -119,7 +120,7 @@ fn row(session: &Session, now: u64) -> Row {
 }
 
 /// `POST /sessions/verify`: the whole log, read and checked.
-pub async fn verify(visitor: Visitor, state: State<Arc<Control>>) -> Result<Response, Failure> {
+pub async fn verify(state: State<Arc<Control>>, Sent { visitor, .. }: Sent) -> Result<Response, Failure> {
     let now = (state.clock)();
     let shell = visitor.shell(&state, "The log", "/sessions");
     let Json(report) = http::records::verify(visitor.person, state, Bytes::new()).await?;
