@@ -12,15 +12,19 @@
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
+//! | `/signin`, `/signin/callback`, `POST /signout` | people in a browser |
+//! | `GET /v1/whoami` | whoever is somebody |
 //! | `GET /v1/budgets` | auditors, operators |
 //! | `GET /v1/usage`, `GET /v1/sidecars` | auditors, operators |
 //! | `GET /v1/policy/effective`, `POST /v1/policy/trial` | authors of policy, auditors, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/exchanges/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
 mod auth;
+mod browser;
 mod budgets;
 mod bundle;
 mod conversation;
+mod dev;
 pub(crate) mod fleet;
 pub(crate) mod grants;
 mod health;
@@ -29,8 +33,11 @@ pub(crate) mod policy;
 mod problem;
 pub(crate) mod records;
 mod search;
+mod sidecars;
+mod signin;
 mod tokens;
 pub(crate) mod usage;
+mod visitor;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -42,10 +49,11 @@ use sluice_engine::wire::Refresh;
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
-pub(crate) use auth::Person;
 pub use budgets::{Use, Uses};
 pub use conversation::Conversation;
 pub(crate) use conversation::conversation;
+pub use auth::Person;
+pub use dev::is_local;
 pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
 pub use problem::Problem;
@@ -53,6 +61,8 @@ pub use records::{Sessions, VerifyAsk};
 pub use search::Searched;
 pub use fleet::Sidecars;
 pub use usage::Usage;
+pub use signin::Whoami;
+pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 
 use crate::fleet::Fleet;
 use crate::holds::Waiters;
@@ -61,6 +71,7 @@ use crate::policies::{Publisher, Status};
 use crate::records::Writers;
 use crate::store::Store;
 use crate::tokens::Issuer;
+use crate::visits::SignIns;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
 const FILTER_BYTES: usize = 80 << 20;
@@ -96,6 +107,8 @@ pub struct Control {
     pub writers: Writers,
     /// Control's own issuer.
     pub issuer: Issuer,
+    /// How people sign in in a browser.
+    pub sign_ins: SignIns,
     /// The time, in Unix milliseconds.
     pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Which sidecars ask for their bundle.
@@ -115,7 +128,8 @@ fn area(filters: Router<Arc<Control>>, people: Router<Arc<Control>>) -> Router<A
 
 /// The service as a router.
 pub fn app(control: Arc<Control>) -> Router {
-    Router::new()
+    let dev = control.sign_ins.dev;
+    let app = Router::new()
         .merge(bundle::routes())
         .merge(budgets::routes())
         .merge(grants::routes())
@@ -123,16 +137,19 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(holds::routes())
         .merge(conversation::routes())
         .merge(records::routes())
+        .merge(signin::routes())
         .merge(tokens::routes())
         .merge(fleet::routes())
         .merge(policy::routes())
         .merge(usage::routes())
         .merge(area(Router::new(), crate::pages::routes()))
-        .fallback(crate::pages::not_found)
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
         })
-        .with_state(control)
+        .layer(axum::middleware::from_fn(crate::pages::readable))
+        .with_state(control);
+    if dev { app.layer(axum::middleware::from_fn(dev::only_local)) } else { app }
 }
 
 /// A number among what follows `?`.

@@ -15,8 +15,9 @@ use sluice_engine::record::Piece;
 use sluice_engine::record::checkpoint::Checkpoint;
 use sluice_engine::wire::{self, Batch, BatchReply, Open, OpenReply};
 
-use super::auth::{DataPlane, Person};
+use super::auth::Person;
 use super::search::{self, Searched};
+use super::sidecars::DataPlane;
 use super::{Control, Problem, Query, area, limit, number};
 use crate::records::lines::Line;
 use crate::records::session::{Exchange, read};

@@ -17,9 +17,9 @@ pub async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",
-        _ => return failure::not_found(headers).await,
+        _ => return failure::not_found().into_response(),
     };
-    let Some(found) = Assets::get(&name) else { return failure::not_found(headers).await };
+    let Some(found) = Assets::get(&name) else { return failure::not_found().into_response() };
     let hash: String = found.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let tag = format!("\"{hash}\"");
     // Asked for again each time, and sent again only when it is another.

@@ -1,11 +1,14 @@
 //! What goes wrong, as a page.
 
 use askama::Template;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
+use super::guard;
 use super::shell::Shell;
-use crate::http::Problem;
+use crate::http::{NoVisitor, Problem};
 
 #[derive(Template)]
 #[template(path = "failure.html")]
@@ -17,18 +20,35 @@ struct Page {
     next: Option<(&'static str, &'static str)>,
 }
 
-/// A problem, shown as a page.
-pub struct Failure(Problem);
+/// Why a page is not shown.
+pub enum Failure {
+    /// Something is wrong, shown as a page.
+    Problem(Problem),
+    /// Nobody is signed in: on to where they can.
+    SignIn(Box<Response>),
+}
 
 impl<P: Into<Problem>> From<P> for Failure {
     fn from(problem: P) -> Self {
-        Self(problem.into())
+        Self::Problem(problem.into())
+    }
+}
+
+impl From<NoVisitor> for Failure {
+    fn from(why: NoVisitor) -> Self {
+        match why {
+            NoVisitor::Problem(problem) => Self::Problem(problem),
+            sign_in @ NoVisitor::SignIn { .. } => Self::SignIn(Box::new(sign_in.into_response())),
+        }
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let Problem { status, detail, .. } = self.0;
+        let Problem { status, detail, .. } = match self {
+            Self::Problem(problem) => problem,
+            Self::SignIn(response) => return *response,
+        };
         let heading = match status {
             400 => "That was not understood",
             401 => "Sign in first",
@@ -61,11 +81,24 @@ fn sentence(detail: &str) -> String {
     format!("{first}{}{end}", chars.as_str())
 }
 
-/// Nothing is at this path: a page for browsers, a problem for everyone else.
-pub async fn not_found(headers: HeaderMap) -> Response {
-    let problem = Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path");
-    let accepts = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if accepts.contains("text/html") { Failure(problem).into_response() } else { problem.into_response() }
+/// Shows problems as pages to browsers that ask for one, whatever answered; everyone else gets them as they are.
+pub async fn readable(request: Request, next: Next) -> Response {
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let browses = accepts.is_some_and(|accepts| accepts.contains("text/html"));
+    let mut response = next.run(request).await;
+    let Some(problem) = response.extensions_mut().remove::<Problem>().filter(|_| browses) else {
+        return response;
+    };
+    let mut shown = guard(Failure::Problem(problem).into_response());
+    for cookie in response.headers().get_all(header::SET_COOKIE) {
+        shown.headers_mut().append(header::SET_COOKIE, cookie.clone());
+    }
+    shown
+}
+
+/// Nothing is at this path.
+pub fn not_found() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path")
 }
 
 /// A page that could not be rendered.

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, Request};
 
 use super::failure::Failure;
 use super::shell::Visitor;
-use crate::http::{Control, Problem};
+use crate::http::{Control, Problem, Submitted};
 
 /// The fields of a form, the last of each name.
 #[derive(Debug, Default)]
@@ -38,10 +37,8 @@ impl FromRequest<Arc<Control>> for Sent {
     type Rejection = Failure;
 
     async fn from_request(request: Request, control: &Arc<Control>) -> Result<Self, Failure> {
-        let (mut parts, body) = request.into_parts();
-        let visitor = Visitor::from_request_parts(&mut parts, control).await?;
-        let body = Bytes::from_request(Request::from_parts(parts, body), control).await;
-        let body = body.map_err(|error| Problem::new(error.status(), "the form is too large, or broke off"))?;
-        Ok(Self { visitor, form: Form::read(&body)? })
+        let (headers, uri) = (request.headers().clone(), request.uri().clone());
+        let sent = Submitted::<HashMap<String, String>>::from_request(request, control).await?;
+        Ok(Self { visitor: Visitor::new(sent.visitor, &headers, &uri), form: Form(sent.form) })
     }
 }

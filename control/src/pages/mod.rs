@@ -19,6 +19,7 @@ mod overview;
 mod policy;
 mod sessions;
 mod shell;
+mod signin;
 mod timeline;
 mod text;
 mod when;
@@ -35,7 +36,8 @@ use axum::routing::{get, post};
 
 use crate::http::Control;
 
-pub use failure::not_found;
+pub use failure::readable;
+pub use signin::{signed_out, who_are_you};
 
 /// What a page may load: what this service serves, and nothing written into the page itself.
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -69,7 +71,10 @@ pub fn routes() -> Router<Arc<Control>> {
 
 /// Adds what keeps a page from being made to do what it does not say.
 async fn guarded(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    guard(next.run(request).await)
+}
+
+fn guard(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, CONTENT_POLICY),

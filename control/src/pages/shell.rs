@@ -5,12 +5,12 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::failure::Failure;
 use super::form::Form;
-use crate::http::{Control, Person};
+use crate::http::{self, Control, Person};
 
 /// The cookie that keeps light or dark. It says nothing about anyone.
 const THEME: &str = "sluice_theme";
@@ -57,13 +57,18 @@ impl FromRequestParts<Arc<Control>> for Visitor {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, control: &Arc<Control>) -> Result<Self, Failure> {
-        let person = Person::from_request_parts(parts, control).await?;
-        let here = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Ok(Self { person, csrf: String::new(), theme: chosen(&parts.headers), here })
+        let visitor = http::Visitor::from_request_parts(parts, control).await?;
+        Ok(Self::new(visitor, &parts.headers, &parts.uri))
     }
 }
 
 impl Visitor {
+    /// Somebody who is signed in, and how they want pages to look.
+    pub fn new(visitor: http::Visitor, headers: &HeaderMap, uri: &Uri) -> Self {
+        let here = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+        Self { person: visitor.person, csrf: visitor.csrf, theme: chosen(headers), here }
+    }
+
     /// The frame of a page in this section.
     pub fn shell(&self, control: &Control, title: impl Into<String>, section: &str) -> Shell {
         let auditor = self.person.is_auditor(control);

@@ -8,7 +8,8 @@
 //! 4. Entries become visible in the order of their cursors, so that a reader who goes on from the last one misses
 //!    none.
 //!
-//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Spending`], [`Usage`]), in a file of its name; `sql` has
+//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Spending`], [`Usage`], [`Visits`]), in a file of its
+//! name; `sql` has
 //! its statements in a file of the same name.
 
 mod error;
@@ -19,6 +20,7 @@ pub mod postgres;
 mod spending;
 pub mod sqlite;
 mod usage;
+mod visits;
 
 use async_trait::async_trait;
 
@@ -28,6 +30,7 @@ pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Mark, Session, Stored, Verdicts, Which, WhichSessions};
 pub use spending::{Spending, WhichSpending};
 pub use usage::{By, Sidecar, Sums, Usage, Used};
+pub use visits::Visits;
 
 /// What another replica has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +71,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending + Usage {
+pub trait Store: Log + Holds + Grants + Spending + Usage + Visits {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

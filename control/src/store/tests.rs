@@ -40,6 +40,7 @@ macro_rules! on_both {
 mod definitions;
 mod grants;
 mod spending;
+mod visits;
 
 on_both! {
     what_was_acknowledged_is_there_for_everyone_at_once,

@@ -14,6 +14,7 @@ mod log;
 mod spending;
 pub mod turn;
 mod usage;
+mod visits;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
