@@ -131,7 +131,7 @@ pub async fn request(state: State<Arc<Control>>, Sent { visitor, form }: Sent) -
         "name": form.text("name").unwrap_or_default(), "reason": form.text("reason").unwrap_or_default(),
         "seconds": seconds.map(Duration::as_seconds),
     });
-    http::grants::request(visitor.person, state, Bytes::from(wish.to_string())).await?;
+    let _created = http::grants::request(visitor.person, state, Bytes::from(wish.to_string())).await?;
     Ok(Redirect::to("/access"))
 }
 
@@ -143,7 +143,7 @@ pub async fn decide(
 ) -> Result<Redirect, Failure> {
     let approve = form.text("verdict") == Some("approve");
     let ruling = json!({"approve": approve, "reason": form.text("reason")}).to_string();
-    http::grants::decide(visitor.person, state, Path(id), Bytes::from(ruling)).await?;
+    let _decided = http::grants::decide(visitor.person, state, Path(id), Bytes::from(ruling)).await?;
     Ok(Redirect::to("/access"))
 }
 
@@ -154,6 +154,6 @@ pub async fn revoke(
     Sent { visitor, form }: Sent,
 ) -> Result<Redirect, Failure> {
     let taking = json!({"reason": form.text("reason")}).to_string();
-    http::grants::revoke(visitor.person, state, Path(id), Bytes::from(taking)).await?;
+    let _revoked = http::grants::revoke(visitor.person, state, Path(id), Bytes::from(taking)).await?;
     Ok(Redirect::to("/access"))
 }

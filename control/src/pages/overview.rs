@@ -17,8 +17,8 @@ use crate::http::{self, Control, Query, Usage};
 use crate::records::text::{clean_line, short};
 
 /// The size of a chart, in its own units.
-const WIDTH: u64 = 720;
-const HEIGHT: u64 = 150;
+const WIDTH: u64 = 360;
+const HEIGHT: u64 = 130;
 
 /// Room for the axis below.
 const BELOW: u64 = 18;
@@ -110,7 +110,7 @@ fn tiles(usage: &Usage, waiting: usize) -> Vec<Tile> {
         tile("Denied", count(total.denied), "decisions".into()),
         tile("Held", count(total.held), "decisions".into()),
         tile("Masked", count(findings), "findings".into()),
-        tile("Half took", latency(0.5), format!("95 %: {}", latency(0.95))),
+        tile("Half took", latency(0.5), format!("95 of 100: {}", latency(0.95))),
         Tile { label: "Waiting now", value: count(waiting as u64), more: "for you".into(), href: "/holds" },
     ]
 }
@@ -140,7 +140,7 @@ fn chart(
     let most = usage.days.iter().map(sum).max().unwrap_or_default().max(1);
     let room = HEIGHT - BELOW;
     let step = WIDTH / (usage.days.len() as u64).max(1);
-    let every = (usage.days.len() / 10).max(1);
+    let every = usage.days.len().div_ceil(6).max(1);
     let date = |day: u64| utc(day * 86_400_000).chars().take(10).collect::<String>();
     let column = |(n, day): (usize, &Day)| {
         let mut up = 0;
@@ -152,7 +152,7 @@ fn chart(
         let drawn = drawn.collect();
         let said: Vec<String> = heads.iter().zip(parts(day)).map(|(head, (value, _))| format!("{} {}", written(value), head.to_lowercase())).collect();
         let label = if (usage.days.len() - 1 - n).is_multiple_of(every) { date(day.day).chars().skip(5).collect() } else { String::new() };
-        Column { x: n as u64 * step, width: step.saturating_sub(3).max(1), label, title: format!("{}: {}", date(day.day), said.join(", ")), parts: drawn }
+        Column { x: n as u64 * step, width: step.saturating_sub(1 + step / 8).max(1), label, title: format!("{}: {}", date(day.day), said.join(", ")), parts: drawn }
     };
     let columns = usage.days.iter().enumerate().map(column).collect();
     let rows = usage.days.iter().rev().map(|day| {

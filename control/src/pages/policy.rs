@@ -226,7 +226,7 @@ fn set(value: &Value) -> String {
 /// `GET /policy/trial`.
 pub async fn form(visitor: Visitor, state: State<Arc<Control>>) -> Result<Response, Failure> {
     // Whoever may not read the policy may not try it either.
-    http::policy::effective(visitor.person.clone(), state.clone()).await?;
+    let _may = http::policy::effective(visitor.person.clone(), state.clone()).await?;
     Ok(page(&TrialPage {
         shell: visitor.shell(&state, "Try the policy", "/policy"),
         subject: "someone".into(),
