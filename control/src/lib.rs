@@ -20,6 +20,7 @@ pub mod keys;
 mod pages;
 pub mod policies;
 pub mod records;
+pub mod reviews;
 pub mod serve;
 pub mod store;
 pub mod tokens;

@@ -17,6 +17,7 @@ use crate::issuers::{Keyring, Statuses};
 use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
 use crate::records::enrolment;
+use crate::reviews;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
 use crate::visits::{Provider, SignIns, VisitKey};
 
@@ -150,6 +151,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(sweep(Arc::clone(&control))),
         tokio::spawn(listen(Arc::clone(&control))),
         tokio::spawn(Arc::clone(&control.fleet).keep(Arc::clone(&store))),
+        tokio::spawn(reviews::conduct(Arc::clone(&control))),
         tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
     ];
     tracing::info!(

@@ -84,7 +84,7 @@ pub async fn usage(
     let first = today.saturating_sub(count - 1);
     let mut days: BTreeMap<u64, Sums> = (first..=today).map(|day| (day, Sums::default())).collect();
     let mut named: BTreeMap<By, BTreeMap<String, Sums>> = BTreeMap::new();
-    for used in control.store.usage(first).await? {
+    for used in control.store.days(first).await? {
         match used.by {
             By::All => days.entry(used.day).or_default().add(&used.sums),
             by => named.entry(by).or_default().entry(used.name).or_default().add(&used.sums),

@@ -8,10 +8,10 @@
 //! 4. Entries become visible in the order of their cursors, so that a reader who goes on from the last one misses
 //!    none.
 //!
-//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Spending`], [`Usage`], [`Visits`]), in a file of its
-//! name; `sql` has
-//! its statements in a file of the same name.
+//! Each area has a trait of its own ([`Log`], [`Holds`] and so on), in a file of its name; `sql` has its statements
+//! in a file of the same name.
 
+mod days;
 mod error;
 mod grants;
 mod holds;
@@ -24,12 +24,13 @@ mod visits;
 
 use async_trait::async_trait;
 
+pub use days::{By, Days, Sidecar, Sums, Used};
 pub use error::StoreError;
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Mark, Session, Stored, Verdicts, Which, WhichSessions};
 pub use spending::{Spending, WhichSpending};
-pub use usage::{By, Sidecar, Sums, Usage, Used};
+pub use usage::{Backlog, Usages, WhichUsage};
 pub use visits::Visits;
 
 /// What another replica has changed.
@@ -71,7 +72,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending + Usage + Visits {
+pub trait Store: Log + Holds + Grants + Spending + Days + Usages + Visits {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

@@ -40,6 +40,7 @@ macro_rules! on_both {
 mod definitions;
 mod grants;
 mod spending;
+mod usage;
 mod visits;
 
 on_both! {

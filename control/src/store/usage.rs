@@ -1,122 +1,44 @@
-//! What was used, by day; and the sidecars that are seen.
+//! What identities have used.
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use crate::reviews::Usage;
 
-/// By what a day's use is told apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum By {
-    /// Everything.
-    All,
-    /// A group of the callers. One exchange counts for each of its caller's groups.
-    Group,
-    /// A model that answered.
-    Model,
-    /// A rule that denied or held.
-    Rule,
-    /// A kind of finding.
-    Finding,
-    /// A step of latency: the upper end in milliseconds, as a number that doubles from step to step.
-    Latency,
+/// Whose use is read, in the order of issuer and subject.
+#[derive(Debug, Clone, Default)]
+pub struct WhichUsage {
+    /// Only those behind this issuer and subject.
+    pub after: Option<(String, String)>,
+    /// At most this many.
+    pub limit: u32,
 }
 
-impl By {
-    /// Every one.
-    pub const ALL: [Self; 6] = [Self::All, Self::Group, Self::Model, Self::Rule, Self::Finding, Self::Latency];
-
-    /// The word for it in stores.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::Group => "group",
-            Self::Model => "model",
-            Self::Rule => "rule",
-            Self::Finding => "finding",
-            Self::Latency => "latency",
-        }
-    }
+/// Entries of the log that were written before their use was added up: those behind `after` up to `until`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// The cursor up to which it is done.
+    pub after: i64,
+    /// The last cursor that belongs to it.
+    pub until: i64,
 }
 
-/// What was used on a day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Used {
-    /// Days since 1970, UTC.
-    pub day: u64,
-    /// By what it is told apart.
-    pub by: By,
-    /// Which one; empty for [`By::All`].
-    pub name: String,
-    /// The sums.
-    #[serde(flatten)]
-    pub sums: Sums,
-}
-
-/// Sums of use.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Sums {
-    /// Exchanges; of a rule, its decisions; of a kind of finding, the findings; of a step of latency, exchanges that took
-    /// no longer, and longer than the step before.
-    pub times: u64,
-    /// Decisions that refused something.
-    pub denied: u64,
-    /// Decisions that held something.
-    pub held: u64,
-    /// Tokens of prompts, cached ones included.
-    pub input_tokens: u64,
-    /// Tokens that models wrote.
-    pub output_tokens: u64,
-    /// What they cost, in millionths of a US dollar, where the policy has a price.
-    pub cost_micro_usd: u64,
-}
-
-impl Sums {
-    /// Adds others.
-    pub fn add(&mut self, other: &Self) {
-        for (own, other) in [
-            (&mut self.times, other.times),
-            (&mut self.denied, other.denied),
-            (&mut self.held, other.held),
-            (&mut self.input_tokens, other.input_tokens),
-            (&mut self.output_tokens, other.output_tokens),
-            (&mut self.cost_micro_usd, other.cost_micro_usd),
-        ] {
-            *own = own.saturating_add(other);
-        }
-    }
-}
-
-/// A sidecar, as it asked for its bundle last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Sidecar {
-    /// Its Envoy's node id.
-    pub node: String,
-    /// The version of its filter.
-    pub filter: String,
-    /// The version of the bundle that it has; empty: none.
-    pub bundle: String,
-    /// When that was made, in Unix milliseconds; 0: not told.
-    pub issued_ms: u64,
-    /// When it was seen first.
-    pub first_ms: u64,
-    /// When it was seen last.
-    pub seen_ms: u64,
-}
-
-/// What was used, and by whom it is guarded. Times are Unix milliseconds, given by the caller.
+/// What identities have used, added up with the records, in one transaction with them.
 #[async_trait]
-pub trait Usage: Send + Sync {
-    /// Everything from this day on (days since 1970, UTC), by day, kind and name.
-    async fn usage(&self, from_day: u64) -> Result<Vec<Used>, StoreError>;
+pub trait Usages: Send + Sync {
+    /// What many identities have used.
+    async fn usages(&self, which: WhichUsage) -> Result<Vec<Usage>, StoreError>;
 
-    /// Writes down sidecars; of each, what was seen last stays.
-    async fn see_sidecars(&self, seen: Vec<Sidecar>) -> Result<(), StoreError>;
+    /// What one identity has used; `None`: it was never seen.
+    async fn usage(&self, issuer: &str, subject: &str) -> Result<Option<Usage>, StoreError>;
 
-    /// Sidecars seen since this moment, by node.
-    async fn sidecars(&self, since_ms: u64) -> Result<Vec<Sidecar>, StoreError>;
+    /// The first record of all, in Unix milliseconds: before it nothing is known.
+    async fn usage_since(&self) -> Result<Option<u64>, StoreError>;
+
+    /// What is not added up yet; `None`: nothing.
+    async fn usage_backlog(&self) -> Result<Option<Backlog>, StoreError>;
+
+    /// Adds what was used in the entries of the backlog up to a cursor. Does nothing where another replica has done so:
+    /// `from` is the backlog as it was read.
+    async fn add_usage(&self, from: Backlog, upto: i64, usage: Vec<Usage>) -> Result<(), StoreError>;
 }

@@ -60,6 +60,7 @@ pub fn compile(
         tenant_key: BASE64.encode(TENANT),
         grants: Vec::new(),
         revocations: Vec::new(),
+        withheld: Vec::new(),
     };
     Ok(Arc::new(Runtime::new(bundle)?))
 }

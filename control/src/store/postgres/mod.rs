@@ -122,7 +122,8 @@ fn migrator() -> Migrator {
         (3, "spending", include_str!("../migrations/postgres/0003_spending.sql")),
         (4, "listed", include_str!("../migrations/postgres/0004_listed.sql")),
         (10, "visits", include_str!("../migrations/postgres/0010_visits.sql")),
-        (60, "usage", include_str!("../migrations/postgres/0060_usage.sql")),
+        (30, "usage", include_str!("../migrations/postgres/0030_usage.sql")),
+        (60, "days", include_str!("../migrations/postgres/0060_days.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

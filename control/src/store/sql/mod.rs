@@ -8,6 +8,7 @@
 //! and see what is committed.
 
 mod columns;
+mod days;
 mod grants;
 mod holds;
 mod log;

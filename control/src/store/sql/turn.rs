@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::super::Connection;
 use super::log::{Marks, Tally};
-use super::usage::Days;
+use super::days::DaySums;
 use crate::records::Entry;
 use crate::store::StoreError;
 
@@ -33,7 +33,7 @@ pub struct Turn<'a> {
     pub log: Vec<Entry>,
     pub tally: Tally,
     pub marks: Marks,
-    pub days: Days,
+    pub days: DaySums,
     /// When batches were forgotten last, in Unix milliseconds.
     pub pruned_ms: &'a mut u64,
 }

@@ -1,190 +1,152 @@
-//! What was used, by day, added up per transaction; and the sidecars that are seen.
+//! What identities have used: one row an identity, `detail` is all of it.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use sluice_engine::policy::document::Action;
-use sluice_engine::record::{Record, Stage};
+use sluice_engine::record::Record;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::super::Connection;
+use super::super::{Connection, Row};
 use super::Database;
 use super::columns::{ROWS, column, is_usual, rows_of, signed, unsigned};
 use super::turn::{Turn, Write};
-use crate::records::Entry;
-use crate::store::{By, Sidecar, StoreError, Sums, Usage, Used};
-
-/// A day, in milliseconds.
-const DAY_MS: u64 = 86_400_000;
-
-/// The longest name that is told apart, in characters: some come from callers.
-const NAME: usize = 120;
-
-/// The highest step of latency, in milliseconds: above five minutes.
-const LONGEST: u64 = 1 << 19;
-
-/// Additions to days.
-#[derive(Default)]
-pub struct Days(BTreeMap<(u64, By, String), Sums>);
-
-impl Days {
-    /// Takes in an entry.
-    pub fn count(&mut self, entry: &Entry) {
-        let Entry::Exchange(record) = entry else { return };
-        let acted = |action| record.decisions.iter().filter(|one| one.did(action)).count() as u64;
-        let usage = record.usage.unwrap_or_default();
-        let input = usage.input_tokens.saturating_add(usage.cache_read_input_tokens);
-        let sums = Sums {
-            times: u64::from(record.stage == Stage::Open),
-            denied: acted(Action::Deny),
-            held: acted(Action::Hold),
-            input_tokens: input.saturating_add(usage.cache_creation_input_tokens),
-            output_tokens: usage.output_tokens,
-            cost_micro_usd: usage.cost_micro_usd.unwrap_or_default(),
-        };
-        self.add(record, By::All, "", &sums);
-        for group in record.principal.iter().flat_map(|who| &who.groups) {
-            self.add(record, By::Group, group, &sums);
-        }
-        // A model that was only asked for is a name that a caller made up.
-        if let (Some(model), true) = (&record.model, record.usage.is_some()) {
-            self.add(record, By::Model, model, &Sums { times: 1, ..sums });
-        }
-        for one in record.decisions.iter().filter(|one| one.did(Action::Deny) || one.did(Action::Hold)) {
-            let (denied, held) = (u64::from(one.did(Action::Deny)), u64::from(one.did(Action::Hold)));
-            self.add(record, By::Rule, &one.rule, &Sums { times: 1, denied, held, ..Sums::default() });
-        }
-        for (kind, count) in &record.findings {
-            self.add(record, By::Finding, kind, &Sums { times: u64::from(*count), ..Sums::default() });
-        }
-        if let (Stage::Close, Some(ms)) = (record.stage, record.duration_ms) {
-            let step = ms.max(1).checked_next_power_of_two().unwrap_or(LONGEST).min(LONGEST);
-            self.add(record, By::Latency, &step.to_string(), &Sums { times: 1, ..Sums::default() });
-        }
-    }
-
-    fn add(&mut self, record: &Record, by: By, name: &str, sums: &Sums) {
-        let name = column(&name.chars().take(NAME).collect::<String>());
-        self.0.entry((record.at_ms / DAY_MS, by, name)).or_default().add(sums);
-    }
-
-    /// Writes them.
-    pub async fn write(&self, connection: &mut Connection) -> Result<(), StoreError> {
-        let rows: Vec<_> = self.0.iter().collect();
-        for some in rows.chunks(ROWS) {
-            let values = rows_of(some.len(), 9);
-            let sql = format!(
-                "INSERT INTO usage_days (day, kind, name, times, denied, held, input_tokens, output_tokens,
-                                         cost_micro_usd)
-                 VALUES {values}
-                 ON CONFLICT (day, kind, name) DO UPDATE SET
-                   times = usage_days.times + excluded.times,
-                   denied = usage_days.denied + excluded.denied,
-                   held = usage_days.held + excluded.held,
-                   input_tokens = usage_days.input_tokens + excluded.input_tokens,
-                   output_tokens = usage_days.output_tokens + excluded.output_tokens,
-                   cost_micro_usd = usage_days.cost_micro_usd + excluded.cost_micro_usd"
-            );
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for ((day, by, name), sums) in some {
-                query = query.bind(signed(*day)).bind(by.word()).bind(name.clone());
-                for number in [
-                    sums.times,
-                    sums.denied,
-                    sums.held,
-                    sums.input_tokens,
-                    sums.output_tokens,
-                    sums.cost_micro_usd,
-                ] {
-                    query = query.bind(signed(number));
-                }
-            }
-            query.persistent(is_usual(some.len())).execute(&mut *connection).await?;
-        }
-        Ok(())
-    }
-}
+use crate::reviews::Usage;
+use crate::store::{Backlog, StoreError, Usages, WhichUsage};
 
 #[async_trait]
-impl Usage for Database {
-    async fn usage(&self, from_day: u64) -> Result<Vec<Used>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT day, kind, name, times, denied, held, input_tokens, output_tokens, cost_micro_usd
-             FROM usage_days WHERE day >= $1 ORDER BY day, kind, name",
-        )
-        .bind(signed(from_day))
-        .fetch_all(&self.readers)
-        .await?;
-        let mut used = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let number = |name| row.try_get::<i64, _>(name).map(unsigned);
-            let kind: String = row.try_get("kind")?;
-            // A kind of a later release.
-            let Some(by) = By::ALL.into_iter().find(|by| by.word() == kind) else { continue };
-            let sums = Sums {
-                times: number("times")?,
-                denied: number("denied")?,
-                held: number("held")?,
-                input_tokens: number("input_tokens")?,
-                output_tokens: number("output_tokens")?,
-                cost_micro_usd: number("cost_micro_usd")?,
-            };
-            used.push(Used { day: number("day")?, by, name: row.try_get("name")?, sums });
-        }
-        Ok(used)
+impl Usages for Database {
+    async fn usages(&self, which: WhichUsage) -> Result<Vec<Usage>, StoreError> {
+        let (issuer, subject) = which.after.unzip();
+        let sql = "SELECT detail FROM usage WHERE CAST($1 AS TEXT) IS NULL OR (issuer, subject) > ($1, $2)
+                   ORDER BY issuer, subject LIMIT $3";
+        let query = sqlx::query(sql)
+            .bind(issuer.as_deref().map(column))
+            .bind(subject.as_deref().map(column))
+            .bind(i64::from(which.limit));
+        Ok(query.fetch_all(&self.readers).await?.iter().filter_map(read).collect())
     }
 
-    async fn see_sidecars(&self, seen: Vec<Sidecar>) -> Result<(), StoreError> {
-        self.write(See(seen)).await
+    async fn usage(&self, issuer: &str, subject: &str) -> Result<Option<Usage>, StoreError> {
+        let query = sqlx::query("SELECT detail FROM usage WHERE issuer = $1 AND subject = $2");
+        let row = query.bind(column(issuer)).bind(column(subject)).fetch_optional(&self.readers).await?;
+        Ok(row.as_ref().and_then(read))
     }
 
-    async fn sidecars(&self, since_ms: u64) -> Result<Vec<Sidecar>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT node, filter, bundle, issued_ms, first_ms, seen_ms FROM sidecars WHERE seen_ms >= $1
-             ORDER BY node",
-        )
-        .bind(signed(since_ms))
-        .fetch_all(&self.readers)
-        .await?;
-        rows.iter()
-            .map(|row| {
-                let number = |name| row.try_get::<i64, _>(name).map(unsigned);
-                Ok(Sidecar {
-                    node: row.try_get("node")?,
-                    filter: row.try_get("filter")?,
-                    bundle: row.try_get("bundle")?,
-                    issued_ms: number("issued_ms")?,
-                    first_ms: number("first_ms")?,
-                    seen_ms: number("seen_ms")?,
-                })
-            })
-            .collect()
+    async fn usage_since(&self) -> Result<Option<u64>, StoreError> {
+        let row = sqlx::query("SELECT min(first_ms) FROM usage").fetch_one(&self.readers).await?;
+        Ok(row.try_get::<Option<i64>, _>(0)?.map(unsigned))
+    }
+
+    async fn usage_backlog(&self) -> Result<Option<Backlog>, StoreError> {
+        backlog(&mut *self.readers.acquire().await?).await
+    }
+
+    async fn add_usage(&self, from: Backlog, upto: i64, usage: Vec<Usage>) -> Result<(), StoreError> {
+        self.write(CatchUp { from, upto, usage }).await
     }
 }
 
-/// Sidecars that were seen.
-struct See(Vec<Sidecar>);
+struct CatchUp {
+    from: Backlog,
+    upto: i64,
+    usage: Vec<Usage>,
+}
 
-impl Write for See {
+impl Write for CatchUp {
     type Answer = ();
 
     async fn run(&self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
-        for one in &self.0 {
-            sqlx::query(
-                "INSERT INTO sidecars (node, filter, bundle, issued_ms, first_ms, seen_ms)
-                 VALUES ($1, $2, $3, $4, $5, $5)
-                 ON CONFLICT (node) DO UPDATE SET filter = excluded.filter, bundle = excluded.bundle,
-                   issued_ms = excluded.issued_ms, seen_ms = excluded.seen_ms
-                 WHERE excluded.seen_ms >= sidecars.seen_ms",
-            )
-            .bind(column(&one.node))
-            .bind(column(&one.filter))
-            .bind(column(&one.bundle))
-            .bind(signed(one.issued_ms))
-            .bind(signed(one.seen_ms))
+        if backlog(turn.connection).await? != Some(self.from) {
+            return Ok(());
+        }
+        sqlx::query("UPDATE usage_backlog SET done = $1")
+            .bind(self.upto)
             .execute(&mut *turn.connection)
             .await?;
+        let mut used = Used::default();
+        self.usage.iter().for_each(|usage| used.add(usage.clone()));
+        used.write(turn.connection).await
+    }
+}
+
+async fn backlog(connection: &mut Connection) -> Result<Option<Backlog>, StoreError> {
+    let found = sqlx::query("SELECT done, until FROM usage_backlog WHERE done < until");
+    let Some(row) = found.fetch_optional(connection).await? else { return Ok(None) };
+    Ok(Some(Backlog { after: row.try_get(0)?, until: row.try_get(1)? }))
+}
+
+/// What one transaction adds, by issuer and subject.
+#[derive(Default)]
+pub struct Used(BTreeMap<(String, String), Usage>);
+
+impl Used {
+    pub fn count(&mut self, record: &Record) {
+        Usage::of(record).into_iter().for_each(|usage| self.add(usage));
+    }
+
+    fn add(&mut self, usage: Usage) {
+        let key = (column(&usage.issuer), column(&usage.subject));
+        match self.0.get_mut(&key) {
+            Some(known) => known.merge(&usage),
+            None => drop(self.0.insert(key, usage)),
+        }
+    }
+
+    /// Adds to what is there. Transactions that write take turns, so that nobody adds in between.
+    pub async fn write(mut self, connection: &mut Connection) -> Result<(), StoreError> {
+        let keys: Vec<(String, String)> = self.0.keys().cloned().collect();
+        for some in keys.chunks(ROWS) {
+            let rows = rows_of(some.len(), 2);
+            let sql = format!("SELECT detail FROM usage WHERE (issuer, subject) IN (VALUES {rows})");
+            let mut query = sqlx::query(AssertSqlSafe(sql));
+            for (issuer, subject) in some {
+                query = query.bind(issuer).bind(subject);
+            }
+            let found = query.persistent(is_usual(some.len())).fetch_all(&mut *connection).await?;
+            for mut known in found.iter().filter_map(read) {
+                if let Some(usage) = self.0.get_mut(&(column(&known.issuer), column(&known.subject))) {
+                    known.merge(usage);
+                    *usage = known;
+                }
+            }
+            self.write_rows(connection, some).await?;
         }
         Ok(())
+    }
+
+    async fn write_rows(
+        &self,
+        connection: &mut Connection,
+        keys: &[(String, String)],
+    ) -> Result<(), StoreError> {
+        let rows = rows_of(keys.len(), 4);
+        let sql = format!(
+            "INSERT INTO usage (issuer, subject, first_ms, detail) VALUES {rows}
+             ON CONFLICT (issuer, subject) DO UPDATE SET first_ms = excluded.first_ms, detail = excluded.detail"
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for key in keys {
+            let usage = self.0.get(key).cloned().unwrap_or_default();
+            let unreadable = |why: serde_json::Error| StoreError::Unreadable {
+                what: "what an identity has used".into(),
+                why: why.to_string(),
+            };
+            let detail = serde_json::to_string(&usage).map_err(unreadable)?;
+            query = query.bind(&key.0).bind(&key.1).bind(signed(usage.first_ms)).bind(detail);
+        }
+        query.persistent(is_usual(keys.len())).execute(connection).await?;
+        Ok(())
+    }
+}
+
+/// A row that cannot be read counts for nothing: the log is the truth, and must be written on.
+fn read(row: &Row) -> Option<Usage> {
+    let detail: String = row.try_get("detail").ok()?;
+    match serde_json::from_str(&detail) {
+        Ok(usage) => Some(usage),
+        Err(error) => {
+            tracing::error!(%error, "what an identity has used cannot be read, and is counted anew");
+            None
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::super::{BEGIN, Connection, Pool, take_turn};
 use super::columns::{ROWS, column, is_usual, rows_of, signed};
 use super::log::{self, Marks, Tally};
 use super::turn::{Job, Turn};
-use super::usage::Days;
+use super::days::DaySums;
 use crate::records::{Entry, writer_name};
 use crate::store::StoreError;
 
@@ -100,7 +100,7 @@ impl Writer {
             log: Vec::new(),
             tally: Tally::default(),
             marks: Marks::default(),
-            days: Days::default(),
+            days: DaySums::default(),
             pruned_ms: &mut self.pruned_ms,
         };
         for job in jobs {

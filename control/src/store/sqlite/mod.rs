@@ -79,7 +79,8 @@ fn migrator() -> Migrator {
         (4, "spending", include_str!("../migrations/sqlite/0004_spending.sql")),
         (5, "listed", include_str!("../migrations/sqlite/0005_listed.sql")),
         (10, "visits", include_str!("../migrations/sqlite/0010_visits.sql")),
-        (60, "usage", include_str!("../migrations/sqlite/0060_usage.sql")),
+        (30, "usage", include_str!("../migrations/sqlite/0030_usage.sql")),
+        (60, "days", include_str!("../migrations/sqlite/0060_days.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

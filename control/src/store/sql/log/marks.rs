@@ -27,7 +27,8 @@ impl Marks {
         let rules = decided.clone().map(|one| (Mark::Rule, &one.rule));
         let tools = decided.filter_map(|one| Some((Mark::Tool, one.tool.as_ref()?)));
         let kinds = record.findings.keys().map(|kind| (Mark::Finding, kind));
-        for (mark, value) in groups.chain(model).chain(rules).chain(tools).chain(kinds) {
+        let called = record.tools.keys().map(|tool| (Mark::Tool, tool));
+        for (mark, value) in groups.chain(model).chain(rules).chain(tools).chain(called).chain(kinds) {
             let value = column(&value.chars().take(VALUE).collect::<String>());
             self.0.insert((mark, value, column(session)));
         }
