@@ -4,8 +4,8 @@ use std::io::{IsTerminal, Write};
 
 pub use sluice_engine::budget::utc as time;
 
-pub use crate::records::text::{clean, clean_line, short};
 use crate::records::text::{Span, spans};
+pub use crate::records::text::{clean, clean_line, short};
 
 /// Colours, where they are wanted.
 #[derive(Debug, Clone, Copy)]

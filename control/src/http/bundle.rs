@@ -35,7 +35,14 @@ pub async fn bundle(
         let text = |name: &str| query.get(name).cloned().unwrap_or_default();
         let (filter, own) = (text("filter"), text("after"));
         let issued_ms = issued.unwrap_or_default();
-        control.fleet.see(Sidecar { node: node.clone(), filter, bundle: own, issued_ms, first_ms: now, seen_ms: now });
+        control.fleet.see(Sidecar {
+            node: node.clone(),
+            filter,
+            bundle: own,
+            issued_ms,
+            first_ms: now,
+            seen_ms: now,
+        });
     }
     let mut bundle = control.bundle.clone();
     let mut closing = control.closing.clone();

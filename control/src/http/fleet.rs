@@ -62,7 +62,10 @@ pub struct Sidecars {
 }
 
 /// `GET /v1/sidecars`.
-pub async fn sidecars(person: Person, State(control): State<Arc<Control>>) -> Result<Json<Sidecars>, Problem> {
+pub async fn sidecars(
+    person: Person,
+    State(control): State<Arc<Control>>,
+) -> Result<Json<Sidecars>, Problem> {
     person.needs("sidecars.read")?;
     person.needs_auditor_or_operator(&control)?;
     let now = (control.clock)();

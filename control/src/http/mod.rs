@@ -56,16 +56,15 @@ pub use auth::Person;
 pub use budgets::{Use, Uses};
 pub use conversation::Conversation;
 pub(crate) use conversation::conversation;
-pub use auth::Person;
 pub use dev::is_local;
+pub use fleet::Sidecars;
 pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
 pub use search::Searched;
-pub use fleet::Sidecars;
+pub use signin::{SignInOffer, Whoami};
 pub use usage::Usage;
-pub use signin::Whoami;
 pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 
 use crate::fleet::Fleet;

@@ -100,7 +100,10 @@ impl Person {
 }
 
 /// `GET /v1/policy/effective`.
-pub async fn effective(person: Person, State(control): State<Arc<Control>>) -> Result<Json<Effective>, Problem> {
+pub async fn effective(
+    person: Person,
+    State(control): State<Arc<Control>>,
+) -> Result<Json<Effective>, Problem> {
     person.needs_reader_of_policy(&control)?;
     let status = control.policy.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let policy = control.bundle.borrow().policy.clone();
@@ -118,7 +121,11 @@ pub async fn trial(
     let (runtime, version, first) = {
         let out = control.bundle.borrow();
         let first = out.policy.issuers.first().map(|issuer| issuer.name.clone()).unwrap_or_default();
-        (out.trial().map_err(|error| Problem::bad_request(error.to_string()))?, out.policy_version.clone(), first)
+        (
+            out.trial().map_err(|error| Problem::bad_request(error.to_string()))?,
+            out.policy_version.clone(),
+            first,
+        )
     };
     let now = (control.clock)();
     let issuer = trial.issuer.unwrap_or(first);
@@ -141,7 +148,8 @@ pub async fn trial(
         exchange(&runtime, &caller, &request, reply.as_ref(), Answer::Wait, now)
     });
     let outcome = tried.await.map_err(|_| Problem::bad_request("the trial broke off"))?;
-    let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let text =
+        |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     let (forwarded, returned) = (text(&outcome.forwarded), text(&outcome.returned));
     Ok(Json(Tried { policy: version, roles, outcome, forwarded, returned }))
 }

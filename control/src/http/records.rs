@@ -123,7 +123,8 @@ pub(super) fn which_sessions(query: &Query) -> Result<WhichSessions, Problem> {
     if before == Some(None) {
         return Err(Problem::bad_request("`before` takes what `next` said on the page before"));
     }
-    let text = |name: &str| query.get(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let text =
+        |name: &str| query.get(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     let verdicts = match text("verdict").as_deref() {
         None => None,
         Some("denied") => Some(Verdicts::Denied),

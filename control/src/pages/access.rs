@@ -91,7 +91,8 @@ pub async fn show(visitor: Visitor, state: State<Arc<Control>>) -> Result<Respon
 fn row(grant: &Grant, now: u64) -> Row {
     let by = grant.revoked.as_ref().or(grant.decided.as_ref());
     let decided = by.map(|by| {
-        let reason = by.reason.as_deref().map(|reason| format!(": {}", clean_line(reason))).unwrap_or_default();
+        let reason =
+            by.reason.as_deref().map(|reason| format!(": {}", clean_line(reason))).unwrap_or_default();
         format!("by {}{reason}", clean_line(&by.subject))
     });
     let tone = match grant.state {
@@ -123,9 +124,10 @@ fn row(grant: &Grant, now: u64) -> Row {
 pub async fn request(state: State<Arc<Control>>, Sent { visitor, form }: Sent) -> Result<Redirect, Failure> {
     let seconds = match form.text("for") {
         None => None,
-        Some(text) => Some(Duration::parse(text).ok_or_else(|| {
-            Problem::bad_request("the time is a number with a unit: `30m`, `4h`, `1d`")
-        })?),
+        Some(text) => Some(
+            Duration::parse(text)
+                .ok_or_else(|| Problem::bad_request("the time is a number with a unit: `30m`, `4h`, `1d`"))?,
+        ),
     };
     let wish = json!({
         "name": form.text("name").unwrap_or_default(), "reason": form.text("reason").unwrap_or_default(),

@@ -20,7 +20,8 @@ pub async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
         _ => return failure::not_found().into_response(),
     };
     let Some(found) = Assets::get(&name) else { return failure::not_found().into_response() };
-    let hash: String = found.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String =
+        found.metadata.sha256_hash().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     let tag = format!("\"{hash}\"");
     // Asked for again each time, and sent again only when it is another.
     let cache = [(header::CACHE_CONTROL, "no-cache".to_owned()), (header::ETAG, tag.clone())];

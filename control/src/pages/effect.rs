@@ -92,7 +92,11 @@ pub fn plain_headline(ask: &HoldAsk) -> String {
     use sluice_engine::policy::document::Part;
     let tool = ask.tool.as_deref().map(clean_line);
     match (&ask.definition, ask.part, tool) {
-        (Some(key), ..) => format!("Lets everyone use `{}` of {} as it is now", clean_line(&key.tool), clean_line(&key.server)),
+        (Some(key), ..) => format!(
+            "Lets everyone use `{}` of {} as it is now",
+            clean_line(&key.tool),
+            clean_line(&key.server)
+        ),
         (None, Part::ToolCall, Some(tool)) => format!("Calls {tool}"),
         (None, Part::ToolResult, Some(tool)) => format!("Shows the model what {tool} gave back"),
         (None, Part::ToolResult, None) => "Shows the model what a tool gave back".into(),
@@ -146,8 +150,8 @@ pub fn tone(effect: &str) -> &'static str {
 /// `Removes every row of `orders``.
 fn sentence(why: &str, objects: &[String]) -> String {
     const VERBS: [&str; 12] = [
-        "adds", "changes", "creates", "deletes", "gives", "moves", "removes", "replaces", "runs", "sends", "starts",
-        "writes",
+        "adds", "changes", "creates", "deletes", "gives", "moves", "removes", "replaces", "runs", "sends",
+        "starts", "writes",
     ];
     if objects.is_empty() {
         return clean_line(why);
@@ -162,7 +166,8 @@ fn sentence(why: &str, objects: &[String]) -> String {
     };
     let said = said.join(" ");
     let mut chars = said.chars();
-    let said = chars.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default() + chars.as_str();
+    let said = chars.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default()
+        + chars.as_str();
     let said = clean_line(&said);
     match said.rsplit_once(' ') {
         Some((_, "row")) => format!("{said} of {objects}"),

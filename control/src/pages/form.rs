@@ -24,7 +24,9 @@ pub struct Sent {
 impl Form {
     /// Reads a body of `application/x-www-form-urlencoded`.
     pub fn read(body: &[u8]) -> Result<Self, Problem> {
-        serde_urlencoded::from_bytes(body).map(Self).map_err(|_| Problem::bad_request("the form cannot be read"))
+        serde_urlencoded::from_bytes(body)
+            .map(Self)
+            .map_err(|_| Problem::bad_request("the form cannot be read"))
     }
 
     /// A field's text without the spaces around it; `None`: absent or empty.

@@ -175,7 +175,11 @@ pub async fn show(
 }
 
 /// `GET /holds/queue?state=&at=`: the queue alone, for a page that is open.
-pub async fn queue_part(visitor: Visitor, state: State<Arc<Control>>, query: Query) -> Result<Response, Failure> {
+pub async fn queue_part(
+    visitor: Visitor,
+    state: State<Arc<Control>>,
+    query: Query,
+) -> Result<Response, Failure> {
     let at = query.get("at").cloned().unwrap_or_default();
     Ok(page(&QueuePart { queue: gather(&visitor, &state, &query, &at).await? }))
 }
@@ -320,7 +324,10 @@ async fn detail(visitor: &Visitor, control: &Arc<Control>, id: &str) -> Result<D
         None => None,
     };
     let like = |other: &&Hold| {
-        other.id != hold.id && other.ask.rule == ask.rule && other.ask.tool == ask.tool && other.state != HoldDecision::Waiting
+        other.id != hold.id
+            && other.ask.rule == ask.rule
+            && other.ask.tool == ask.tool
+            && other.state != HoldDecision::Waiting
     };
     let similar: Vec<&Hold> = all.iter().filter(like).collect();
     let count = |state| similar.iter().filter(|hold| hold.state == state).count();

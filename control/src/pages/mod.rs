@@ -20,8 +20,8 @@ mod policy;
 mod sessions;
 mod shell;
 mod signin;
-mod timeline;
 mod text;
+mod timeline;
 mod when;
 
 use std::sync::Arc;

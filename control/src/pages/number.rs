@@ -48,7 +48,10 @@ mod tests {
     fn numbers_read_at_a_glance() {
         assert_eq!((count(0), count(99_999), count(123_456)), ("0".into(), "99,999".into(), "123k".into()));
         assert_eq!(count(1_260_000), "1.2M");
-        assert_eq!((dollars(0), dollars(1), dollars(12_345_678)), ("$0".into(), "$0.0001".into(), "$12.34".into()));
+        assert_eq!(
+            (dollars(0), dollars(1), dollars(12_345_678)),
+            ("$0".into(), "$0.0001".into(), "$12.34".into())
+        );
         assert_eq!((took(840), took(3400), took(125_000)), ("840 ms".into(), "3.4 s".into(), "2m 5s".into()));
     }
 }

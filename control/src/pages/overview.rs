@@ -95,7 +95,15 @@ pub async fn show(visitor: Visitor, state: State<Arc<Control>>, query: Query) ->
     let days = usage.days.len() as u64;
     let spans = [7, 14, 30, 90].map(|span| (span, span == days)).to_vec();
     let empty = usage.total.times == 0;
-    Ok(page(&Page { shell, spans, days, tiles: tiles(&usage, waiting), charts: charts(&usage), bars: bars(&usage, auditor), empty }))
+    Ok(page(&Page {
+        shell,
+        spans,
+        days,
+        tiles: tiles(&usage, waiting),
+        charts: charts(&usage),
+        bars: bars(&usage, auditor),
+        empty,
+    }))
 }
 
 fn tiles(usage: &Usage, waiting: usize) -> Vec<Tile> {
@@ -105,7 +113,11 @@ fn tiles(usage: &Usage, waiting: usize) -> Vec<Tile> {
     let tile = |label, value, more| Tile { label, value, more, href: "" };
     vec![
         tile("Exchanges", count(total.times), String::new()),
-        tile("Tokens", count(total.input_tokens.saturating_add(total.output_tokens)), format!("{} out", count(total.output_tokens))),
+        tile(
+            "Tokens",
+            count(total.input_tokens.saturating_add(total.output_tokens)),
+            format!("{} out", count(total.output_tokens)),
+        ),
         tile("Cost", dollars(total.cost_micro_usd), String::new()),
         tile("Denied", count(total.denied), "decisions".into()),
         tile("Held", count(total.held), "decisions".into()),
@@ -116,14 +128,16 @@ fn tiles(usage: &Usage, waiting: usize) -> Vec<Tile> {
 }
 
 fn charts(usage: &Usage) -> Vec<Chart> {
-    let requests = chart("Exchanges a day", "exchanges", usage, &["Exchanges", "Denied", "Held"], count, |day| {
-        let (denied, held) = (day.sums.denied, day.sums.held);
-        vec![(day.sums.times, ""), (denied, "deny"), (held, "hold")]
-    });
+    let requests =
+        chart("Exchanges a day", "exchanges", usage, &["Exchanges", "Denied", "Held"], count, |day| {
+            let (denied, held) = (day.sums.denied, day.sums.held);
+            vec![(day.sums.times, ""), (denied, "deny"), (held, "hold")]
+        });
     let tokens = chart("Tokens a day", "tokens", usage, &["Tokens in", "Tokens out"], count, |day| {
         vec![(day.sums.input_tokens, ""), (day.sums.output_tokens, "mask")]
     });
-    let cost = chart("Cost a day", "cost", usage, &["Cost"], dollars, |day| vec![(day.sums.cost_micro_usd, "")]);
+    let cost =
+        chart("Cost a day", "cost", usage, &["Cost"], dollars, |day| vec![(day.sums.cost_micro_usd, "")]);
     vec![requests, tokens, cost]
 }
 
@@ -150,9 +164,23 @@ fn chart(
             Part { y: room.saturating_sub(up), height, class }
         });
         let drawn = drawn.collect();
-        let said: Vec<String> = heads.iter().zip(parts(day)).map(|(head, (value, _))| format!("{} {}", written(value), head.to_lowercase())).collect();
-        let label = if (usage.days.len() - 1 - n).is_multiple_of(every) { date(day.day).chars().skip(5).collect() } else { String::new() };
-        Column { x: n as u64 * step, width: step.saturating_sub(1 + step / 8).max(1), label, title: format!("{}: {}", date(day.day), said.join(", ")), parts: drawn }
+        let said: Vec<String> = heads
+            .iter()
+            .zip(parts(day))
+            .map(|(head, (value, _))| format!("{} {}", written(value), head.to_lowercase()))
+            .collect();
+        let label = if (usage.days.len() - 1 - n).is_multiple_of(every) {
+            date(day.day).chars().skip(5).collect()
+        } else {
+            String::new()
+        };
+        Column {
+            x: n as u64 * step,
+            width: step.saturating_sub(1 + step / 8).max(1),
+            label,
+            title: format!("{}: {}", date(day.day), said.join(", ")),
+            parts: drawn,
+        }
     };
     let columns = usage.days.iter().enumerate().map(column).collect();
     let rows = usage.days.iter().rev().map(|day| {
@@ -204,10 +232,25 @@ fn bars(usage: &Usage, auditor: bool) -> Vec<Bars> {
         href: None,
     });
     vec![
-        of("By group", "groups", "an exchange counts for each group of its caller", "Exchanges", "", &usage.groups, "group"),
+        of(
+            "By group",
+            "groups",
+            "an exchange counts for each group of its caller",
+            "Exchanges",
+            "",
+            &usage.groups,
+            "group",
+        ),
         of("By model", "models", "that answered", "Exchanges", "", &usage.models, "model"),
         of("Rules that decided", "rules", "denied or held", "Decisions", "hold", &usage.rules, "rule"),
         of("What was masked", "findings", "by kind", "Findings", "mask", &usage.findings, "finding"),
-        Bars { title: "How long exchanges took", id: "latency", note: "from the first byte to the last, waiting for people included", head: "Exchanges", class: "", rows: latency.collect() },
+        Bars {
+            title: "How long exchanges took",
+            id: "latency",
+            note: "from the first byte to the last, waiting for people included",
+            head: "Exchanges",
+            class: "",
+            rows: latency.collect(),
+        },
     ]
 }

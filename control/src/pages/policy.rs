@@ -102,8 +102,14 @@ pub async fn show(visitor: Visitor, state: State<Arc<Control>>) -> Result<Respon
         ("Recording", word(&policy.recording.mode)),
         ("Masking", set(&masking)),
         ("Grants", policy.grants.iter().map(|grant| clean_line(&grant.name)).collect::<Vec<_>>().join(", ")),
-        ("Budgets", policy.budgets.iter().map(|budget| clean_line(&budget.name)).collect::<Vec<_>>().join(", ")),
-        ("MCP servers", policy.mcp.iter().map(|server| clean_line(&server.name)).collect::<Vec<_>>().join(", ")),
+        (
+            "Budgets",
+            policy.budgets.iter().map(|budget| clean_line(&budget.name)).collect::<Vec<_>>().join(", "),
+        ),
+        (
+            "MCP servers",
+            policy.mcp.iter().map(|server| clean_line(&server.name)).collect::<Vec<_>>().join(", "),
+        ),
     ];
     Ok(page(&Page {
         shell,
@@ -145,13 +151,16 @@ fn holders(policy: &Policy) -> Vec<Holder> {
 }
 
 fn rights(policy: &Policy) -> Vec<Right> {
-    let list = |all: &[String], none: &str| if all.is_empty() { none.to_owned() } else { clean_line(&all.join(", ")) };
+    let list = |all: &[String], none: &str| {
+        if all.is_empty() { none.to_owned() } else { clean_line(&all.join(", ")) }
+    };
     let both = |of: &AllowDeny, absent: &str| {
         let allow = of.allow.as_ref().map_or_else(|| absent.to_owned(), |all| list(all, "none"));
         if of.deny.is_empty() { allow } else { format!("{allow}; never {}", clean_line(&of.deny.join(", "))) }
     };
     let limit = |limit: Option<u64>| limit.map_or_else(|| "no limit".into(), |limit| limit.to_string());
-    let right = |name, say: &dyn Fn(&Role) -> String| Right { name, of: policy.roles.iter().map(say).collect() };
+    let right =
+        |name, say: &dyn Fn(&Role) -> String| Right { name, of: policy.roles.iter().map(say).collect() };
     vec![
         right("Endpoints", &|role| list(&role.scopes, "none")),
         right("Models", &|role| list(&role.models, "none")),
@@ -243,8 +252,13 @@ pub async fn form(visitor: Visitor, state: State<Arc<Control>>) -> Result<Respon
 /// Groups that the policy names, to choose from.
 fn groups(control: &Control) -> Vec<String> {
     let out = control.bundle.borrow();
-    let mut groups: Vec<String> =
-        out.policy.bindings.iter().flat_map(|binding| &binding.groups).map(|group| clean_line(group)).collect();
+    let mut groups: Vec<String> = out
+        .policy
+        .bindings
+        .iter()
+        .flat_map(|binding| &binding.groups)
+        .map(|group| clean_line(group))
+        .collect();
     groups.sort();
     groups.dedup();
     groups
@@ -253,7 +267,8 @@ fn groups(control: &Control) -> Vec<String> {
 /// `POST /policy/trial`.
 pub async fn trial(state: State<Arc<Control>>, Sent { visitor, form }: Sent) -> Result<Response, Failure> {
     let text = |name: &str| form.text(name).unwrap_or_default().to_owned();
-    let (subject, groups_asked, model, prompt) = (text("subject"), text("groups"), text("model"), text("prompt"));
+    let (subject, groups_asked, model, prompt) =
+        (text("subject"), text("groups"), text("model"), text("prompt"));
     let (tool, input) = (text("tool"), text("input"));
     let request = match serde_json::from_str::<Value>(&prompt) {
         Ok(body) if body.is_object() => body,
@@ -279,10 +294,11 @@ pub async fn trial(state: State<Arc<Control>>, Sent { visitor, form }: Sent) -> 
             })
         }
     };
-    let list: Vec<&str> = groups_asked.split([',', ' ']).map(str::trim).filter(|group| !group.is_empty()).collect();
+    let list: Vec<&str> =
+        groups_asked.split([',', ' ']).map(str::trim).filter(|group| !group.is_empty()).collect();
     let mut asked = json!({"subject": subject, "groups": list, "request": request});
-    if !reply.is_null() {
-        asked["reply"] = reply;
+    if let (Some(fields), false) = (asked.as_object_mut(), reply.is_null()) {
+        fields.insert("reply".into(), reply);
     }
     let person = visitor.person.clone();
     let Json(tried) = http::policy::trial(person, state.clone(), Bytes::from(asked.to_string())).await?;

@@ -95,8 +95,15 @@ pub async fn list(visitor: Visitor, state: State<Arc<Control>>, query: Query) ->
     });
     let searched = found.searched.map(|searched| {
         let back = When::new(searched.back_to_ms, now).full;
-        let far = if searched.more { format!("back to {back}; older ones follow on the next page") } else { "all that fit".into() };
-        format!("Looked through the recorded texts, masked as they are, of {} sessions: {far}.", searched.sessions)
+        let far = if searched.more {
+            format!("back to {back}; older ones follow on the next page")
+        } else {
+            "all that fit".into()
+        };
+        format!(
+            "Looked through the recorded texts, masked as they are, of {} sessions: {far}.",
+            searched.sessions
+        )
     });
     let rows = found.sessions.iter().map(|session| row(session, now)).collect();
     let asked = !wanted.is_empty();

@@ -76,11 +76,12 @@ pub fn highlighted(text: &str, language: Language, pointed: &[Pointed]) -> Marku
 /// Writes a part of a text, as far as tokens reach into it.
 fn coloured(text: &str, part: Range<usize>, tokens: &[(Range<usize>, &str)], out: &mut String) {
     let mut at = part.start;
-    for (range, class) in tokens.iter().filter(|(range, _)| range.end > part.start && range.start < part.end) {
+    for (range, class) in tokens.iter().filter(|(range, _)| range.end > part.start && range.start < part.end)
+    {
         let (start, end) = (range.start.max(at), range.end.min(part.end));
         escape(&clean(text.get(at..start).unwrap_or_default()), out);
         let piece = clean(text.get(start..end).unwrap_or_default());
-        if *class == "mask" {
+        if *class == "mask" && (start, end) == (range.start, range.end) {
             chip(&piece, out);
         } else {
             let _written = write!(out, "<span class=\"{class}\">");
@@ -94,17 +95,74 @@ fn coloured(text: &str, part: Range<usize>, tokens: &[(Range<usize>, &str)], out
 
 /// Words of SQL that stand out.
 const SQL_WORDS: [&str; 62] = [
-    "add", "all", "alter", "and", "as", "begin", "between", "by", "call", "cascade", "case", "column", "commit",
-    "copy", "create", "cross", "database", "delete", "distinct", "do", "drop", "else", "end", "exists", "explain",
-    "from", "full", "grant", "group", "having", "in", "index", "inner", "insert", "into", "is", "join", "left",
-    "like", "limit", "merge", "not", "null", "on", "or", "order", "returning", "revoke", "rollback", "schema",
-    "select", "set", "table", "then", "truncate", "union", "update", "user", "using", "values", "when", "where",
+    "add",
+    "all",
+    "alter",
+    "and",
+    "as",
+    "begin",
+    "between",
+    "by",
+    "call",
+    "cascade",
+    "case",
+    "column",
+    "commit",
+    "copy",
+    "create",
+    "cross",
+    "database",
+    "delete",
+    "distinct",
+    "do",
+    "drop",
+    "else",
+    "end",
+    "exists",
+    "explain",
+    "from",
+    "full",
+    "grant",
+    "group",
+    "having",
+    "in",
+    "index",
+    "inner",
+    "insert",
+    "into",
+    "is",
+    "join",
+    "left",
+    "like",
+    "limit",
+    "merge",
+    "not",
+    "null",
+    "on",
+    "or",
+    "order",
+    "returning",
+    "revoke",
+    "rollback",
+    "schema",
+    "select",
+    "set",
+    "table",
+    "then",
+    "truncate",
+    "union",
+    "update",
+    "user",
+    "using",
+    "values",
+    "when",
+    "where",
 ];
 
 /// Words of the shell that stand out.
 const SHELL_WORDS: [&str; 16] = [
-    "case", "do", "done", "elif", "else", "esac", "exec", "export", "fi", "for", "function", "if", "in", "sudo",
-    "then", "while",
+    "case", "do", "done", "elif", "else", "esac", "exec", "export", "fi", "for", "function", "if", "in",
+    "sudo", "then", "while",
 ];
 
 /// Strings, comments, numbers, keywords and masks, in order. For the eye alone: what a command does is read by the
@@ -124,7 +182,7 @@ fn tokens(text: &str, language: Language) -> Vec<(Range<usize>, &'static str)> {
             quote @ (b'\'' | b'"') => {
                 let mut end = at + 1;
                 while end < bytes.len() && byte(end) != quote {
-                    end += if byte(end) == b'\\' && !(quote == b'\'' && !sql) { 2 } else { 1 };
+                    end += if byte(end) == b'\\' && (sql || quote == b'"') { 2 } else { 1 };
                 }
                 (end + 1, "str")
             }
@@ -138,9 +196,19 @@ fn tokens(text: &str, language: Language) -> Vec<(Range<usize>, &'static str)> {
                 }
                 let word = text.get(at..end).unwrap_or_default();
                 let lower = word.to_ascii_lowercase();
-                let keyword = if sql { SQL_WORDS.contains(&lower.as_str()) } else { SHELL_WORDS.contains(&word) };
+                let keyword =
+                    if sql { SQL_WORDS.contains(&lower.as_str()) } else { SHELL_WORDS.contains(&word) };
                 let number = b.is_ascii_digit() && word.bytes().all(|b| b.is_ascii_digit());
-                (end, if keyword { "kw" } else if number { "num" } else { "" })
+                (
+                    end,
+                    if keyword {
+                        "kw"
+                    } else if number {
+                        "num"
+                    } else {
+                        ""
+                    },
+                )
             }
             _ => (at + 1, ""),
         };
@@ -167,11 +235,12 @@ fn with_masks(text: &str, tokens: Vec<(Range<usize>, &'static str)>) -> Vec<(Ran
         }
         at += piece.len();
     }
-    let mut out: Vec<(Range<usize>, &'static str)> = masks.iter().map(|mask| (mask.clone(), "mask")).collect();
+    let mut out: Vec<(Range<usize>, &'static str)> =
+        masks.iter().map(|mask| (mask.clone(), "mask")).collect();
     for (range, class) in tokens {
         let mut start = range.start;
         for mask in masks.iter().filter(|mask| mask.start < range.end && mask.end > range.start) {
-            out.extend((start < mask.start).then(|| (start..mask.start, class)));
+            out.extend((start < mask.start).then_some((start..mask.start, class)));
             start = mask.end.max(start);
         }
         out.extend((start < range.end).then_some((start..range.end, class)));
@@ -205,17 +274,20 @@ fn escape(text: &str, out: &mut String) {
 mod tests {
     use super::*;
 
-    const HOSTILE: &str = "<script>alert(1)</script> \"'&<img src=x onerror=alert(1)> <email:k3v9q2> \u{202e}x";
+    const HOSTILE: &str =
+        "<script>alert(1)</script> \"'&<img src=x onerror=alert(1)> <email:k3v9q2> \u{202e}x";
 
     fn without_ours(markup: &str) -> String {
         let mut text = markup.to_owned();
-        for class in ["kw", "str", "com", "num"] {
+        for class in ["kw", "str", "com", "num", "mask"] {
             text = text.replace(&format!("<span class=\"{class}\">"), "");
         }
         for tone in ["deny", "hold"] {
             text = text.replace(&format!("<mark class=\"{tone}\">"), "");
         }
-        text.replace("<span class=\"mask\" title=\"masked: email\">", "").replace("</span>", "").replace("</mark>", "")
+        text.replace("<span class=\"mask\" title=\"masked: email\">", "")
+            .replace("</span>", "")
+            .replace("</mark>", "")
     }
 
     #[test]
@@ -241,7 +313,10 @@ mod tests {
                 for language in [Language::Sql, Language::Shell] {
                     let left = without_ours(&highlighted(text, language, &pointed).to_string());
                     let read = left
-                        .replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&#39;", "'")
+                        .replace("&lt;", "<")
+                        .replace("&gt;", ">")
+                        .replace("&quot;", "\"")
+                        .replace("&#39;", "'")
                         .replace("&amp;", "&");
                     assert_eq!(read, text);
                 }

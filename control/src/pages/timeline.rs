@@ -99,10 +99,12 @@ fn of(
     let end = steps.iter().map(|step| step.at_ms).max().unwrap_or_default();
     let records = || exchanges.iter().flat_map(|one| one.open.iter().chain(&one.close));
     let who = records().find_map(|record| record.principal.as_ref());
-    let mut models: Vec<String> = records().filter_map(|record| record.model.as_deref()).map(clean_line).collect();
+    let mut models: Vec<String> =
+        records().filter_map(|record| record.model.as_deref()).map(clean_line).collect();
     models.sort();
     models.dedup();
-    let mut threads: Vec<String> = steps.iter().map(|step| clean_line(step.agent)).filter(|a| !a.is_empty()).collect();
+    let mut threads: Vec<String> =
+        steps.iter().map(|step| clean_line(step.agent)).filter(|a| !a.is_empty()).collect();
     threads.sort();
     threads.dedup();
     let mut masked: std::collections::BTreeMap<&str, u64> = Default::default();
@@ -112,7 +114,9 @@ fn of(
             *masked.entry(kind).or_default() += u64::from(*times);
         }
         if let Some(usage) = record.usage {
-            for tokens in [usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens] {
+            for tokens in
+                [usage.input_tokens, usage.cache_read_input_tokens, usage.cache_creation_input_tokens]
+            {
                 input = input.saturating_add(tokens);
             }
             output = output.saturating_add(usage.output_tokens);
@@ -162,13 +166,23 @@ fn moments(exchanges: &[Exchange], steps: &[Step<'_>], start: u64, now: u64) -> 
                 class.push_str("begin ");
                 begin(step, record, exchanges, now)
             }
-            What::System(text) => {
-                Shown::Text { who: "system".into(), text: body(text), streamed: false, folded: Some(size(text)), more: text.chars().count() > MOST }
-            }
+            What::System(text) => Shown::Text {
+                who: "system".into(),
+                text: body(text),
+                streamed: false,
+                folded: Some(size(text)),
+                more: text.chars().count() > MOST,
+            },
             What::Said { role, text } => {
                 class.push_str(if role == "user" { "user " } else { "" });
                 let streamed = role == "assistant";
-                Shown::Text { who: clean_line(role), text: body(text), streamed, folded: fold(text), more: text.chars().count() > MOST }
+                Shown::Text {
+                    who: clean_line(role),
+                    text: body(text),
+                    streamed,
+                    folded: fold(text),
+                    more: text.chars().count() > MOST,
+                }
             }
             What::Other { label, text } => Shown::Text {
                 who: clean_line(label),
@@ -179,9 +193,11 @@ fn moments(exchanges: &[Exchange], steps: &[Step<'_>], start: u64, now: u64) -> 
             },
             What::Thinking => Shown::Note("thinking, kept as it was and not shown".into()),
             What::Part { role, kind } => Shown::Note(format!("{}: {}", clean_line(role), clean_line(kind))),
-            What::Call { id, name, input } => {
-                Shown::Call { name: clean_line(name), input: body(&call(input)), result: results.get(id.as_str()).cloned() }
-            }
+            What::Call { id, name, input } => Shown::Call {
+                name: clean_line(name),
+                input: body(&call(input)),
+                result: results.get(id.as_str()).cloned(),
+            },
             What::Result { id, name, failed, text } => Shown::Result {
                 name: clean_line(name),
                 text: body(text),
@@ -189,9 +205,9 @@ fn moments(exchanges: &[Exchange], steps: &[Step<'_>], start: u64, now: u64) -> 
                 call: calls.get(id.as_str()).cloned(),
                 folded: fold(text),
             },
-            What::Found(kinds) => {
-                Shown::Found(kinds.iter().map(|(kind, times)| format!("{times} {}", clean_line(kind))).collect())
-            }
+            What::Found(kinds) => Shown::Found(
+                kinds.iter().map(|(kind, times)| format!("{times} {}", clean_line(kind))).collect(),
+            ),
             What::Decided(decision) => {
                 class.push_str(match decision.action {
                     _ if decision.observed || decision.left_out => "",
@@ -244,7 +260,13 @@ fn decided(decision: &Decision) -> Shown {
     about.extend(decision.role.as_deref().map(|role| format!("role {}", clean_line(role))));
     about.extend(decision.effects.iter().map(|effect| effect.name().to_owned()));
     let tone = if decision.observed || decision.left_out { "" } else { tone };
-    Shown::Decided { verb, tone, rule: clean_line(&decision.rule), about: about.join(", "), hold: decision.hold.clone() }
+    Shown::Decided {
+        verb,
+        tone,
+        rule: clean_line(&decision.rule),
+        about: about.join(", "),
+        hold: decision.hold.clone(),
+    }
 }
 
 fn hold(event: &HoldEvent) -> Shown {
@@ -258,7 +280,8 @@ fn hold(event: &HoldEvent) -> Shown {
         _ => ("changed", "hold"),
     };
     let by = event.by.as_ref().map(|(_, subject)| format!(" by {}", clean_line(subject))).unwrap_or_default();
-    let reason = event.reason.as_deref().map(|reason| format!(": {}", clean_line(reason))).unwrap_or_default();
+    let reason =
+        event.reason.as_deref().map(|reason| format!(": {}", clean_line(reason))).unwrap_or_default();
     Shown::Hold { id: event.id.clone(), tone, words: format!("{verb}{by}{reason}") }
 }
 

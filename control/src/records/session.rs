@@ -121,11 +121,7 @@ pub async fn read(
 }
 
 /// Fetches the blocks of a body that are not there yet; says how many bytes they are.
-async fn fetch(
-    store: &dyn Store,
-    body: &Body,
-    gathering: &mut Gathering,
-) -> Result<usize, StoreError> {
+async fn fetch(store: &dyn Store, body: &Body, gathering: &mut Gathering) -> Result<usize, StoreError> {
     let mut size = 0_usize;
     let mut wanted: VecDeque<Piece> = body.pieces.clone().into();
     let mut asked = HashSet::new();

@@ -97,8 +97,12 @@ mod tests {
             })
             .collect();
         assert_eq!(masks, ["<email:k3v9q2>", "[redacted:us_ssn]"]);
-        let whole: String =
-            spans(text).iter().map(|span| match span { Span::Mask(t) | Span::Plain(t) => *t }).collect();
+        let whole: String = spans(text)
+            .iter()
+            .map(|span| match span {
+                Span::Mask(t) | Span::Plain(t) => *t,
+            })
+            .collect();
         assert_eq!(whole, text);
         assert_eq!((kind("<email:k3v9q2>"), kind("[redacted:us_ssn]")), ("email", "us_ssn"));
     }

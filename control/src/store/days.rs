@@ -25,7 +25,8 @@ pub enum By {
 
 impl By {
     /// Every one.
-    pub const ALL: [Self; 6] = [Self::All, Self::Group, Self::Model, Self::Rule, Self::Finding, Self::Latency];
+    pub const ALL: [Self; 6] =
+        [Self::All, Self::Group, Self::Model, Self::Rule, Self::Finding, Self::Latency];
 
     /// The word for it in stores.
     pub fn word(self) -> &'static str {

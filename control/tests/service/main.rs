@@ -12,6 +12,8 @@ mod harness;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
+mod login;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod postgres;
@@ -27,5 +29,7 @@ mod sidecars;
 mod signin;
 #[cfg(test)]
 mod simulate;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tokens;

@@ -7,8 +7,8 @@ use sluice_engine::record::Block;
 use tokio::sync::oneshot;
 
 use super::super::Connection;
-use super::log::{Marks, Tally};
 use super::days::DaySums;
+use super::log::{Marks, Tally};
 use crate::records::Entry;
 use crate::store::StoreError;
 

@@ -10,9 +10,9 @@ use tokio::sync::mpsc;
 
 use super::super::{BEGIN, Connection, Pool, take_turn};
 use super::columns::{ROWS, column, is_usual, rows_of, signed};
+use super::days::DaySums;
 use super::log::{self, Marks, Tally};
 use super::turn::{Job, Turn};
-use super::days::DaySums;
 use crate::records::{Entry, writer_name};
 use crate::store::StoreError;
 

@@ -27,7 +27,7 @@ impl Marks {
         let rules = decided.clone().map(|one| (Mark::Rule, &one.rule));
         let tools = decided.filter_map(|one| Some((Mark::Tool, one.tool.as_ref()?)));
         let kinds = record.findings.keys().map(|kind| (Mark::Finding, kind));
-        let called = record.tools.keys().map(|tool| (Mark::Tool, tool));
+        let called = record.calls.keys().map(|tool| (Mark::Tool, tool));
         for (mark, value) in groups.chain(model).chain(rules).chain(tools).chain(called).chain(kinds) {
             let value = column(&value.chars().take(VALUE).collect::<String>());
             self.0.insert((mark, value, column(session)));
@@ -39,8 +39,9 @@ impl Marks {
         let rows: Vec<_> = self.0.iter().collect();
         for some in rows.chunks(ROWS) {
             let values = rows_of(some.len(), 3);
-            let sql =
-                format!("INSERT INTO session_marks (kind, value, session) VALUES {values} ON CONFLICT DO NOTHING");
+            let sql = format!(
+                "INSERT INTO session_marks (kind, value, session) VALUES {values} ON CONFLICT DO NOTHING"
+            );
             let mut query = sqlx::query(AssertSqlSafe(sql));
             for (mark, value, session) in some {
                 query = query.bind(mark.word()).bind(value.clone()).bind(session.clone());
