@@ -18,7 +18,7 @@ use sluice_engine::policy::document::Part;
 use sluice_engine::wire::HoldDecision;
 
 use super::effect::{Effects, preview};
-use super::failure::Failure;
+use super::failure::{Failure, sentence};
 use super::form::Sent;
 use super::page;
 use super::shell::{Shell, Visitor};
@@ -318,7 +318,7 @@ async fn detail(visitor: &Visitor, control: &Arc<Control>, id: &str) -> Result<D
     let who = visitor.person.who();
     let given = control.store.delegations_to(&who, now).await?;
     let barred = hold.terms().standing(&who, true, &given, now).err();
-    let barred = barred.map(|bar| format!("{}.", clean_line(&http::barred(&bar).detail)));
+    let barred = barred.map(|bar| sentence(&clean_line(&http::barred(&bar).detail)));
     let like = |other: &&Hold| {
         other.id != hold.id
             && other.ask.rule == ask.rule
