@@ -31,6 +31,7 @@ mod stream;
 mod tests;
 mod text;
 mod view;
+mod words;
 
 use std::sync::Arc;
 

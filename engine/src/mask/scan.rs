@@ -13,7 +13,7 @@ use super::detect::{
 };
 use super::masks::{self, Kinds};
 use super::region::{LIMIT, Region, Scanned, What};
-use super::starts::{Starts, Window};
+use super::starts::{Starts, Window, may_be_packed};
 use super::text::{Text, is_word};
 
 /// The detectors that are on, and the table that finds where they may start.
@@ -231,7 +231,8 @@ impl Scanner {
         if !self.tests.password && !self.tests.secret {
             return Seen::Nothing;
         }
-        self.named(text, assignment::find(text, at))
+        let wanted = |kind: &str, start| self.kinds.is_on(kind) && !self.starts_another(text, start);
+        assignment::find(text, at, wanted).into()
     }
 
     /// What a name gives away, unless it has a detector of its own: then that finds it.
@@ -283,7 +284,7 @@ impl Scanner {
                 }
             }
             if matches!(text.at(number.end()), b'\r' | b'\n')
-                && let Some(found) = self.wrapped(text, at)
+                && let Some(found) = self.wrapped(text, number)
             {
                 return (start, Seen::Value(Found { start: found.start.max(floor), ..found }));
             }
@@ -307,12 +308,16 @@ impl Scanner {
     }
 
     /// A card, or a phone number with its country, that goes on in the next line.
-    fn wrapped(&self, text: &Text<'_>, at: usize) -> Option<Found> {
-        let number = Number::read_wrapped(text, at)?;
-        let card = card::find(text, &number).filter(|found| self.kinds.is_on(found.kind));
-        let phone =
-            || phone::find(text, &number).filter(|f| self.kinds.is_on(f.kind) && text.before(at) == b'+');
-        card.or_else(phone)
+    fn wrapped(&self, text: &Text<'_>, number: &mut Number) -> Option<Found> {
+        if !number.read_wrapped(text) {
+            return None;
+        }
+        let plus = text.before(number.start) == b'+';
+        let phone = || phone::find(text, number).filter(|_| plus);
+        card::find(text, number)
+            .filter(|found| self.kinds.is_on(found.kind))
+            .or_else(phone)
+            .filter(|found| self.kinds.is_on(found.kind))
     }
 
     fn word(&self, text: &Text<'_>, at: usize) -> Seen {
@@ -346,6 +351,10 @@ impl Scanner {
     }
 
     fn packed_word(&self, text: &Text<'_>, at: usize) -> Seen {
+        // What the first look passes over is no value where something else made it look, either.
+        if text.at(at).is_ascii_alphabetic() && !may_be_packed(text.get(0, text.len()), at) {
+            return Seen::Nothing;
+        }
         self.words.iter().find_map(|(_, find)| find(text, at)).into()
     }
 }

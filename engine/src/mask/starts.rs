@@ -77,7 +77,7 @@ impl Starts {
                         && after(3).is_none_or(|d| d.is_ascii_digit())
                     || byte == b'B' && at.checked_sub(1).and_then(|i| bytes.get(i)) == Some(&b'-')
                     || self.azure && azure::may_start(bytes, at)
-                    || self.words && may_be_packed(bytes, at, byte)
+                    || self.words && may_be_packed(bytes, at)
             }
             b'<' => after(1).is_none_or(|b| b.is_ascii_alphabetic() || b.is_ascii_digit() || b == b'_'),
             b'[' => after(1).is_none_or(|b| b == b'r'),
@@ -93,10 +93,11 @@ impl Starts {
     }
 }
 
-/// Whether a word may start a value of a pack: one in capitals, one with a digit near its front, a MAC address, or a
-/// wallet's `bc1`.
-fn may_be_packed(bytes: &[u8], at: usize, first: u8) -> bool {
+/// Whether the word at `at` may start a value of a pack: one in capitals, one with a digit near its front, a MAC
+/// address, or a wallet's `bc1`. Says yes where the bytes end.
+pub(super) fn may_be_packed(bytes: &[u8], at: usize) -> bool {
     let after = |step: usize| bytes.get(at + step).copied();
+    let Some(first) = after(0) else { return true };
     let digit = |step: usize| after(step).is_none_or(|b| b.is_ascii_digit());
     first.is_ascii_uppercase()
         || [1, 2, 6].into_iter().any(digit)

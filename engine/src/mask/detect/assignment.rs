@@ -6,9 +6,10 @@
 
 use super::keys::AWS_SECRET;
 use super::{Class, Found, Tail, found, unquoted};
-use crate::mask::check::{Mix, Words, changes_case, entropy};
+use crate::mask::check::{Mix, changes_case, entropy};
 use crate::mask::region::LIMIT;
-use crate::mask::text::{LOOK_BACK, Text, context};
+use crate::mask::text::{LOOK_BACK, Text};
+use crate::mask::words::{Endings, Words, context};
 
 /// The finding kind of passwords.
 pub(in crate::mask) const PASSWORD: &str = "password";
@@ -22,7 +23,7 @@ const MAX_NAME: usize = 64;
 const MAX_ELEMENT: usize = 256;
 
 /// Ends of names, lower case, without `_`, `-` and `.`.
-const PASSWORDS: [&str; 12] = [
+static PASSWORDS: Endings = Endings::new(&[
     "password",
     "passwd",
     "pwd",
@@ -35,8 +36,8 @@ const PASSWORDS: [&str; 12] = [
     "motdepasse",
     "userpass",
     "dbpass",
-];
-const SECRETS: [&str; 35] = [
+]);
+static SECRETS: Endings = Endings::new(&[
     "secret",
     "token",
     "apikey",
@@ -71,10 +72,10 @@ const SECRETS: [&str; 35] = [
     "storagekey",
     "deterministickey",
     "credentials",
-    "sig",
-];
+]);
+static AWS_SECRETS: Endings = Endings::new(&["secretaccesskey", "awssecretkey", "awssecret"]);
 /// Ends of names that are none of these.
-const OTHERS: [&str; 10] = [
+static OTHERS: Endings = Endings::new(&[
     "pagetoken",
     "nexttoken",
     "continuationtoken",
@@ -85,34 +86,34 @@ const OTHERS: [&str; 10] = [
     "padtoken",
     "unktoken",
     "publickey",
-];
+]);
 
 /// Words that stand for a value, looked for anywhere in it.
 static STOP_WORDS: Words = Words::new(&[
-    b"password",
-    b"passwd",
-    b"secret",
-    b"example",
-    b"changeme",
-    b"change_me",
-    b"placeholder",
-    b"redacted",
-    b"dummy",
-    b"your",
-    b"xxxx",
-    b"****",
-    b"....",
-    b"process.env",
-    b"getenv",
-    b"environ",
-    b"undefined",
-    b"null",
-    b"string",
-    b"required",
-    b"optional",
-    b"token",
-    b"${",
-    b"{{",
+    "password",
+    "passwd",
+    "secret",
+    "example",
+    "changeme",
+    "change_me",
+    "placeholder",
+    "redacted",
+    "dummy",
+    "your",
+    "xxxx",
+    "****",
+    "....",
+    "process.env",
+    "getenv",
+    "environ",
+    "undefined",
+    "null",
+    "string",
+    "required",
+    "optional",
+    "token",
+    "${",
+    "{{",
 ]);
 
 /// How much of a value is looked at, in bytes.
@@ -127,8 +128,13 @@ enum Promise {
     Authorization,
 }
 
-/// The value behind the `=` or `:` at `at`.
-pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
+/// The value behind the `=` or `:` at `at`, if `wanted` says so of its kind and the place where it starts. It is asked
+/// before the value is read to its end: else what is not wanted would be read once for each name in it.
+pub(in crate::mask) fn find(
+    text: &Text<'_>,
+    at: usize,
+    wanted: impl FnOnce(&'static str, usize) -> bool,
+) -> Option<Found> {
     let promise = promise(text.behind(at, MAX_NAME))?;
     let spaced = text.before(at) == b' ' || text.at(at + 1) == b' ';
     let mut place = text.run(at + 1, 2, |b| matches!(b, b'=' | b'>' | b'~'));
@@ -146,7 +152,7 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
             break;
         }
     }
-    if STOP_WORDS.starting_with(text.at(place)).any(|word| text.starts_with_any_case(place, word)) {
+    if STOP_WORDS.stand_at(text, place) {
         return None;
     }
     // In a comparison stands code.
@@ -170,6 +176,9 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
         Promise::Secret | Promise::AwsSecret if secret(sample, quoted || !spaced || scheme) => SECRET,
         _ => return None,
     };
+    if !wanted(kind, place) {
+        return None;
+    }
     if end - place + 4 > SAMPLE {
         end = value_end(text, place, usize::MAX, class);
     }
@@ -212,6 +221,8 @@ pub(in crate::mask) fn element(text: &Text<'_>, at: usize) -> Option<Found> {
 /// The password behind the words at `at`: `IDENTIFIED BY 'x'` and `PASSWORD 'x'` in SQL, and `login y password x`
 /// of a `.netrc`.
 pub(in crate::mask) fn behind_words(text: &Text<'_>, at: usize) -> Option<Found> {
+    static LOGIN: Words = Words::new(&["login"]);
+    static HOST: Words = Words::new(&["machine", "default"]);
     let words: [&[u8]; 2] = [b"identified by", b"password"];
     let word = words.into_iter().find(|word| text.starts_with_any_case(at, word))?;
     let blank = at + word.len();
@@ -224,9 +235,7 @@ pub(in crate::mask) fn behind_words(text: &Text<'_>, at: usize) -> Option<Found>
     let end = text.run(start, MAX_ELEMENT, |b| b > b' ' && b != b'\'');
     let value = text.get(start, end);
     let sure = quoted && text.at(end) == b'\''
-        || !quoted
-            && context(text, at, LOOK_BACK, &["login"])
-            && context(text, at, LOOK_BACK, &["machine", "default"]);
+        || !quoted && context(text, at, LOOK_BACK, &LOGIN) && context(text, at, LOOK_BACK, &HOST);
     if sure && !holds_other(value) && password(value, quoted, true) {
         found(PASSWORD, start, end)
     } else {
@@ -291,8 +300,8 @@ fn promise(behind: &[u8]) -> Option<Promise> {
         end -= 1;
         skipped += 1;
     }
-    // The name from its end, without signs, in lower case.
-    let mut name = [0_u8; MAX_NAME];
+    // The name without signs, in lower case, at the end of its room.
+    let mut room = [0_u8; MAX_NAME];
     let letters = behind
         .get(..end)?
         .iter()
@@ -300,21 +309,20 @@ fn promise(behind: &[u8]) -> Option<Promise> {
         .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.') || **b >= 0x80)
         .filter(|b| !matches!(b, b'_' | b'-' | b'.'));
     let mut len = 0;
-    for (slot, byte) in name.iter_mut().zip(letters) {
+    for (slot, byte) in room.iter_mut().rev().zip(letters) {
         *slot = byte.to_ascii_lowercase();
         len += 1;
     }
-    let name = name.get(..len)?;
-    let ends = |suffix: &str| suffix.len() <= len && suffix.bytes().rev().zip(name).all(|(a, b)| a == *b);
-    if OTHERS.iter().any(|n| ends(n)) {
+    let name = room.get(MAX_NAME - len..)?;
+    if OTHERS.of(name).is_some() {
         None
-    } else if PASSWORDS.iter().any(|n| ends(n)) || ends("pass") && name.len() > 4 && name.len() < 20 {
+    } else if PASSWORDS.of(name).is_some() || name.ends_with(b"pass") && len > 4 && len < 20 {
         Some(Promise::Password)
-    } else if ends("authorization") {
+    } else if name.ends_with(b"authorization") {
         Some(Promise::Authorization)
-    } else if ends("secretaccesskey") || ends("awssecretkey") || ends("awssecret") {
+    } else if AWS_SECRETS.of(name).is_some() {
         Some(Promise::AwsSecret)
-    } else if SECRETS.iter().any(|n| ends(n) && (*n != "sig" || name.len() == 3)) {
+    } else if SECRETS.of(name).is_some() || name == b"sig" {
         Some(Promise::Secret)
     } else {
         None
@@ -324,12 +332,11 @@ fn promise(behind: &[u8]) -> Option<Promise> {
 /// Whether the value holds something that has a detector of its own, or is a mask.
 fn holds_other(value: &[u8]) -> bool {
     const STARTS: [&[u8]; 3] = [b"eyJ", b"-----BEGIN", b"[redacted"];
-    STARTS.iter().any(|s| value.starts_with(s)) || value.windows(3).any(|w| w == b"://")
+    STARTS.iter().any(|s| value.starts_with(s)) || value.array_windows().any(|w| w == b"://")
 }
 
 fn stands_for_a_value(value: &[u8]) -> bool {
-    let lower = value.to_ascii_lowercase();
-    let whole: [&[u8]; 12] = [
+    const WHOLE: [&[u8]; 12] = [
         b"true",
         b"false",
         b"none",
@@ -343,14 +350,14 @@ fn stands_for_a_value(value: &[u8]) -> bool {
         b"default",
         b"text",
     ];
-    whole.contains(&lower.as_slice())
+    WHOLE.iter().any(|word| word.eq_ignore_ascii_case(value))
         || matches!(value.first(), Some(b'$' | b'<' | b'{' | b'%' | b'[' | b'(' | b'@' | b'&' | b'*' | b'#'))
             && value.iter().all(|b| b.is_ascii_alphanumeric() || b"$<>{}%[]()@&*#_.- :/|?".contains(b))
             && !(value.iter().any(u8::is_ascii_digit)
                 && value.first() != Some(&b'$')
                 && value.first() != Some(&b'{'))
-        || STOP_WORDS.stand_in(value)
         || holds_a_place(value)
+        || STOP_WORDS.stand_in(value)
 }
 
 /// Whether something to fill in stands in it: `prefix-<your name>`.
@@ -368,32 +375,39 @@ fn holds_a_place(value: &[u8]) -> bool {
 
 /// Whether a value can be a password: six characters or more, of two kinds or more, and no name or call in code.
 fn password(value: &[u8], quoted: bool, spaced: bool) -> bool {
-    let mix = Mix::of(value);
-    if value.len() < 6 || value.iter().filter(|b| **b == b' ').count() > 5 || stands_for_a_value(value) {
+    let spaces = value.iter().filter(|b| **b == b' ').count();
+    if value.len() < 6 || spaces > 5 {
         return false;
     }
-    if !quoted && (code(value) || spaced && !(mix.digit && (mix.upper || mix.other))) {
+    let mix = Mix::of(value);
+    let looks_like_one = if !quoted && (spaced && !(mix.digit && (mix.upper || mix.other)) || code(value)) {
         // `password: hunter2` in YAML is one, `password = password2` in code is not to be told from it: digits decide.
-        return !code(value) && mix.digit && mix.lower && !value.contains(&b'_');
-    }
-    let spaces = value.contains(&b' ');
-    mix.count() >= 2
-        && (mix.digit || mix.upper && mix.lower && !spaces && value.len() >= 8 || mix.other && !spaces)
-        && (!spaces || mix.digit)
-        && entropy(value) >= 2.0
+        mix.digit && mix.lower && !value.contains(&b'_') && !code(value)
+    } else {
+        mix.count() >= 2
+            && (mix.digit
+                || mix.upper && mix.lower && spaces == 0 && value.len() >= 8
+                || mix.other && spaces == 0)
+            && (spaces == 0 || mix.digit)
+            && entropy(value) >= 2.0
+    };
+    // What costs most comes last.
+    looks_like_one && !stands_for_a_value(value)
 }
 
 /// Whether a value can be a key or a token: sixteen characters or more with digits and letters, random enough.
 fn secret(value: &[u8], sure: bool) -> bool {
+    if value.len() < 16 {
+        return false;
+    }
     let mix = Mix::of(value);
-    value.len() >= 16
-        && mix.digit
+    mix.digit
         && (mix.lower || mix.upper)
         && !value.contains(&b' ')
-        && !stands_for_a_value(value)
+        && entropy(value) >= 3.0
         && (!code(value) || sure)
         && !code_call(value)
-        && entropy(value) >= 3.0
+        && !stands_for_a_value(value)
 }
 
 /// Whether it has the form of an AWS secret: 40 characters of base64, drawn from all of it.
@@ -416,12 +430,12 @@ fn credentials(value: &[u8]) -> bool {
 
 /// Whether it is written as a name, a path of names or a call.
 fn code(value: &[u8]) -> bool {
-    let names = value.split(|b| matches!(b, b'.' | b'>' | b'-')).all(|part| {
+    let name = |part: &[u8]| {
         !part.first().is_some_and(u8::is_ascii_digit)
             && part.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
-    });
-    let digits = value.iter().any(u8::is_ascii_digit);
-    code_call(value) || names && (!digits || value.contains(&b'.'))
+    };
+    let names = || value.split(|b| matches!(b, b'.' | b'>' | b'-')).all(name);
+    code_call(value) || names() && (!value.iter().any(u8::is_ascii_digit) || value.contains(&b'.'))
 }
 
 fn code_call(value: &[u8]) -> bool {

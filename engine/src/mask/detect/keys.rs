@@ -264,9 +264,16 @@ pub(in crate::mask) fn prefixes(on: impl Fn(&str) -> bool) -> impl Iterator<Item
     FORMATS.iter().filter(move |f| on(f.kind)).map(|f| f.prefix.as_bytes())
 }
 
-/// Formats by the first byte of their prefix.
+/// Formats by the first two bytes of their prefix, as [`row`] has them.
 pub(in crate::mask) struct Keys {
-    by_first: Vec<Vec<Front>>,
+    rows: Vec<Vec<Front>>,
+}
+
+/// How many rows there are, and the row of prefixes that start with two bytes.
+const ROWS: usize = 256;
+
+fn row(first: u8, second: u8) -> usize {
+    usize::from(first.wrapping_mul(37).wrapping_add(second))
 }
 
 /// The first four bytes of a format's prefix, or all of it, as a word.
@@ -292,19 +299,19 @@ impl Front {
 impl Keys {
     /// The formats whose kinds are on.
     pub(in crate::mask) fn new(on: impl Fn(&str) -> bool) -> Self {
-        let mut by_first = vec![Vec::new(); 256];
+        let mut rows = vec![Vec::new(); ROWS];
         for format in FORMATS.iter().filter(|f| on(f.kind)) {
-            let first = format.prefix.bytes().next().map_or(0, usize::from);
-            if let Some(list) = by_first.get_mut(first) {
-                list.push(Front::of(format));
+            let front = format.prefix.as_bytes().first_chunk::<2>();
+            if let Some(row) = front.and_then(|[a, b]| rows.get_mut(row(*a, *b))) {
+                row.push(Front::of(format));
             }
         }
-        Self { by_first }
+        Self { rows }
     }
 
     /// A key that starts at `at`.
     pub(in crate::mask) fn find(&self, text: &Text<'_>, at: usize) -> Option<Found> {
-        let fronts = self.by_first.get(usize::from(text.at(at)))?;
+        let fronts = self.rows.get(row(text.at(at), text.at(at + 1)))?;
         let word = text.get(at, at + 4).first_chunk::<4>().map(|bytes| u32::from_le_bytes(*bytes));
         // Close to the end of the text each prefix is read byte by byte.
         let fits = |front: &&Front| word.is_none_or(|word| word & front.mask == front.word);
