@@ -9,7 +9,8 @@ use super::detect::keys::Keys;
 use super::detect::number::{self, Number};
 use super::detect::packs;
 use super::detect::{
-    Found, Tail, assignment, azure, card, email, iban, jwt, keys, network, pem, phone, ssn, url, wallet,
+    Found, Tail, assignment, azure, behind, card, email, iban, jwt, keys, network, pem, phone, ssn, url,
+    wallet,
 };
 use super::masks::{self, Kinds};
 use super::region::{LIMIT, Region, Scanned, What};
@@ -24,6 +25,8 @@ pub(super) struct Scanner {
     numbers: Vec<(usize, NumberDetector)>,
     words: Vec<(usize, WordDetector)>,
     tests: Tests,
+    /// Access key ids of AWS, and the secrets that stand next to them, where both are on.
+    aws: Option<(usize, usize)>,
 }
 
 type NumberDetector = fn(&Text<'_>, &Number) -> Option<Found>;
@@ -83,7 +86,8 @@ impl Scanner {
             words.extend(kinds.index(kind).map(|index| (index, find)));
         }
         let starts = Starts::new(keys::prefixes(&on), !words.is_empty(), tests.any_number, tests.azure);
-        Self { keys: Keys::new(on), starts, numbers, words, tests, kinds }
+        let aws = kinds.index(keys::AWS_ID).zip(kinds.index(keys::AWS_SECRET));
+        Self { keys: Keys::new(on), starts, numbers, words, tests, aws, kinds }
     }
 
     /// The kinds.
@@ -196,7 +200,7 @@ impl Scanner {
             }
             b'<' | b'[' => match masks::read(text, at) {
                 Some(end) => (at, Seen::mask(at)(end)),
-                None if byte == b'<' => (at, self.named(text, assignment::element(text, at))),
+                None if byte == b'<' => (at, self.named(text, behind::element(text, at))),
                 None => (at, Seen::Nothing),
             },
             b'=' => (at, self.assigned(text, at)),
@@ -216,11 +220,10 @@ impl Scanner {
 
     /// The secret that stands next to an access key id.
     fn beside(&self, text: &Text<'_>, region: &Region) -> Option<Region> {
-        let What::Value(kind) = region.what else { return None };
-        if Some(kind) != self.kinds.index(keys::AWS_ID) {
+        let (id, secret) = self.aws?;
+        if region.what != What::Value(id) {
             return None;
         }
-        let secret = self.kinds.index(keys::AWS_SECRET)?;
         let at = text.run(region.end, 8, |b| b" \t\r\n,;:|\"'/".contains(&b));
         let found = keys::aws_secret(text, at).filter(|_| at > region.end)?;
         // Seen from the id only.
@@ -251,7 +254,10 @@ impl Scanner {
 
     fn colon(&self, text: &Text<'_>, at: usize) -> Seen {
         if text.at(at + 1) != b'/' {
-            return self.assigned(text, at);
+            return match self.assigned(text, at) {
+                Seen::Nothing if self.tests.password => self.named(text, behind::user(text, at)),
+                seen => seen,
+            };
         }
         if text.at(at + 2) != b'/' || !self.tests.url {
             return Seen::Nothing;
@@ -324,8 +330,8 @@ impl Scanner {
         // As the first look has them.
         if matches!(
             &[text.at(at), text.at(at + 1), text.at(at + 2)],
-            b"pas" | b"Pas" | b"PAS" | b"ide" | b"Ide" | b"IDE"
-        ) && let Some(found) = assignment::behind_words(text, at)
+            b"pas" | b"Pas" | b"PAS" | b"ide" | b"Ide" | b"IDE" | b"ssh"
+        ) && let Some(found) = behind::words(text, at)
         {
             return self.named(text, Some(found));
         }

@@ -1,7 +1,7 @@
 //! Where something may start: a first look that is fast, and wrong only by saying yes too often.
 
 use super::blocks::{BLOCK, Marks, marks};
-use super::detect::{assignment, azure, email, number};
+use super::detect::{assignment, azure, behind, email, number};
 
 /// Finds the places where a detector must look.
 pub(super) struct Starts {
@@ -31,7 +31,7 @@ impl Starts {
         azure: bool,
     ) -> Self {
         let mut starts = Self { fronts: vec![0; FRONTS / 64], words, numbers, azure };
-        for prefix in prefixes.chain([&b"eyJ"[..], b"pas", b"Pas", b"PAS", b"ide", b"Ide", b"IDE"]) {
+        for prefix in prefixes.chain([&b"eyJ"[..], b"pas", b"Pas", b"PAS", b"ide", b"Ide", b"IDE", b"ssh"]) {
             match *prefix {
                 [a, b, c, ..] => starts.mark(front(a, b, c)),
                 [a, b] => (0..=255).for_each(|c| starts.mark(front(a, b, c))),
@@ -86,7 +86,8 @@ impl Starts {
             b'0'..=b'9' if self.azure && azure::may_start(bytes, at) => true,
             b'0'..=b'9' if self.words => !number::stands_alone(bytes, at),
             b'0'..=b'9' => number::may_stand(bytes, at),
-            b':' | b'=' => assignment::may_name(bytes, at),
+            b'=' => assignment::may_name(bytes, at),
+            b':' => assignment::may_name(bytes, at) || behind::may_be_user(bytes, at),
             b'@' => email::may_stand(bytes, at),
             _ => true,
         }

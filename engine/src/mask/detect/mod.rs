@@ -6,7 +6,9 @@
 
 pub(super) mod assignment;
 pub(super) mod azure;
+pub(super) mod behind;
 pub(super) mod card;
+mod cookie;
 pub(super) mod email;
 pub(super) mod iban;
 pub(super) mod jwt;
@@ -20,6 +22,7 @@ pub(super) mod ssn;
 pub(super) mod tld;
 pub(super) mod unquoted;
 pub(super) mod url;
+mod value;
 pub(super) mod wallet;
 pub(super) mod wrap;
 
@@ -67,6 +70,8 @@ pub(super) enum Class {
     Bare,
     /// Up to white space or a quote.
     Unquoted,
+    /// The same, or a sign that stands between cookies.
+    Cookie,
 }
 
 /// Each byte's bits: the classes that it belongs to.
@@ -95,6 +100,7 @@ static CLASSES: [u8; 256] = {
             (WIDE, token || among(byte, b"./+=%~")),
             (BARE, unquoted && !among(byte, b",;()[]{}<>&|\\")),
             (UNQUOTED, unquoted),
+            (COOKIE, unquoted && !among(byte, b",;<>\\")),
         ];
         let mut at = 0;
         while at < bits.len() {
@@ -117,6 +123,7 @@ const DOTTED: u8 = 2;
 const WIDE: u8 = 4;
 const BARE: u8 = 8;
 const UNQUOTED: u8 = 16;
+const COOKIE: u8 = 32;
 
 impl Class {
     /// Whether the byte belongs to it.
@@ -128,6 +135,7 @@ impl Class {
             Self::Wide => WIDE,
             Self::Bare => BARE,
             Self::Unquoted => UNQUOTED,
+            Self::Cookie => COOKIE,
             Self::Quoted(quote) => return byte != quote && byte != b'\n' && byte != 0,
         };
         CLASSES.get(usize::from(byte)).copied().unwrap_or(0) & bit != 0
