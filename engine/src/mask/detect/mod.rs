@@ -10,6 +10,7 @@ pub(super) mod behind;
 pub(super) mod card;
 mod cookie;
 pub(super) mod email;
+mod formats;
 pub(super) mod iban;
 pub(super) mod jwt;
 pub(super) mod keys;
