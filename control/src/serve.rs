@@ -104,8 +104,11 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let (refresh, asked) = mpsc::channel(64);
     let (live, grants) = watch::channel(now_live(&*store, now_ms()).await.map_err(|e| text(&e))?);
     let grants_changed = Arc::new(Notify::new());
+    let (held_back, withheld) = watch::channel(reviews::now_withheld(&*store).await.map_err(|e| text(&e))?);
+    let withheld_changed = Arc::new(Notify::new());
     let sources = Sources {
         grants,
+        withheld,
         policy: policy_seen.clone(),
         keys: issuer_keys,
         key: keys.bundle.clone(),
@@ -118,11 +121,13 @@ pub async fn serve(options: Options) -> Result<(), String> {
         store: Arc::clone(&store),
         waiters: crate::holds::Waiters::default(),
         grants_changed: Arc::clone(&grants_changed),
+        withheld_changed: Arc::clone(&withheld_changed),
         bundle,
         policy: Arc::clone(&status),
         issuers: statuses,
         refresh,
         data_token,
+        evidence: reviews::EvidenceKey(keys.bundle.clone()),
         writers: keys.writers(),
         issuer,
         clock: Arc::clone(&clock),
@@ -135,6 +140,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(sweep(Arc::clone(&control))),
         tokio::spawn(listen(Arc::clone(&control))),
         tokio::spawn(reviews::conduct(Arc::clone(&control))),
+        tokio::spawn(reviews::follow(store.clone(), withheld_changed, held_back)),
         tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
     ];
     tracing::info!(
@@ -214,9 +220,11 @@ async fn listen(control: Arc<Control>) {
         let error = control.store.listen(Box::new(move |news| match news {
             News::Hold(hold) => waking.waiters.wake(hold),
             News::Grants => waking.grants_changed.notify_one(),
+            News::Withheld => waking.withheld_changed.notify_one(),
             News::Missed => {
                 waking.waiters.wake_all();
                 waking.grants_changed.notify_one();
+                waking.withheld_changed.notify_one();
             }
         }));
         let error = error.await;

@@ -16,6 +16,7 @@ mod policy;
 mod print;
 mod records;
 mod replay;
+mod reviews;
 mod service;
 
 use std::path::PathBuf;
@@ -59,9 +60,12 @@ enum Command {
     /// Ask for rights with an end, decide such wishes, take them back.
     #[command(subcommand)]
     Grants(grants::Grants),
-    /// See who has which rights, beside what they used.
+    /// See who has which rights, beside what they used; give back what a review has taken.
     #[command(subcommand)]
     Access(access::Access),
+    /// Look at what people may do beside what they did, and keep it or take it back.
+    #[command(subcommand)]
+    Reviews(reviews::Reviews),
     /// See who used what of which budget.
     #[command(subcommand)]
     Budgets(budgets::Budgets),
@@ -150,6 +154,7 @@ async fn run(command: Command) -> Outcome {
         Command::Effect(effect) => effect.run(),
         Command::Holds(holds) => holds.run().await,
         Command::Grants(grants) => grants.run().await,
+        Command::Reviews(reviews) => reviews.run().await,
         Command::Access(access) => access.run().await,
         Command::Budgets(budgets) => budgets.run().await,
         Command::Sessions(sessions) => sessions.run().await,

@@ -62,9 +62,9 @@ async fn list(
     let wanted = |access: &Access| {
         issuer.as_ref().is_none_or(|issuer| *issuer == access.issuer)
             && subject.as_ref().is_none_or(|subject| *subject == access.subject)
-            && group.as_ref().is_none_or(|group| {
-                access.used.as_ref().is_some_and(|used| used.groups.contains(group))
-            })
+            && group
+                .as_ref()
+                .is_none_or(|group| access.used.as_ref().is_some_and(|used| used.groups.contains(group)))
             && role.as_ref().is_none_or(|role| access.rights.iter().any(|right| right.role == *role))
     };
     let most = limit(&query)? as usize;

@@ -12,7 +12,11 @@
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
 //! | `GET /v1/budgets` | auditors, operators |
-//! | `GET /v1/access` | auditors, operators; everyone their own |
+//! | `GET /v1/access`, `GET /v1/access/withheld` | auditors, operators; everyone their own |
+//! | `POST /v1/access/withheld/{id}/lift` | operators, never for themselves |
+//! | `GET /v1/reviews`, `GET /v1/reviews/{id}`, `.../items`, `.../evidence` | reviewers of the review, auditors, operators |
+//! | `POST /v1/reviews/{id}/decisions` | reviewers of the review, never on themselves |
+//! | `POST /v1/reviews`, `POST /v1/reviews/{id}/close` | operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
 mod access;
@@ -24,6 +28,7 @@ mod health;
 mod holds;
 mod problem;
 mod records;
+mod reviews;
 mod tokens;
 
 use std::collections::HashMap;
@@ -42,11 +47,13 @@ pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
+pub use reviews::{Begin, ShownItem, ShownItems, ShownReview, ShownReviews, ShownWithheld, Verdict};
 
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
 use crate::policies::{Publisher, Status};
 use crate::records::Writers;
+use crate::reviews::EvidenceKey;
 use crate::store::Store;
 use crate::tokens::Issuer;
 
@@ -70,6 +77,8 @@ pub struct Control {
     pub waiters: Waiters,
     /// Notified when a grant has changed here.
     pub grants_changed: Arc<Notify>,
+    /// Notified when what reviews have taken back has changed here.
+    pub withheld_changed: Arc<Notify>,
     /// The bundle that is out.
     pub bundle: Publisher,
     /// How the policy files stand.
@@ -80,6 +89,8 @@ pub struct Control {
     pub refresh: mpsc::Sender<Refresh>,
     /// What filters call with.
     pub data_token: Zeroizing<String>,
+    /// Signs the evidence of reviews.
+    pub evidence: EvidenceKey,
     /// Those who write the log.
     pub writers: Writers,
     /// Control's own issuer.
@@ -109,6 +120,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(health::routes())
         .merge(holds::routes())
         .merge(records::routes())
+        .merge(reviews::routes())
         .merge(tokens::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {

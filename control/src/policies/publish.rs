@@ -27,6 +27,8 @@ pub struct Published {
     pub issued_at_ms: u64,
     /// The [`SignedBundle`] as JSON.
     pub json: Bytes,
+    /// The version of the policy in it.
+    pub policy_version: String,
     /// The policy in it.
     pub policy: Policy,
     /// The grants in it.
@@ -45,6 +47,8 @@ pub struct Sources {
     pub keys: watch::Receiver<Vec<IssuerKeys>>,
     /// The grants that are live.
     pub grants: watch::Receiver<Vec<Grant>>,
+    /// What reviews have taken back.
+    pub withheld: watch::Receiver<Vec<Withheld>>,
     /// Signs.
     pub key: SigningKey,
     /// Keys of masks are derived from it.
@@ -74,6 +78,7 @@ pub fn publish(mut sources: Sources) -> Result<(Publisher, impl Future<Output = 
                 changed = sources.policy.changed() => if changed.is_err() { return },
                 changed = sources.keys.changed() => if changed.is_err() { return },
                 changed = sources.grants.changed() => if changed.is_err() { return },
+                changed = sources.withheld.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(renew) => {}
             }
             match sources.make(issued) {
@@ -105,7 +110,7 @@ impl Sources {
             tenant_key: BASE64.encode(*self.tenant),
             grants: self.grants.borrow_and_update().clone(),
             revocations: Vec::new(),
-            withheld: Vec::new(),
+            withheld: self.withheld.borrow_and_update().clone(),
         };
         // Filters have no use for reviews, and older ones do not know of them.
         bundle.policy.reviews.clear();
@@ -122,6 +127,7 @@ impl Sources {
             issued_at_ms: bundle.issued_at_ms,
             json: json.into(),
             people: Verifier::new(&bundle.policy.issuers, &bundle.keys, &bundle.revocations).0,
+            policy_version: bundle.policy_version,
             policy: loaded.policy.clone(),
             grants: bundle.grants,
             withheld: bundle.withheld,

@@ -3,6 +3,7 @@ use sluice_engine::record::{Record, Who};
 
 use crate::grants::{Grant, GrantState};
 use crate::holds::Hold;
+use crate::records::ReviewEvent;
 
 /// An entry of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,8 @@ pub enum Entry {
     Grant(Box<GrantEvent>),
     /// A token was exchanged for one of control's own.
     Token(Box<TokenEvent>),
+    /// Something happened in an access review.
+    Review(Box<ReviewEvent>),
 }
 
 /// A token was exchanged for one of control's own.
@@ -116,7 +119,7 @@ impl Entry {
         match self {
             Self::Exchange(record) => record.session.as_deref().or(Some(&record.exchange)),
             Self::Hold(event) => event.session.as_deref().or(Some(&event.exchange)),
-            Self::Grant(_) | Self::Token(_) => None,
+            Self::Grant(_) | Self::Token(_) | Self::Review(_) => None,
         }
     }
 
@@ -125,7 +128,7 @@ impl Entry {
         match self {
             Self::Exchange(record) => Some(&record.exchange),
             Self::Hold(event) => Some(&event.exchange),
-            Self::Grant(_) | Self::Token(_) => None,
+            Self::Grant(_) | Self::Token(_) | Self::Review(_) => None,
         }
     }
 

@@ -5,6 +5,7 @@ mod entry;
 mod intake;
 pub mod lines;
 pub mod ocsf;
+mod review;
 mod verify;
 mod writers;
 
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 pub use entry::{Entry, GrantEvent, HoldChange, HoldEvent, TokenEvent};
 pub use intake::{IntakeError, batch_key, missing};
+pub use review::{ReviewChange, ReviewEvent, Reviewed};
 pub use verify::{BlockProblem, Report, WriterReport, verify};
 pub use writers::{Writers, enrolment};
 

@@ -6,6 +6,7 @@
 //! | hold | API Activity (6003), with the hold as its resource |
 //! | grant | User Access Management (3005) |
 //! | token | Authentication (3002) |
+//! | review | User Access Management (3005) |
 //!
 //! No event carries a body: who, when, what, which rule, how it ended.
 
@@ -13,7 +14,7 @@ use serde_json::{Map, Value, json};
 use sluice_engine::policy::document::Action;
 use sluice_engine::record::{Record, Stage, Who};
 
-use super::{Entry, GrantEvent, HoldChange, HoldEvent, TokenEvent};
+use super::{Entry, GrantEvent, HoldChange, HoldEvent, ReviewChange, ReviewEvent, TokenEvent};
 use crate::grants::GrantState;
 use crate::store::Stored;
 
@@ -34,6 +35,7 @@ pub fn event(stored: &Stored) -> Option<Value> {
         Entry::Hold(event) => hold(event),
         Entry::Grant(event) => grant(event),
         Entry::Token(event) => token(event),
+        Entry::Review(event) => review(event),
     };
     event.insert(
         "metadata".into(),
@@ -178,6 +180,32 @@ fn token(token: &TokenEvent) -> Map<String, Value> {
     event.insert("session".into(), json!({"uid": token.id, "expiration_time": token.expires_ms}));
     event.insert("service".into(), json!({"name": "Claude API"}));
     event.insert("unmapped".into(), json!({"scopes": token.scopes}));
+    event
+}
+
+fn review(review: &ReviewEvent) -> Map<String, Value> {
+    // Assign Privileges and Revoke Privileges.
+    let (activity, severity) = match review.change {
+        ReviewChange::Lifted => (1, LOW),
+        ReviewChange::Revoked | ReviewChange::Reduced | ReviewChange::Unattested => (2, LOW),
+        _ => (OTHER, INFORMATIONAL),
+    };
+    let who = |(issuer, subject): &(String, String)| Who {
+        issuer: issuer.clone(),
+        subject: subject.clone(),
+        groups: Vec::new(),
+    };
+    let mut event = base(3005, activity, review.at_ms, severity, SUCCESS);
+    event.insert("activity_name".into(), format!("Review {}", review.change.word()).into());
+    event.insert("actor".into(), actor(review.by.as_ref().map(who).as_ref(), None));
+    if let Some(about) = &review.about {
+        event.insert("user".into(), user(&who(&(about.issuer.clone(), about.subject.clone()))));
+        event.insert("privileges".into(), json!([about.role]));
+    }
+    event.insert("resource".into(), json!({"uid": review.review, "name": review.name, "type": "review"}));
+    event.insert("comment".into(), review.reason.clone().into());
+    event
+        .insert("unmapped".into(), json!({"item": review.about, "part": review.part, "items": review.items}));
     event
 }
 

@@ -140,7 +140,9 @@ impl Known<'_> {
             let through = own.filter_map(|given| {
                 let binding = given.binding.map(str::to_owned);
                 match (binding, given.group, given.grant) {
-                    (Some(binding), Some(group), _) => Some(Through::Group { binding, group: group.to_owned() }),
+                    (Some(binding), Some(group), _) => {
+                        Some(Through::Group { binding, group: group.to_owned() })
+                    }
                     (Some(binding), None, _) => Some(Through::Subject { binding }),
                     (None, _, Some(grant)) => {
                         Some(Through::Grant { grant: grant.id.clone(), until_ms: grant.until_ms })
@@ -241,9 +243,8 @@ pub(crate) mod tests {
     }
 
     pub fn used(records: &[(&str, u64, Value)]) -> Usage {
-        let mut all = records.iter().map(|(stage, at, more)| {
-            Usage::of(&record(stage, *at, more.clone())).unwrap()
-        });
+        let mut all =
+            records.iter().map(|(stage, at, more)| Usage::of(&record(stage, *at, more.clone())).unwrap());
         let mut usage = all.next().unwrap();
         all.for_each(|other| usage.merge(&other));
         usage
@@ -290,7 +291,10 @@ pub(crate) mod tests {
         assert_eq!(reader.through, [Through::Group { binding: "staff".into(), group: "staff".into() }]);
         assert_eq!(reader.used, Some(Use { count: 2, last_ms: NOW - DAY }));
         assert_eq!(reader.unused.models, ["claude-opus-*"], "not for ninety days");
-        assert_eq!((&reader.unused.tools[..], &reader.unused.scopes[..]), (&["Bash".to_owned()][..], &["models.read".to_owned()][..]));
+        assert_eq!(
+            (&reader.unused.tools[..], &reader.unused.scopes[..]),
+            (&["Bash".to_owned()][..], &["models.read".to_owned()][..])
+        );
         assert_eq!(access.rights[1].unused, Part::default(), "what allows all tools has no entry to name");
         assert_eq!(access.rights[2].through, [Through::Grant { grant: "g1".into(), until_ms: NOW + 1 }]);
         assert_eq!(access.rights[2].used, None);

@@ -219,8 +219,12 @@ pub(crate) mod tests {
         let usage = seen(&[
             record("open", 5, json!({"roles": ["reader"], "model": "m1"})),
             record("open", 9, json!({"roles": ["reader"], "model": "m2", "decisions": deny})),
-            record("close", 9, json!({"calls": {"Bash": 2, "mcp__db__query": 1}, "model": "m1-dated",
-                "findings": {"email": 3}, "decisions": [{"rule": "r", "action": "hold"}]})),
+            record(
+                "close",
+                9,
+                json!({"calls": {"Bash": 2, "mcp__db__query": 1}, "model": "m1-dated",
+                "findings": {"email": 3}, "decisions": [{"rule": "r", "action": "hold"}]}),
+            ),
         ]);
         assert_eq!((usage.exchanges, usage.denied, usage.held, usage.findings), (2, 1, 1, 3));
         assert_eq!((usage.first_ms, usage.last_ms), (5, 9));
@@ -233,8 +237,10 @@ pub(crate) mod tests {
 
     #[test]
     fn groups_are_those_of_the_latest_token_whatever_the_order() {
-        let old = record("open", 5, json!({"principal": {"issuer": "own", "subject": "ana", "groups": ["old"]}}));
-        let new = record("open", 9, json!({"principal": {"issuer": "own", "subject": "ana", "groups": ["new"]}}));
+        let old =
+            record("open", 5, json!({"principal": {"issuer": "own", "subject": "ana", "groups": ["old"]}}));
+        let new =
+            record("open", 9, json!({"principal": {"issuer": "own", "subject": "ana", "groups": ["new"]}}));
         for records in [[old.clone(), new.clone()], [new, old]] {
             let usage = seen(&records);
             assert_eq!(usage.groups, ["new"]);

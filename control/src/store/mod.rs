@@ -8,7 +8,7 @@
 //! 4. Entries become visible in the order of their cursors, so that a reader who goes on from the last one misses
 //!    none.
 //!
-//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Spending`], [`Usages`]), in a file of its name; `sql` has
+//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Spending`], [`Usages`], [`Reviews`]), in a file of its name; `sql` has
 //! its statements in a file of the same name.
 
 mod error;
@@ -16,6 +16,7 @@ mod grants;
 mod holds;
 mod log;
 pub mod postgres;
+mod reviews;
 mod spending;
 pub mod sqlite;
 mod usage;
@@ -26,6 +27,7 @@ pub use error::StoreError;
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Session, Stored, Which, WhichSessions};
+pub use reviews::{Closed, Lifted, Reviews, Ruled, Started, WhichItems};
 pub use spending::{Spending, WhichSpending};
 pub use usage::{Backlog, Usages, WhichUsage};
 
@@ -36,6 +38,8 @@ pub enum News<'a> {
     Hold(&'a str),
     /// Some grant.
     Grants,
+    /// What reviews have taken back.
+    Withheld,
     /// Something may have been missed: anything.
     Missed,
 }
@@ -43,12 +47,15 @@ pub enum News<'a> {
 impl<'a> News<'a> {
     /// The word for a change of grants.
     const GRANTS: &'static str = "grants";
+    /// The word for a change of what is withheld.
+    const WITHHELD: &'static str = "withheld";
 
     /// As one replica tells it to the others. A hold is told by its id; none of its letters makes one of the words.
     pub fn word(self) -> &'a str {
         match self {
             Self::Hold(id) => id,
             Self::Grants => Self::GRANTS,
+            Self::Withheld => Self::WITHHELD,
             Self::Missed => "",
         }
     }
@@ -58,6 +65,7 @@ impl<'a> News<'a> {
         match word {
             "" => Self::Missed,
             Self::GRANTS => Self::Grants,
+            Self::WITHHELD => Self::Withheld,
             id => Self::Hold(id),
         }
     }
@@ -68,7 +76,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending + Usages {
+pub trait Store: Log + Holds + Grants + Spending + Usages + Reviews {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

@@ -31,7 +31,8 @@ const AT: u64 = 1_795_000_000_000;
 async fn what_each_identity_has_stands_beside_what_it_used() {
     let service = Service::start().await;
     seen(&service, "ana", &["writers"], AT, &json!({"roles": ["writer"], "model": "claude-x"})).await;
-    seen(&service, "bob", &["nothing"], AT, &json!({"decisions": [{"rule": "scope", "action": "deny"}]})).await;
+    seen(&service, "bob", &["nothing"], AT, &json!({"decisions": [{"rule": "scope", "action": "deny"}]}))
+        .await;
     let auditor = service.token("eve", "auditors");
     let (_, all) = listed(&service, &auditor, "").await;
     assert_eq!(subjects(&all), ["ana", "bob"]);
@@ -56,7 +57,10 @@ async fn what_each_identity_has_stands_beside_what_it_used() {
     }
     let shown = service.cli(&auditor, &["access", "show", "ana"]);
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-    assert!(shown.contains("role") && shown.contains("group writers") && shown.contains("used 1x"), "{shown}");
+    assert!(
+        shown.contains("role") && shown.contains("group writers") && shown.contains("used 1x"),
+        "{shown}"
+    );
     let ls = service.cli(&auditor, &["access", "ls"]);
     assert!(String::from_utf8_lossy(&ls.stdout).contains("bob"));
 }

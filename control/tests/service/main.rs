@@ -20,6 +20,8 @@ mod records;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod reviews;
+#[cfg(test)]
 mod simulate;
 #[cfg(test)]
 mod tokens;

@@ -122,6 +122,7 @@ fn migrator() -> Migrator {
         (3, "spending", include_str!("../migrations/postgres/0003_spending.sql")),
         (4, "listed", include_str!("../migrations/postgres/0004_listed.sql")),
         (30, "usage", include_str!("../migrations/postgres/0030_usage.sql")),
+        (31, "reviews", include_str!("../migrations/postgres/0031_reviews.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -11,6 +11,7 @@ mod columns;
 mod grants;
 mod holds;
 mod log;
+mod reviews;
 mod spending;
 pub mod turn;
 mod usage;

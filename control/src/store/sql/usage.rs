@@ -59,7 +59,10 @@ impl Write for CatchUp {
         if backlog(turn.connection).await? != Some(self.from) {
             return Ok(());
         }
-        sqlx::query("UPDATE usage_backlog SET done = $1").bind(self.upto).execute(&mut *turn.connection).await?;
+        sqlx::query("UPDATE usage_backlog SET done = $1")
+            .bind(self.upto)
+            .execute(&mut *turn.connection)
+            .await?;
         let mut used = Used::default();
         self.usage.iter().for_each(|usage| used.add(usage.clone()));
         used.write(turn.connection).await

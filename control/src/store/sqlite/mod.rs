@@ -79,6 +79,7 @@ fn migrator() -> Migrator {
         (4, "spending", include_str!("../migrations/sqlite/0004_spending.sql")),
         (5, "listed", include_str!("../migrations/sqlite/0005_listed.sql")),
         (30, "usage", include_str!("../migrations/sqlite/0030_usage.sql")),
+        (31, "reviews", include_str!("../migrations/sqlite/0031_reviews.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -24,8 +24,10 @@ impl Tally {
         self.used.count(record);
         let (issuer, subject) =
             record.principal.as_ref().map_or(("", ""), |who| (who.issuer.as_str(), who.subject.as_str()));
-        let session =
-            self.sessions.entry((id.to_owned(), issuer.to_owned(), subject.to_owned())).or_insert_with(|| Session {
+        let session = self
+            .sessions
+            .entry((id.to_owned(), issuer.to_owned(), subject.to_owned()))
+            .or_insert_with(|| Session {
                 session: id.to_owned(),
                 named: record.session.is_some(),
                 issuer: issuer.to_owned(),
