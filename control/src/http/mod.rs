@@ -30,6 +30,7 @@ mod problem;
 mod records;
 mod reviews;
 mod tokens;
+mod withheld;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -47,7 +48,8 @@ pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
-pub use reviews::{Begin, ShownItem, ShownItems, ShownReview, ShownReviews, ShownWithheld, Verdict};
+pub use reviews::{Begin, ShownItem, ShownItems, ShownReview, ShownReviews, Verdict};
+pub use withheld::ShownWithheld;
 
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
@@ -122,6 +124,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(records::routes())
         .merge(reviews::routes())
         .merge(tokens::routes())
+        .merge(withheld::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")

@@ -1,4 +1,4 @@
-//! Access reviews: started, decided, closed; and what they have taken back, given back.
+//! Access reviews: started, decided, closed, and their evidence.
 
 use std::sync::Arc;
 
@@ -19,10 +19,9 @@ use super::grants::Taking;
 use super::{Control, Problem, Query, area, limit, number, reason};
 use crate::holds::DecidedBy;
 use crate::reviews::{
-    Bar, Choice, Evidence, Item, Progress, Review, Ruling, StartError, Withholding, evidence_head,
-    evidence_row, start,
+    Bar, Choice, Evidence, Item, Progress, Review, Ruling, StartError, evidence_head, evidence_row, start,
 };
-use crate::store::{Closed, Lifted, Ruled, Started, WhichItems};
+use crate::store::{Closed, Ruled, Started, WhichItems};
 
 /// Items that one call decides.
 const DECIDED: usize = 1000;
@@ -101,13 +100,6 @@ pub struct ShownItems {
     pub next: Option<u32>,
 }
 
-/// What is withheld, as it is listed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ShownWithheld {
-    /// In the order of their ids.
-    pub withheld: Vec<Withholding>,
-}
-
 pub fn routes() -> Router<Arc<Control>> {
     let people = Router::new()
         .route("/v1/reviews", get(list).post(begin))
@@ -115,9 +107,7 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/v1/reviews/{id}/items", get(items))
         .route("/v1/reviews/{id}/decisions", post(decide))
         .route("/v1/reviews/{id}/close", post(close))
-        .route("/v1/reviews/{id}/evidence", get(evidence))
-        .route("/v1/access/withheld", get(withheld))
-        .route("/v1/access/withheld/{id}/lift", post(lift));
+        .route("/v1/reviews/{id}/evidence", get(evidence));
     area(Router::new(), people)
 }
 
@@ -351,54 +341,8 @@ async fn evidence(
     }
 }
 
-/// `GET /v1/access/withheld`.
-async fn withheld(
-    person: Person,
-    State(control): State<Arc<Control>>,
-) -> Result<Json<ShownWithheld>, Problem> {
-    person.needs("access.read")?;
-    let mut withheld = control.store.withheld().await?;
-    if person.needs_auditor_or_operator(&control).is_err() {
-        let who = person.who();
-        withheld.retain(|taken| taken.withheld.issuer == who.issuer && taken.withheld.subject == who.subject);
-    }
-    Ok(Json(ShownWithheld { withheld }))
-}
-
-/// `POST /v1/access/withheld/{id}/lift`.
-async fn lift(
-    person: Person,
-    State(control): State<Arc<Control>>,
-    Path(id): Path<String>,
-    body: Bytes,
-) -> Result<Json<Withholding>, Problem> {
-    person.needs("access.write")?;
-    needs_operator(&person, &control, "what a review took back is given back by an operator")?;
-    let by = decided_by(&control, &person, &body, true)?;
-    match control.store.lift(&id, by).await? {
-        Lifted::Done(taken) => {
-            control.withheld_changed.notify_one();
-            let (by, subject) = (&person.0.subject, &taken.withheld.subject);
-            tracing::warn!(
-                withheld = id,
-                by,
-                subject,
-                role = taken.withheld.role,
-                "what a review took back was given back"
-            );
-            Ok(Json(taken))
-        }
-        Lifted::Own => {
-            Err(Problem::forbidden("it was taken back from yourself; someone else must give it back"))
-        }
-        Lifted::Unknown => {
-            let detail = "nothing is withheld under this id; `sluice access withheld` lists what is";
-            Err(Problem::new(StatusCode::NOT_FOUND, detail))
-        }
-    }
-}
-
-fn decided_by(control: &Control, person: &Person, body: &[u8], needed: bool) -> Result<DecidedBy, Problem> {
+/// Whoever asks, with the reason that they give.
+pub(super) fn decided_by(control: &Control, person: &Person, body: &[u8], needed: bool) -> Result<DecidedBy, Problem> {
     let taking: Taking = if body.is_empty() {
         Taking::default()
     } else {
@@ -412,7 +356,8 @@ fn decided_by(control: &Control, person: &Person, body: &[u8], needed: bool) -> 
     })
 }
 
-fn needs_operator(person: &Person, control: &Control, why: &str) -> Result<(), Problem> {
+/// Refuses everyone but operators.
+pub(super) fn needs_operator(person: &Person, control: &Control, why: &str) -> Result<(), Problem> {
     if person.is_operator(control) {
         return Ok(());
     }

@@ -20,7 +20,15 @@ const NAMED: usize = 50;
 pub fn items(access: &Access, scope: &ReviewScope, since_ms: Option<u64>, now_ms: u64) -> Vec<Item> {
     let mut items = Vec::new();
     let mut grants: BTreeMap<&str, Vec<&Right>> = BTreeMap::new();
-    for right in access.rights.iter().filter(|right| is_in(scope, access, right)) {
+    for right in access.rights.iter() {
+        for through in &right.through {
+            if let Through::Grant { grant, .. } = through {
+                grants.entry(grant).or_default().push(right);
+            }
+        }
+        if !is_in(scope, access, right) {
+            continue;
+        }
         let bound = right.through.iter().any(|through| !matches!(through, Through::Grant { .. }));
         let all_taken = right.withheld.iter().any(|withheld| withheld.part.is_none());
         if bound && !all_taken {
@@ -28,19 +36,17 @@ pub fn items(access: &Access, scope: &ReviewScope, since_ms: Option<u64>, now_ms
             let right = Right { through: through.cloned().collect(), ..right.clone() };
             items.push(item(access, right, None, since_ms, now_ms));
         }
-        for through in &right.through {
-            if let Through::Grant { grant, .. } = through {
-                grants.entry(grant).or_default().push(right);
-            }
-        }
     }
+    // A grant is revoked as a whole: one of its roles is enough, and all are named.
+    grants.retain(|_, rights| rights.iter().any(|right| is_in(scope, access, right)));
     for (grant, rights) in grants {
         let Some(first) = rights.first() else { continue };
         let names: Vec<&str> = rights.iter().map(|right| right.role.as_str()).collect();
         let own = |through: &&Through| matches!(through, Through::Grant { grant: own, .. } if own == grant);
         let through = first.through.iter().filter(own).cloned().collect();
-        // A grant is whole: what of it was used is told, and none of it taken out.
-        let right = Right { role: names.join(", "), through, unused: Part::default(), ..(*first).clone() };
+        let used = rights.iter().filter_map(|right| right.used).max_by_key(|used| used.last_ms);
+        let role = names.join(", ");
+        let right = Right { role, through, used, unused: Part::default(), ..(*first).clone() };
         items.push(item(access, right, Some(grant.to_owned()), since_ms, now_ms));
     }
     items
