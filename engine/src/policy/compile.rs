@@ -13,8 +13,9 @@ use super::document::{Action, Binding, Language, MediaAction, Part};
 use super::field::Fields;
 use super::mcp::CompiledMcp;
 use super::pattern::Patterns;
-use super::rights::{CompiledRole, Held, Rights, Taken};
+use super::rights::{CompiledRole, Rights};
 use super::rule::{CompiledRule, Facts, Outcome};
+use super::taken::{Held, Taken};
 use crate::identity::{KeyProblem, Principal, Verifier, plain_subject};
 
 /// Why a bundle cannot be used. [`super::check::check`] finds the same before a policy goes out.
