@@ -12,13 +12,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::grants::{follow, now_live};
-use crate::http::{Control, app};
+use crate::http::{Control, app, is_local};
 use crate::issuers::{Keyring, Statuses};
 use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
 use crate::records::enrolment;
 use crate::reviews;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
+use crate::tls::{Files, Peer, Tls, TlsListener};
+use crate::visits::{Provider, SignIns, VisitKey};
 
 /// How often holds are looked over for those whose time is over.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -49,6 +51,12 @@ pub struct Options {
     pub shared_keys: Option<PathBuf>,
     /// The URL under which others reach the service, and which its tokens carry as `iss`.
     pub public_url: Option<String>,
+    /// A file with the secret of the client that people sign in by.
+    pub sign_in_secret: Option<PathBuf>,
+    /// The service's own TLS; absent: it speaks plain HTTP.
+    pub tls: Option<Files>,
+    /// Whether people may say themselves who they are, and sidecars need no token.
+    pub dev: bool,
 }
 
 /// The time, in Unix milliseconds.
@@ -78,12 +86,19 @@ pub async fn serve(options: Options) -> Result<(), String> {
             lines.join("\n")
         )
     })?;
+    let tls = options.tls.clone().map(Tls::open).transpose()?;
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|e| format!("cannot listen on {}: {e}; choose another with --listen", options.listen))?;
     let address = listener.local_addr().map_err(|e| text(&e))?;
-    let url = options.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let url = options.public_url.clone().unwrap_or_else(|| {
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{address}")
+    });
     let url = url.trim_end_matches('/').to_owned();
+    if options.dev {
+        check_dev(address, &url)?;
+    }
     let issuer_file = options.state.join(ISSUER_FILE);
     std::fs::write(&issuer_file, &url).map_err(|e| format!("{}: {e}", issuer_file.display()))?;
     warn_of_other_issuer(&loaded, &url);
@@ -130,10 +145,17 @@ pub async fn serve(options: Options) -> Result<(), String> {
         evidence: reviews::EvidenceKey(keys.bundle.clone()),
         writers: keys.writers(),
         issuer,
+        sign_ins: SignIns {
+            public_url: url.clone(),
+            secret: options.sign_in_secret.clone(),
+            provider: Provider::default(),
+            dev: options.dev,
+            key: VisitKey::new(&keys.issuer.to_bytes()),
+        },
         clock: Arc::clone(&clock),
         closing,
     });
-    let tasks = [
+    let mut tasks = vec![
         tokio::spawn(publishing),
         tokio::spawn(keyring.run(policy_seen, asked)),
         tokio::spawn(watch_policy(options.policy.clone(), policy, status, clock)),
@@ -154,14 +176,24 @@ pub async fn serve(options: Options) -> Result<(), String> {
             let _closed = closing.wait_for(|closing| *closing).await;
         }
     };
-    // Small answers must not wait for the other side's acknowledgement of the one before.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+    let app = app(control);
+    let server = match tls {
+        Some((tls, watching)) => {
+            tasks.push(tokio::spawn(watching));
+            let app = app.into_make_service_with_connect_info::<Peer>();
+            let server = axum::serve(TlsListener::new(listener, tls), app);
+            tokio::spawn(server.with_graceful_shutdown(ended).into_future())
         }
-    });
-    let server =
-        tokio::spawn(axum::serve(listener, app(control)).with_graceful_shutdown(ended).into_future());
+        None => {
+            // Small answers must not wait for the other side's acknowledgement of the one before.
+            let listener = listener.tap_io(|stream| {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+                }
+            });
+            tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(ended).into_future())
+        }
+    };
     wait_for_signal().await?;
     tracing::info!("ending: those who wait are let go, answers on their way are finished");
     close.send_replace(true);
@@ -186,6 +218,22 @@ async fn open_store(options: &Options, keys: &Keys) -> Result<Arc<dyn Store>, St
     Ok(store)
 }
 
+/// `--dev` believes everyone: nobody but this machine may call.
+fn check_dev(address: SocketAddr, url: &str) -> Result<(), String> {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
+    if !address.ip().is_loopback() || !is_local(host) {
+        return Err(format!(
+            "--dev lets everyone in as whoever they say they are, so it is for this machine alone: listen on 127.0.0.1, \
+             with a --public-url on it (not {address}, {url})"
+        ));
+    }
+    tracing::warn!(
+        "--dev: THIS SERVICE IS OPEN. Whoever reaches it is whoever they say they are, and may call as a sidecar \
+         without a token. Never run it like this where others can reach it."
+    );
+    Ok(())
+}
+
 /// Tokens whose `iss` no issuer of the policy has would all be refused; better to say so at once.
 fn warn_of_other_issuer(loaded: &Loaded, url: &str) {
     for issuer in &loaded.policy.issuers {
@@ -208,6 +256,9 @@ async fn sweep(control: Arc<Control>) {
         match control.store.expire((control.clock)()).await {
             Ok(ids) => ids.iter().for_each(|id| control.waiters.wake(id)),
             Err(error) => tracing::error!(%error, "holds whose time is over could not be ended"),
+        }
+        if let Err(error) = control.store.end_visits((control.clock)()).await {
+            tracing::error!(%error, "visits whose time is over could not be forgotten");
         }
     }
 }

@@ -8,6 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::{Failure, Outcome, State};
 use crate::serve::{Options, serve};
+use crate::tls::Files;
 
 /// Run the control service.
 ///
@@ -37,6 +38,25 @@ pub struct Serve {
     /// The URL that others reach the service under; its tokens carry it as `iss`. Default: http://ADDRESS.
     #[arg(long, env = "SLUICE_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
+    /// The service's certificate, as PEM, with those between it and a root. Followed while the service runs, as are the
+    /// other two. Without it the service speaks plain HTTP, for this machine or behind a proxy.
+    #[arg(long, env = "SLUICE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, as PEM.
+    #[arg(long, env = "SLUICE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Who issues the client certificates of sidecars, as PEM. Which of them may call stands in the policy:
+    /// `access.sidecars.certificates`.
+    #[arg(long, env = "SLUICE_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
+    client_ca: Option<PathBuf>,
+    /// A file with the secret of the client that people sign in by (`access.signIn` in the policy), where the provider gave
+    /// it one. Read at each sign-in, so that it can be rotated.
+    #[arg(long, env = "SLUICE_SIGN_IN_SECRET_FILE", value_name = "FILE")]
+    sign_in_secret_file: Option<PathBuf>,
+    /// For trying things out on this machine: people sign in by saying who they are, sidecars need no token. Refused
+    /// where others than this machine could call.
+    #[arg(long)]
+    dev: bool,
     /// How the log is written.
     #[arg(long, env = "SLUICE_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
@@ -69,7 +89,13 @@ impl Serve {
             }
             None => self.database,
         };
+        let tls = self.tls_cert.zip(self.tls_key).map(|(certificate, key)| Files {
+            certificate,
+            key,
+            client_ca: self.client_ca,
+        });
         let options = Options {
+            tls,
             database,
             shared_keys: self.state.shared_keys,
             state: self.state.state,
@@ -77,6 +103,8 @@ impl Serve {
             listen: self.listen,
             data_token: self.data_token_file,
             public_url: self.public_url,
+            sign_in_secret: self.sign_in_secret_file,
+            dev: self.dev,
         };
         serve(options).await.map_err(Failure::Cannot)
     }

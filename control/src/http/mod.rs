@@ -4,13 +4,18 @@
 //! |---|---|
 //! | `/livez`, `/readyz`, `/.well-known/*` | anyone |
 //! | [`sluice_engine::wire`] | filters, by the data-plane token |
-//! | `GET /v1/holds`, `GET /v1/holds/{id}` | approvers of the hold, auditors |
+//! | `GET /v1/holds`, `GET /v1/holds/{id}`, `/v1/holds/{id}/comments` | approvers of the hold, auditors |
 //! | `POST /v1/holds/{id}/decision` | approvers of the hold, never the requester |
+//! | `POST /v1/delegations` | whoever is in the groups that they hand over |
+//! | `GET /v1/delegations`, `POST /v1/delegations/{id}/end` | who gave it, who may use it, operators; auditors read |
+//! | `GET /v1/passes`, `POST /v1/passes/{id}/revoke` | who has it, approvers of the rule, operators; auditors read |
 //! | `POST /v1/oauth/token` | whoever has a token of an issuer in the policy to exchange |
 //! | `GET /v1/grants/offered`, `POST /v1/grants` | whoever the policy lets ask |
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
+//! | `/signin`, `/signin/callback`, `POST /signout` | people in a browser |
+//! | `GET /v1/whoami` | whoever is somebody |
 //! | `GET /v1/budgets` | auditors, operators |
 //! | `GET /v1/access`, `GET /v1/access/withheld` | auditors, operators; everyone their own |
 //! | `POST /v1/access/withheld/{id}/lift` | operators, never for themselves |
@@ -20,16 +25,22 @@
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
 mod access;
+mod approvals;
 mod auth;
+mod browser;
 mod budgets;
 mod bundle;
+mod dev;
 mod grants;
 mod health;
 mod holds;
 mod problem;
 mod records;
 mod reviews;
+mod sidecars;
+mod signin;
 mod tokens;
+mod visitor;
 mod withheld;
 
 use std::collections::HashMap;
@@ -43,12 +54,17 @@ use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
 pub use access::Accesses;
+pub use approvals::{Handing, Ruling, ShownDelegations, ShownPasses, Taking};
+pub use auth::Person;
 pub use budgets::{Use, Uses};
-pub use grants::{Offered, ShownGrants, Taking, Wish};
-pub use holds::{Ruling, Shown};
+pub use dev::is_local;
+pub use grants::{Offered, ShownGrants, Wish};
+pub use holds::{Said, Shown, ShownComments};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
 pub use reviews::{Begin, ShownItem, ShownItems, ShownReview, ShownReviews, Verdict};
+pub use signin::{SignInOffer, Whoami};
+pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 pub use withheld::ShownWithheld;
 
 use crate::holds::Waiters;
@@ -58,6 +74,7 @@ use crate::records::Writers;
 use crate::reviews::EvidenceKey;
 use crate::store::Store;
 use crate::tokens::Issuer;
+use crate::visits::SignIns;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
 const FILTER_BYTES: usize = 80 << 20;
@@ -65,7 +82,7 @@ const FILTER_BYTES: usize = 80 << 20;
 /// The largest call by a person.
 const PERSON_BYTES: usize = 64 << 10;
 
-/// The longest reason, in bytes.
+/// The longest reason or comment, in bytes.
 const LONGEST_REASON: usize = 4000;
 
 /// The longest that a long poll waits, in seconds: below what proxies in between cut.
@@ -97,6 +114,8 @@ pub struct Control {
     pub writers: Writers,
     /// Control's own issuer.
     pub issuer: Issuer,
+    /// How people sign in in a browser.
+    pub sign_ins: SignIns,
     /// The time, in Unix milliseconds.
     pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Turns true when the service is ending, so that those who wait are let go.
@@ -114,8 +133,10 @@ fn area(filters: Router<Arc<Control>>, people: Router<Arc<Control>>) -> Router<A
 
 /// The service as a router.
 pub fn app(control: Arc<Control>) -> Router {
-    Router::new()
+    let dev = control.sign_ins.dev;
+    let app = Router::new()
         .merge(access::routes())
+        .merge(approvals::routes())
         .merge(bundle::routes())
         .merge(budgets::routes())
         .merge(grants::routes())
@@ -123,13 +144,15 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(holds::routes())
         .merge(records::routes())
         .merge(reviews::routes())
+        .merge(signin::routes())
         .merge(tokens::routes())
         .merge(withheld::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
         })
-        .with_state(control)
+        .with_state(control);
+    if dev { app.layer(axum::middleware::from_fn(dev::only_local)) } else { app }
 }
 
 /// A number among what follows `?`.
@@ -149,12 +172,17 @@ fn limit(query: &Query) -> Result<u32, Problem> {
 
 /// A reason as it is kept: without the spaces around it, in 4000 bytes at the most.
 fn reason(given: Option<String>, needed: bool) -> Result<Option<String>, Problem> {
-    let reason = given.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
-    if reason.is_none() && needed {
-        return Err(Problem::bad_request("this needs a reason: send `reason`"));
+    match bounded("reason", given)? {
+        None if needed => Err(Problem::bad_request("this needs a reason: send `reason`")),
+        reason => Ok(reason),
     }
-    if reason.as_ref().is_some_and(|reason| reason.len() > LONGEST_REASON) {
-        return Err(Problem::bad_request(format!("the reason is longer than {LONGEST_REASON} bytes")));
+}
+
+/// What a person writes, as it is kept; `None`: nothing.
+fn bounded(field: &str, given: Option<String>) -> Result<Option<String>, Problem> {
+    let given = given.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    if given.as_ref().is_some_and(|text| text.len() > LONGEST_REASON) {
+        return Err(Problem::bad_request(format!("`{field}` is longer than {LONGEST_REASON} bytes")));
     }
-    Ok(reason)
+    Ok(given)
 }

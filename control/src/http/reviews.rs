@@ -14,10 +14,10 @@ use sluice_engine::policy::bundle::Part;
 use sluice_engine::policy::document;
 use sluice_engine::policy::glob::Glob;
 
+use super::approvals::Taking;
 use super::auth::Person;
-use super::grants::Taking;
 use super::{Control, Problem, Query, area, limit, number, reason};
-use crate::holds::DecidedBy;
+use crate::approvals::DecidedBy;
 use crate::reviews::{
     Bar, Choice, Evidence, Item, Progress, Review, Ruling, StartError, evidence_head, evidence_row, start,
 };
@@ -342,18 +342,18 @@ async fn evidence(
 }
 
 /// Whoever asks, with the reason that they give.
-pub(super) fn decided_by(control: &Control, person: &Person, body: &[u8], needed: bool) -> Result<DecidedBy, Problem> {
+pub(super) fn decided_by(
+    control: &Control,
+    person: &Person,
+    body: &[u8],
+    needed: bool,
+) -> Result<DecidedBy, Problem> {
     let taking: Taking = if body.is_empty() {
         Taking::default()
     } else {
         serde_json::from_slice(body).map_err(|e| Problem::unreadable("a reason", &e))?
     };
-    Ok(DecidedBy {
-        issuer: person.0.issuer.clone(),
-        subject: person.0.subject.clone(),
-        at_ms: (control.clock)(),
-        reason: reason(taking.reason, needed)?,
-    })
+    Ok(DecidedBy::new(&person.who(), (control.clock)(), reason(taking.reason, needed)?))
 }
 
 /// Refuses everyone but operators.

@@ -30,10 +30,7 @@ pub fn routes() -> Router<Arc<Control>> {
 }
 
 /// `GET /v1/access/withheld`.
-async fn list(
-    person: Person,
-    State(control): State<Arc<Control>>,
-) -> Result<Json<ShownWithheld>, Problem> {
+async fn list(person: Person, State(control): State<Arc<Control>>) -> Result<Json<ShownWithheld>, Problem> {
     person.needs("access.read")?;
     let mut withheld = control.store.withheld().await?;
     if person.needs_auditor_or_operator(&control).is_err() {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sluice_engine::policy::bundle::Part;
 
-use crate::holds::DecidedBy;
+use crate::approvals::DecidedBy;
 use crate::reviews::{Choice, Item, Review, Withholding};
 
 /// Something that happened in an access review.

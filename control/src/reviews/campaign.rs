@@ -12,7 +12,7 @@ use sluice_engine::policy::document::ReviewScope;
 use sluice_engine::record::Who;
 
 use super::access::Right;
-use crate::holds::DecidedBy;
+use crate::approvals::DecidedBy;
 
 /// The most items of one review: more is no review that anybody could finish.
 pub const MAX_ITEMS: usize = 20_000;

@@ -8,9 +8,10 @@
 //! 4. Entries become visible in the order of their cursors, so that a reader who goes on from the last one misses
 //!    none.
 //!
-//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Spending`], [`Usages`], [`Reviews`]), in a file of its name; `sql` has
-//! its statements in a file of the same name.
+//! Each area has a trait of its own ([`Log`], [`Holds`] and so on), in a file of its name; `sql` has its statements
+//! in a file of the same name.
 
+mod approvals;
 mod error;
 mod grants;
 mod holds;
@@ -20,9 +21,11 @@ mod reviews;
 mod spending;
 pub mod sqlite;
 mod usage;
+mod visits;
 
 use async_trait::async_trait;
 
+pub use approvals::{Approvals, Commented};
 pub use error::StoreError;
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
@@ -30,6 +33,7 @@ pub use log::{Addition, Enrolled, Head, Log, Session, Stored, Which, WhichSessio
 pub use reviews::{Closed, Lifted, Reviews, Ruled, Started, WhichItems};
 pub use spending::{Spending, WhichSpending};
 pub use usage::{Backlog, Usages, WhichUsage};
+pub use visits::Visits;
 
 /// What another replica has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +80,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending + Usages + Reviews {
+pub trait Store: Log + Holds + Grants + Spending + Approvals + Usages + Visits + Reviews {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

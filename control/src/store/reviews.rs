@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::holds::DecidedBy;
+use crate::approvals::DecidedBy;
 use crate::reviews::{Bar, Choice, Item, Progress, Review, Ruling, Withholding};
 
 /// What came of a start.

@@ -30,6 +30,13 @@ grants:
     longest: 4h
     approval:
       groups: [approvers]
+  - name: paired
+    roles: [writer]
+    groups: [staff]
+    approval:
+      groups: [approvers]
+      quorum: 2
+      excludeTeam: true
   - name: glass
     roles: [writer]
     groups: [oncall]
@@ -38,6 +45,8 @@ grants:
 access:
   auditors: [auditors]
   operators: [operators]
+  authors: [authors]
+  teams: ["team-*"]
 "#;
 
 pub struct Service {
@@ -47,6 +56,8 @@ pub struct Service {
     client: Client,
     /// What replicas share: the database and the keys.
     shared: Option<(String, PathBuf)>,
+    /// Arguments of `sluice serve` beside the usual ones.
+    args: Vec<String>,
 }
 
 pub fn sluice() -> Command {
@@ -64,16 +75,27 @@ impl Service {
         Self::start_with(None).await
     }
 
+    /// With a policy and arguments of its own.
+    pub async fn start_as(policy: &str, args: &[&str]) -> Self {
+        Self::start_all(None, policy, args).await
+    }
+
     /// One of several on a database, with the keys that `sluice keys make` has made.
     pub async fn replica(database: &str, keys: &Path) -> Self {
         Self::start_with(Some((database.to_owned(), keys.to_owned()))).await
     }
 
     async fn start_with(shared: Option<(String, PathBuf)>) -> Self {
+        Self::start_all(shared, POLICY, &[]).await
+    }
+
+    /// All of it.
+    pub async fn start_all(shared: Option<(String, PathBuf)>, policy: &str, args: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policy")).unwrap();
-        fs::write(dir.path().join("policy/base.yaml"), POLICY).unwrap();
-        let mut service = Self { child: None, dir, url: String::new(), client: Client::new(), shared };
+        fs::write(dir.path().join("policy/base.yaml"), policy).unwrap();
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let mut service = Self { child: None, dir, url: String::new(), client: Client::new(), shared, args };
         service.run().await;
         service
     }
@@ -98,11 +120,15 @@ impl Service {
 
     pub fn command(&self) -> Command {
         let mut command = sluice();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--public-url", "http://sluice.test"]);
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        if !self.args.iter().any(|arg| arg == "--public-url") {
+            command.args(["--public-url", "http://sluice.test"]);
+        }
         command.arg("--state").arg(self.state()).arg("--policy").arg(self.policy());
         if let Some((database, keys)) = &self.shared {
             command.env("SLUICE_DATABASE", database).arg("--shared-keys").arg(keys);
         }
+        command.args(&self.args);
         command
     }
 
@@ -149,9 +175,12 @@ impl Service {
         }
     }
 
-    pub fn token(&self, subject: &str, group: &str) -> String {
+    /// A token of a person in these groups, given with commas between.
+    pub fn token(&self, subject: &str, groups: &str) -> String {
         let out = sluice()
-            .args(["token", "mint", "--subject", subject, "--group", group, "--state"])
+            .args(["token", "mint", "--subject", subject])
+            .args(groups.split(',').flat_map(|group| ["--group", group]))
+            .arg("--state")
             .arg(self.state())
             .args(self.shared.iter().flat_map(|(_, keys)| ["--shared-keys".as_ref(), keys.as_os_str()]))
             .output()

@@ -2,6 +2,9 @@
 
 #[cfg(test)]
 mod access;
+#[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod crashes;
@@ -12,9 +15,13 @@ mod harness;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
+mod login;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod postgres;
+#[cfg(test)]
+mod provider;
 #[cfg(test)]
 mod records;
 #[cfg(test)]
@@ -22,6 +29,12 @@ mod replicas;
 #[cfg(test)]
 mod reviews;
 #[cfg(test)]
+mod sidecars;
+#[cfg(test)]
+mod signin;
+#[cfg(test)]
 mod simulate;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tokens;

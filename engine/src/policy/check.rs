@@ -1,6 +1,8 @@
 //! What is wrong with a policy, where, and what to do about it.
 
+mod access;
 mod advice;
+mod approvals;
 mod budgets;
 mod grants;
 mod issuers;
@@ -55,6 +57,7 @@ impl fmt::Display for Problem {
 pub fn check(policy: &Policy) -> Vec<Problem> {
     let mut found = Found::default();
     issuers::check(policy, &mut found);
+    access::check(policy, &mut found);
     roles::check(policy, &mut found);
     roles::check_bindings(policy, &mut found);
     grants::check(policy, &mut found);
@@ -64,6 +67,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     budgets::check(policy, &mut found);
     mcp::check(policy, &mut found);
     reviews::check(policy, &mut found);
+    approvals::check(policy, &mut found);
     check_limits(policy, &mut found);
     found.0
 }

@@ -7,6 +7,7 @@
 //! transaction, and so a sync of the disk; each is answered after the commit. Reads have connections of their own
 //! and see what is committed.
 
+mod approvals;
 mod columns;
 mod grants;
 mod holds;
@@ -15,6 +16,7 @@ mod reviews;
 mod spending;
 pub mod turn;
 mod usage;
+mod visits;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};

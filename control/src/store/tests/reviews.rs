@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use super::{NOW, On, kept};
+use crate::approvals::DecidedBy;
 use crate::grants::tests::wish;
 use crate::grants::{GrantState, now_live};
-use crate::holds::DecidedBy;
 use crate::reviews::{Bar, Choice, Item, Progress, ReviewState, now_withheld};
 use crate::reviews::{review_item as item, review_open as review, review_ruling as ruling};
 use crate::store::{Addition, Closed, Lifted, Ruled, Started, Store, WhichItems};
@@ -24,7 +24,8 @@ on_both! {
 const DAY: u64 = 24 * 3600 * 1000;
 
 fn by(subject: &str) -> DecidedBy {
-    DecidedBy { issuer: "own".into(), subject: subject.into(), at_ms: NOW, reason: Some("why".into()) }
+    let who = sluice_engine::record::Who { issuer: "own".into(), subject: subject.into(), groups: vec![] };
+    DecidedBy::new(&who, NOW, Some("why".into()))
 }
 
 async fn started(store: &dyn Store, items: Vec<Item>) {

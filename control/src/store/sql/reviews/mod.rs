@@ -10,7 +10,7 @@ use super::super::{Connection, Row};
 use super::Database;
 use super::columns::{ROWS, column, is_usual, rows_of, signed, unsigned};
 use super::turn::{Turn, Write};
-use crate::holds::DecidedBy;
+use crate::approvals::DecidedBy;
 use crate::records::{Entry, ReviewChange, ReviewEvent};
 use crate::reviews::{Choice, HeadThen, Item, Progress, Review, ReviewState, Ruling, Withholding};
 use crate::store::{Closed, Lifted, Reviews, Ruled, Started, StoreError, WhichItems};

@@ -8,7 +8,7 @@ use super::super::super::{Connection, Row, announce};
 use super::super::columns::{column, signed};
 use super::super::turn::{Turn, Write};
 use super::{json, read};
-use crate::holds::DecidedBy;
+use crate::approvals::DecidedBy;
 use crate::records::{Entry, ReviewEvent};
 use crate::reviews::{Item, Withholding, withheld_id};
 use crate::store::{Lifted, News, StoreError};
