@@ -123,9 +123,12 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let grants_changed = Arc::new(Notify::new());
     let (shut_out, revocations) = watch::channel(now_revoked(&*store, now_ms()).await.map_err(|e| text(&e))?);
     let revocations_changed = Arc::new(Notify::new());
+    let (held_back, withheld) = watch::channel(reviews::now_withheld(&*store).await.map_err(|e| text(&e))?);
+    let withheld_changed = Arc::new(Notify::new());
     let sources = Sources {
         grants,
         revocations,
+        withheld,
         policy: policy_seen.clone(),
         keys: issuer_keys,
         key: keys.bundle.clone(),
@@ -140,11 +143,13 @@ pub async fn serve(options: Options) -> Result<(), String> {
         grants_changed: Arc::clone(&grants_changed),
         revocations_changed: Arc::clone(&revocations_changed),
         attempts: Attempts::default(),
+        withheld_changed: Arc::clone(&withheld_changed),
         bundle,
         policy: Arc::clone(&status),
         issuers: statuses,
         refresh,
         data_token,
+        evidence: reviews::EvidenceKey(keys.bundle.clone()),
         writers: keys.writers(),
         issuer,
         sign_ins: SignIns {
@@ -166,6 +171,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(listen(Arc::clone(&control))),
         tokio::spawn(Arc::clone(&control.fleet).keep(Arc::clone(&store))),
         tokio::spawn(reviews::conduct(Arc::clone(&control))),
+        tokio::spawn(reviews::follow(store.clone(), withheld_changed, held_back)),
         tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
         tokio::spawn(revocation::follow(
             store.clone(),
@@ -284,10 +290,12 @@ async fn listen(control: Arc<Control>) {
             News::Hold(hold) => waking.waiters.wake(hold),
             News::Grants => waking.grants_changed.notify_one(),
             News::Revocations => waking.revocations_changed.notify_one(),
+            News::Withheld => waking.withheld_changed.notify_one(),
             News::Missed => {
                 waking.waiters.wake_all();
                 waking.grants_changed.notify_one();
                 waking.revocations_changed.notify_one();
+                waking.withheld_changed.notify_one();
             }
         }));
         let error = error.await;

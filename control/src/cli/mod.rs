@@ -18,6 +18,7 @@ mod policy;
 mod print;
 mod records;
 mod replay;
+mod reviews;
 mod saved;
 mod service;
 mod tokens;
@@ -66,9 +67,12 @@ enum Command {
     /// Ask for rights with an end, decide such wishes, take them back.
     #[command(subcommand)]
     Grants(grants::Grants),
-    /// See who has which rights, beside what they used.
+    /// See who has which rights, beside what they used; give back what a review has taken.
     #[command(subcommand)]
     Access(access::Access),
+    /// Look at what people may do beside what they did, and keep it or take it back.
+    #[command(subcommand)]
+    Reviews(reviews::Reviews),
     /// See who used what of which budget.
     #[command(subcommand)]
     Budgets(budgets::Budgets),
@@ -161,6 +165,7 @@ async fn run(command: Command) -> Outcome {
         Command::Effect(effect) => effect.run(),
         Command::Holds(holds) => holds.run().await,
         Command::Grants(grants) => grants.run().await,
+        Command::Reviews(reviews) => reviews.run().await,
         Command::Access(access) => access.run().await,
         Command::Budgets(budgets) => budgets.run().await,
         Command::Sessions(sessions) => sessions.run().await,

@@ -23,10 +23,14 @@
 //! | `/signin`, `/signin/callback`, `POST /signout` | people in a browser |
 //! | `GET /v1/whoami` | whoever is somebody |
 //! | `GET /v1/budgets` | auditors, operators |
-//! | `GET /v1/access` | auditors, operators; everyone their own |
 //! | `GET /v1/usage`, `GET /v1/sidecars` | auditors, operators |
 //! | `GET /v1/policy/effective`, `POST /v1/policy/trial` | authors of policy, auditors, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/exchanges/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
+//! | `GET /v1/access`, `GET /v1/access/withheld` | auditors, operators; everyone their own |
+//! | `POST /v1/access/withheld/{id}/lift` | operators, never for themselves |
+//! | `GET /v1/reviews`, `GET /v1/reviews/{id}`, `.../items`, `.../evidence` | reviewers of the review, auditors, operators |
+//! | `POST /v1/reviews/{id}/decisions` | reviewers of the review, never on themselves |
+//! | `POST /v1/reviews`, `POST /v1/reviews/{id}/close` | operators |
 
 mod access;
 mod approvals;
@@ -43,6 +47,7 @@ pub(crate) mod holds;
 pub(crate) mod policy;
 mod problem;
 pub(crate) mod records;
+mod reviews;
 mod revocations;
 mod search;
 mod sidecars;
@@ -50,6 +55,7 @@ mod signin;
 mod tokens;
 pub(crate) mod usage;
 mod visitor;
+mod withheld;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -74,18 +80,21 @@ pub use grants::{Offered, ShownGrants, Wish};
 pub use holds::{Said, Shown, ShownComments};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
+pub use reviews::{Begin, ShownItem, ShownItems, ShownReview, ShownReviews, Verdict};
 pub use revocations::{ShownRevocations, Shut};
 pub use search::Searched;
 pub use signin::{SignInOffer, Whoami};
 pub use tokens::{Allowing, ShownDevice};
 pub use usage::Usage;
 pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
+pub use withheld::ShownWithheld;
 
 use crate::fleet::Fleet;
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
 use crate::policies::{Publisher, Status};
 use crate::records::Writers;
+use crate::reviews::EvidenceKey;
 use crate::store::Store;
 use crate::tokens::Issuer;
 use crate::tokens::device::Attempts;
@@ -115,6 +124,8 @@ pub struct Control {
     pub revocations_changed: Arc<Notify>,
     /// Who has typed wrong codes of devices.
     pub attempts: Attempts,
+    /// Notified when what reviews have taken back has changed here.
+    pub withheld_changed: Arc<Notify>,
     /// The bundle that is out.
     pub bundle: Publisher,
     /// How the policy files stand.
@@ -125,6 +136,8 @@ pub struct Control {
     pub refresh: mpsc::Sender<Refresh>,
     /// What filters call with.
     pub data_token: Zeroizing<String>,
+    /// Signs the evidence of reviews.
+    pub evidence: EvidenceKey,
     /// Those who write the log.
     pub writers: Writers,
     /// Control's own issuer.
@@ -168,6 +181,8 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(policy::routes())
         .merge(usage::routes())
         .merge(area(Router::new(), crate::pages::routes()))
+        .merge(reviews::routes())
+        .merge(withheld::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")

@@ -20,6 +20,7 @@ mod grants;
 mod holds;
 mod log;
 pub mod postgres;
+mod reviews;
 mod revocations;
 mod spending;
 pub mod sqlite;
@@ -35,6 +36,7 @@ pub use error::StoreError;
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Mark, Session, Stored, Verdicts, Which, WhichSessions};
+pub use reviews::{Closed, Lifted, Reviews, Ruled, Started, WhichItems};
 pub use revocations::Revocations;
 pub use spending::{Spending, WhichSpending};
 pub use tokens::Tokens;
@@ -50,6 +52,8 @@ pub enum News<'a> {
     Grants,
     /// Something is shut out.
     Revocations,
+    /// What reviews have taken back.
+    Withheld,
     /// Something may have been missed: anything.
     Missed,
 }
@@ -57,6 +61,8 @@ pub enum News<'a> {
 impl<'a> News<'a> {
     /// The word for a change of grants.
     const GRANTS: &'static str = "grants";
+    /// The word for a change of what is withheld.
+    const WITHHELD: &'static str = "withheld";
 
     /// The word for a change of revocations.
     const REVOCATIONS: &'static str = "revocations";
@@ -67,6 +73,7 @@ impl<'a> News<'a> {
             Self::Hold(id) => id,
             Self::Grants => Self::GRANTS,
             Self::Revocations => Self::REVOCATIONS,
+            Self::Withheld => Self::WITHHELD,
             Self::Missed => "",
         }
     }
@@ -77,6 +84,7 @@ impl<'a> News<'a> {
             "" => Self::Missed,
             Self::GRANTS => Self::Grants,
             Self::REVOCATIONS => Self::Revocations,
+            Self::WITHHELD => Self::Withheld,
             id => Self::Hold(id),
         }
     }
@@ -88,7 +96,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 /// What control keeps.
 #[async_trait]
 pub trait Store:
-    Log + Holds + Grants + Revocations + Spending + Approvals + Days + Tokens + Usages + Visits
+    Log + Holds + Grants + Revocations + Reviews + Spending + Approvals + Days + Tokens + Usages + Visits
 {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.

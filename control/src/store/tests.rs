@@ -41,6 +41,7 @@ mod approvals;
 mod days;
 mod definitions;
 mod grants;
+mod reviews;
 mod revocations;
 mod spending;
 mod tokens;

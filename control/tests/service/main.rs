@@ -29,7 +29,10 @@ mod records;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod reviews;
+#[cfg(test)]
 mod revocations;
+#[cfg(test)]
 mod sidecars;
 #[cfg(test)]
 mod signin;

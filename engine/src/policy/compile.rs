@@ -14,8 +14,9 @@ use super::field::Fields;
 use super::glob::{self, Glob, globs};
 use super::mcp::CompiledMcp;
 use super::pattern::{Found, Patterns};
-use super::rights::{CompiledRole, Held, Rights, Taken};
+use super::rights::{CompiledRole, Rights};
 use super::rule::{CompiledRule, Facts, Outcome};
+use super::taken::{Held, Taken};
 use crate::identity::{KeyProblem, Principal, Verifier, plain_subject};
 use crate::mask::undisguised;
 
@@ -29,6 +30,9 @@ pub struct CompileError {
     pub why: String,
 }
 
+/// What reviews have taken back, by issuer and plain subject: roles, and what of them.
+type TakenBack = HashMap<(String, String), Vec<(String, Arc<Taken>)>>;
+
 /// A bundle, compiled. Immutable but for the caches of its automata; a new bundle makes a new one.
 pub struct Compiled {
     verifier: Verifier,
@@ -36,7 +40,7 @@ pub struct Compiled {
     roles: Vec<(String, Arc<CompiledRole>)>,
     bindings: Vec<Binding>,
     grants: Vec<Grant>,
-    withheld: HashMap<(String, String), Vec<(String, Arc<Taken>)>>,
+    withheld: TakenBack,
     rules: Vec<CompiledRule>,
     texts: Patterns,
     inputs: Patterns,
@@ -236,8 +240,8 @@ impl Compiled {
 }
 
 /// What was taken back, by whom it was taken from.
-fn withheld(entries: &[Withheld]) -> HashMap<(String, String), Vec<(String, Arc<Taken>)>> {
-    let mut all: HashMap<_, Vec<_>> = HashMap::new();
+fn withheld(entries: &[Withheld]) -> TakenBack {
+    let mut all = TakenBack::new();
     for entry in entries {
         let key = (entry.issuer.clone(), plain_subject(&entry.subject));
         let taken = Arc::new(Taken::new(entry.part.as_ref()));

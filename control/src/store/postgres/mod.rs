@@ -126,6 +126,7 @@ fn migrator() -> Migrator {
         (22, "devices", include_str!("../migrations/postgres/0022_devices.sql")),
         (10, "visits", include_str!("../migrations/postgres/0010_visits.sql")),
         (30, "usage", include_str!("../migrations/postgres/0030_usage.sql")),
+        (31, "reviews", include_str!("../migrations/postgres/0031_reviews.sql")),
         (40, "approvals", include_str!("../migrations/postgres/0040_approvals.sql")),
         (60, "days", include_str!("../migrations/postgres/0060_days.sql")),
     ];

@@ -100,7 +100,7 @@ async fn open(connection: &mut Connection, grant: &Grant, log: &mut Vec<Entry>) 
 }
 
 /// Takes a step, where it still has its place and they may.
-async fn change(
+pub async fn change(
     connection: &mut Connection,
     change: &Change,
     now_ms: u64,

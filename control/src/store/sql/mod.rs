@@ -13,6 +13,7 @@ mod days;
 mod grants;
 mod holds;
 mod log;
+mod reviews;
 mod revocations;
 mod spending;
 mod tokens;
