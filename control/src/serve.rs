@@ -19,6 +19,7 @@ use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_pol
 use crate::records::enrolment;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
 use crate::tokens::device::Attempts;
+use crate::tokens::introspection::Introspector;
 use crate::tokens::revocation::{self, now_revoked};
 use crate::visits::{Provider, SignIns, VisitKey};
 
@@ -53,6 +54,9 @@ pub struct Options {
     pub public_url: Option<String>,
     /// A file with the secret of the client that people sign in by.
     pub sign_in_secret: Option<PathBuf>,
+    /// A directory with the secrets of the clients that control is at introspection endpoints, each in a file of its issuer's
+    /// name.
+    pub introspection_secrets: Option<PathBuf>,
     /// Whether people may say themselves who they are, and sidecars need no token.
     pub dev: bool,
 }
@@ -131,6 +135,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         waiters: crate::holds::Waiters::default(),
         grants_changed: Arc::clone(&grants_changed),
         revocations_changed: Arc::clone(&revocations_changed),
+        introspector: Introspector::new(options.introspection_secrets.clone()),
         attempts: Attempts::default(),
         bundle,
         policy: Arc::clone(&status),

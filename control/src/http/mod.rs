@@ -29,6 +29,7 @@ mod dev;
 mod grants;
 mod health;
 mod holds;
+mod introspect;
 mod problem;
 mod records;
 mod revocations;
@@ -66,6 +67,7 @@ use crate::records::Writers;
 use crate::store::Store;
 use crate::tokens::Issuer;
 use crate::tokens::device::Attempts;
+use crate::tokens::introspection::Introspector;
 use crate::visits::SignIns;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
@@ -90,6 +92,8 @@ pub struct Control {
     pub grants_changed: Arc<Notify>,
     /// Notified when something was shut out here.
     pub revocations_changed: Arc<Notify>,
+    /// Asks issuers about opaque tokens.
+    pub introspector: Introspector,
     /// Who has typed wrong codes of devices.
     pub attempts: Attempts,
     /// The bundle that is out.
@@ -132,6 +136,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(grants::routes())
         .merge(health::routes())
         .merge(holds::routes())
+        .merge(introspect::routes())
         .merge(records::routes())
         .merge(revocations::routes())
         .merge(signin::routes())

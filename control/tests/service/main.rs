@@ -13,6 +13,8 @@ mod harness;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
+mod introspection;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod postgres;

@@ -66,7 +66,8 @@ async fn a_token_that_is_given_back_at_the_gateway_is_refused_there_with_what_wa
 #[tokio::test]
 async fn claude_code_signs_in_by_a_device_code_works_and_signs_out() {
     let stack = stack().await;
-    let metadata = Ask::get(format!("{}/.well-known/oauth-authorization-server", stack.url)).send().await.unwrap();
+    let metadata =
+        Ask::get(format!("{}/.well-known/oauth-authorization-server", stack.url)).send().await.unwrap();
     assert_eq!(metadata.status, 200, "{}", metadata.text());
     let metadata = metadata.json();
     let endpoint = |name: &str| {
@@ -74,7 +75,8 @@ async fn claude_code_signs_in_by_a_device_code_works_and_signs_out() {
         assert!(url.starts_with(&format!("{}/", stack.url)), "{url}: Claude Code uses its own origin alone");
         url
     };
-    let asked = Ask::form(endpoint("device_authorization_endpoint"), "surface=claude_code").send().await.unwrap();
+    let asked =
+        Ask::form(endpoint("device_authorization_endpoint"), "surface=claude_code").send().await.unwrap();
     assert_eq!(asked.status, 200, "{}", asked.text());
     let asked = asked.json();
     let code = asked["device_code"].as_str().unwrap();
