@@ -21,6 +21,7 @@ use crate::reviews;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
 use crate::tls::{Files, Peer, Tls, TlsListener};
 use crate::tokens::device::Attempts;
+use crate::tokens::introspection::Introspector;
 use crate::tokens::revocation::{self, now_revoked};
 use crate::visits::{Provider, SignIns, VisitKey};
 
@@ -57,6 +58,9 @@ pub struct Options {
     pub sign_in_secret: Option<PathBuf>,
     /// The service's own TLS; absent: it speaks plain HTTP.
     pub tls: Option<Files>,
+    /// A directory with the secrets of the clients that control is at introspection endpoints, each in a file of its issuer's
+    /// name.
+    pub introspection_secrets: Option<PathBuf>,
     /// Whether people may say themselves who they are, and sidecars need no token.
     pub dev: bool,
 }
@@ -142,6 +146,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         waiters: crate::holds::Waiters::default(),
         grants_changed: Arc::clone(&grants_changed),
         revocations_changed: Arc::clone(&revocations_changed),
+        introspector: Introspector::new(options.introspection_secrets.clone()),
         attempts: Attempts::default(),
         withheld_changed: Arc::clone(&withheld_changed),
         bundle,

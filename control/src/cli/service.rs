@@ -57,6 +57,10 @@ pub struct Serve {
     /// where others than this machine could call.
     #[arg(long)]
     dev: bool,
+    /// A directory with the secrets of the clients that control is at introspection endpoints (`introspection` in the policy),
+    /// each in a file of its issuer's name. Read at each use.
+    #[arg(long, env = "SLUICE_INTROSPECTION_SECRETS", value_name = "DIR")]
+    introspection_secrets: Option<PathBuf>,
     /// How the log is written.
     #[arg(long, env = "SLUICE_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
@@ -103,6 +107,7 @@ impl Serve {
             listen: self.listen,
             data_token: self.data_token_file,
             public_url: self.public_url,
+            introspection_secrets: self.introspection_secrets,
             sign_in_secret: self.sign_in_secret_file,
             dev: self.dev,
         };

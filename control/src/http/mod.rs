@@ -44,6 +44,7 @@ pub(crate) mod fleet;
 pub(crate) mod grants;
 mod health;
 pub(crate) mod holds;
+mod introspect;
 pub(crate) mod policy;
 mod problem;
 pub(crate) mod records;
@@ -98,6 +99,7 @@ use crate::reviews::EvidenceKey;
 use crate::store::Store;
 use crate::tokens::Issuer;
 use crate::tokens::device::Attempts;
+use crate::tokens::introspection::Introspector;
 use crate::visits::SignIns;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
@@ -122,6 +124,8 @@ pub struct Control {
     pub grants_changed: Arc<Notify>,
     /// Notified when something was shut out here.
     pub revocations_changed: Arc<Notify>,
+    /// Asks issuers about opaque tokens.
+    pub introspector: Introspector,
     /// Who has typed wrong codes of devices.
     pub attempts: Attempts,
     /// Notified when what reviews have taken back has changed here.
@@ -173,6 +177,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(health::routes())
         .merge(holds::routes())
         .merge(conversation::routes())
+        .merge(introspect::routes())
         .merge(records::routes())
         .merge(revocations::routes())
         .merge(signin::routes())

@@ -17,6 +17,8 @@ mod harness;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
+mod introspection;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod policy;

@@ -144,6 +144,41 @@ pub struct Issuer {
     /// Example: `8h`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<Duration>,
+    /// Where control asks what an opaque token of this issuer is (RFC 7662): a token that is no JWT. At most one issuer of a
+    /// policy has it.
+    ///
+    /// Example: `{ url: https://pam.example.com/introspect, clientId: sluice }`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection: Option<Introspection>,
+}
+
+/// An introspection endpoint (RFC 7662). Its answer must say `active` and `exp`; subject, groups and scopes are found in it as
+/// the issuer's `claims` say, and `iss` and `aud`, where it has them, must be the issuer's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Introspection {
+    /// The endpoint.
+    ///
+    /// Example: `https://pam.example.com/introspect`
+    pub url: String,
+    /// The client that control is there; its secret is in the file of the issuer's name below `--introspection-secrets`.
+    ///
+    /// Example: `sluice`
+    pub client_id: String,
+    /// How long a gateway goes by an answer, where the token does not end before; at most `5m`. As long may a token be taken
+    /// that was ended at the issuer.
+    ///
+    /// Example: `30s`
+    #[serde(default = "Introspection::default_longest")]
+    pub longest: Duration,
+}
+
+impl Introspection {
+    /// One minute.
+    pub fn default_longest() -> Duration {
+        Duration::seconds(60)
+    }
 }
 
 impl Issuer {
