@@ -18,6 +18,7 @@ pub mod http;
 pub mod issuers;
 pub mod keys;
 pub mod policies;
+pub mod proposals;
 pub mod records;
 pub mod serve;
 pub mod store;

@@ -14,6 +14,9 @@
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
+//! | `GET /v1/policy`, `GET /v1/policy/proposals` and `/{id}` | authors, auditors, operators |
+//! | `POST /v1/policy/proposals` and `/{id}/reject`, `/{id}/accept` | authors; nobody decides their own |
+//! | `POST /v1/policy/proposals/{id}/withdraw` | who proposed it |
 //! | `GET /v1/budgets` | auditors, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
@@ -25,6 +28,7 @@ mod grants;
 mod health;
 mod holds;
 mod problem;
+mod proposals;
 mod records;
 mod tokens;
 
@@ -43,11 +47,13 @@ pub use budgets::{Use, Uses};
 pub use grants::{Offered, ShownGrants, Wish};
 pub use holds::{Said, Shown, ShownComments};
 pub use problem::Problem;
+pub use proposals::{Acceptance, InForce, ShownProposals, Wanted};
 pub use records::{Sessions, VerifyAsk};
 
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
 use crate::policies::{Publisher, Status};
+use crate::proposals::Origin;
 use crate::records::Writers;
 use crate::store::Store;
 use crate::tokens::Issuer;
@@ -74,7 +80,9 @@ pub struct Control {
     pub grants_changed: Arc<Notify>,
     /// The bundle that is out.
     pub bundle: Publisher,
-    /// How the policy files stand.
+    /// Where policy comes from.
+    pub origin: Origin,
+    /// How the policy stands.
     pub policy: Arc<Mutex<Status>>,
     /// How the issuers' keys stand.
     pub issuers: Statuses,
@@ -110,6 +118,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(grants::routes())
         .merge(health::routes())
         .merge(holds::routes())
+        .merge(proposals::routes())
         .merge(records::routes())
         .merge(tokens::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))

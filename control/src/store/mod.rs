@@ -8,7 +8,7 @@
 //! 4. Entries become visible in the order of their cursors, so that a reader who goes on from the last one misses
 //!    none.
 //!
-//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Spending`], [`Approvals`]), in a file of its name; `sql` has
+//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Spending`], [`Approvals`], [`Policies`]), in a file of its name; `sql` has
 //! its statements in a file of the same name.
 
 mod approvals;
@@ -16,6 +16,7 @@ mod error;
 mod grants;
 mod holds;
 mod log;
+mod policies;
 pub mod postgres;
 mod spending;
 pub mod sqlite;
@@ -27,6 +28,7 @@ pub use error::StoreError;
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Session, Stored, Which, WhichSessions};
+pub use policies::{Acted, Policies, Proposed};
 pub use spending::{Spending, WhichSpending};
 
 /// What another replica has changed.
@@ -36,6 +38,8 @@ pub enum News<'a> {
     Hold(&'a str),
     /// Some grant.
     Grants,
+    /// The policy in force.
+    Policy,
     /// Something may have been missed: anything.
     Missed,
 }
@@ -43,12 +47,15 @@ pub enum News<'a> {
 impl<'a> News<'a> {
     /// The word for a change of grants.
     const GRANTS: &'static str = "grants";
+    /// The word for another policy.
+    const POLICY: &'static str = "policy";
 
     /// As one replica tells it to the others. A hold is told by its id; none of its letters makes one of the words.
     pub fn word(self) -> &'a str {
         match self {
             Self::Hold(id) => id,
             Self::Grants => Self::GRANTS,
+            Self::Policy => Self::POLICY,
             Self::Missed => "",
         }
     }
@@ -58,6 +65,7 @@ impl<'a> News<'a> {
         match word {
             "" => Self::Missed,
             Self::GRANTS => Self::Grants,
+            Self::POLICY => Self::Policy,
             id => Self::Hold(id),
         }
     }
@@ -68,7 +76,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending + Approvals {
+pub trait Store: Log + Holds + Grants + Spending + Approvals + Policies {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

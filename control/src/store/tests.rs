@@ -40,6 +40,7 @@ macro_rules! on_both {
 mod approvals;
 mod definitions;
 mod grants;
+mod policies;
 mod spending;
 
 on_both! {

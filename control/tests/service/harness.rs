@@ -56,6 +56,8 @@ pub struct Service {
     client: Client,
     /// What replicas share: the database and the keys.
     shared: Option<(String, PathBuf)>,
+    /// Whether policy lives in the store.
+    policy_from_store: bool,
 }
 
 pub fn sluice() -> Command {
@@ -70,19 +72,25 @@ pub fn sluice() -> Command {
 
 impl Service {
     pub async fn start() -> Self {
-        Self::start_with(None).await
+        Self::start_with(None, false).await
+    }
+
+    /// With policy that lives in the store; of several replicas where there is a database with keys.
+    pub async fn from_store(shared: Option<(String, PathBuf)>) -> Self {
+        Self::start_with(shared, true).await
     }
 
     /// One of several on a database, with the keys that `sluice keys make` has made.
     pub async fn replica(database: &str, keys: &Path) -> Self {
-        Self::start_with(Some((database.to_owned(), keys.to_owned()))).await
+        Self::start_with(Some((database.to_owned(), keys.to_owned())), false).await
     }
 
-    async fn start_with(shared: Option<(String, PathBuf)>) -> Self {
+    async fn start_with(shared: Option<(String, PathBuf)>, policy_from_store: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policy")).unwrap();
         fs::write(dir.path().join("policy/base.yaml"), POLICY).unwrap();
-        let mut service = Self { child: None, dir, url: String::new(), client: Client::new(), shared };
+        let mut service =
+            Self { child: None, dir, url: String::new(), client: Client::new(), shared, policy_from_store };
         service.run().await;
         service
     }
@@ -109,6 +117,9 @@ impl Service {
         let mut command = sluice();
         command.args(["serve", "--listen", "127.0.0.1:0", "--public-url", "http://sluice.test"]);
         command.arg("--state").arg(self.state()).arg("--policy").arg(self.policy());
+        if self.policy_from_store {
+            command.arg("--policy-from-store");
+        }
         if let Some((database, keys)) = &self.shared {
             command.env("SLUICE_DATABASE", database).arg("--shared-keys").arg(keys);
         }
@@ -134,6 +145,11 @@ impl Service {
 
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// The running process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     /// `kill -9`.

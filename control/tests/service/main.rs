@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod approvals;
 #[cfg(test)]
+mod bars;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod crashes;
@@ -16,6 +18,8 @@ mod holds;
 mod policy;
 #[cfg(test)]
 mod postgres;
+#[cfg(test)]
+mod proposals;
 #[cfg(test)]
 mod records;
 #[cfg(test)]

@@ -122,6 +122,7 @@ fn migrator() -> Migrator {
         (3, "spending", include_str!("../migrations/postgres/0003_spending.sql")),
         (4, "listed", include_str!("../migrations/postgres/0004_listed.sql")),
         (40, "approvals", include_str!("../migrations/postgres/0040_approvals.sql")),
+        (41, "proposals", include_str!("../migrations/postgres/0041_proposals.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -12,6 +12,7 @@ mod columns;
 mod grants;
 mod holds;
 mod log;
+mod policies;
 mod spending;
 pub mod turn;
 mod writer;

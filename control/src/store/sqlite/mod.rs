@@ -79,6 +79,7 @@ fn migrator() -> Migrator {
         (4, "spending", include_str!("../migrations/sqlite/0004_spending.sql")),
         (5, "listed", include_str!("../migrations/sqlite/0005_listed.sql")),
         (40, "approvals", include_str!("../migrations/sqlite/0040_approvals.sql")),
+        (41, "proposals", include_str!("../migrations/sqlite/0041_proposals.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
