@@ -9,6 +9,7 @@ mod delegation;
 mod pass;
 
 use serde::{Deserialize, Serialize};
+pub use sluice_engine::identity::same_person;
 use sluice_engine::record::Who;
 
 pub use delegation::{Delegated, Delegation};
@@ -162,12 +163,6 @@ impl Terms<'_> {
 
 fn shares(some: &[String], others: &[String]) -> bool {
     some.iter().any(|group| others.contains(group))
-}
-
-/// Whether two subjects are one person. The subject alone counts, whatever the issuer and the case: one person has
-/// tokens of several issuers, and some providers take `Ana@example.com` and `ana@example.com` for one account.
-pub fn same_person(a: &str, b: &str) -> bool {
-    a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 
 #[cfg(test)]

@@ -17,20 +17,29 @@
 //! | `GET /v1/policy`, `GET /v1/policy/proposals` and `/{id}` | authors, auditors, operators |
 //! | `POST /v1/policy/proposals` and `/{id}/reject`, `/{id}/accept` | authors; nobody decides their own |
 //! | `POST /v1/policy/proposals/{id}/withdraw` | who proposed it |
+//! | `/signin`, `/signin/callback`, `POST /signout` | people in a browser |
+//! | `GET /v1/whoami` | whoever is somebody |
 //! | `GET /v1/budgets` | auditors, operators |
+//! | `GET /v1/access` | auditors, operators; everyone their own |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
+mod access;
 mod approvals;
 mod auth;
+mod browser;
 mod budgets;
 mod bundle;
+mod dev;
 mod grants;
 mod health;
 mod holds;
 mod problem;
 mod proposals;
 mod records;
+mod sidecars;
+mod signin;
 mod tokens;
+mod visitor;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -42,13 +51,18 @@ use sluice_engine::wire::Refresh;
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
+pub use access::Accesses;
 pub use approvals::{Handing, Ruling, ShownDelegations, ShownPasses, Taking};
+pub use auth::Person;
 pub use budgets::{Use, Uses};
+pub use dev::is_local;
 pub use grants::{Offered, ShownGrants, Wish};
 pub use holds::{Said, Shown, ShownComments};
 pub use problem::Problem;
 pub use proposals::{Acceptance, InForce, ShownProposals, Wanted};
 pub use records::{Sessions, VerifyAsk};
+pub use signin::Whoami;
+pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
@@ -57,6 +71,7 @@ use crate::proposals::Origin;
 use crate::records::Writers;
 use crate::store::Store;
 use crate::tokens::Issuer;
+use crate::visits::SignIns;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
 const FILTER_BYTES: usize = 80 << 20;
@@ -94,6 +109,8 @@ pub struct Control {
     pub writers: Writers,
     /// Control's own issuer.
     pub issuer: Issuer,
+    /// How people sign in in a browser.
+    pub sign_ins: SignIns,
     /// The time, in Unix milliseconds.
     pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Turns true when the service is ending, so that those who wait are let go.
@@ -111,7 +128,9 @@ fn area(filters: Router<Arc<Control>>, people: Router<Arc<Control>>) -> Router<A
 
 /// The service as a router.
 pub fn app(control: Arc<Control>) -> Router {
-    Router::new()
+    let dev = control.sign_ins.dev;
+    let app = Router::new()
+        .merge(access::routes())
         .merge(approvals::routes())
         .merge(bundle::routes())
         .merge(budgets::routes())
@@ -120,12 +139,14 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(holds::routes())
         .merge(proposals::routes())
         .merge(records::routes())
+        .merge(signin::routes())
         .merge(tokens::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
         })
-        .with_state(control)
+        .with_state(control);
+    if dev { app.layer(axum::middleware::from_fn(dev::only_local)) } else { app }
 }
 
 /// A number among what follows `?`.

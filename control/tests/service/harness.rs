@@ -56,8 +56,8 @@ pub struct Service {
     client: Client,
     /// What replicas share: the database and the keys.
     shared: Option<(String, PathBuf)>,
-    /// Whether policy lives in the store.
-    policy_from_store: bool,
+    /// Arguments of `sluice serve` beside the usual ones.
+    args: Vec<String>,
 }
 
 pub fn sluice() -> Command {
@@ -72,25 +72,35 @@ pub fn sluice() -> Command {
 
 impl Service {
     pub async fn start() -> Self {
-        Self::start_with(None, false).await
+        Self::start_with(None).await
     }
 
     /// With policy that lives in the store; of several replicas where there is a database with keys.
     pub async fn from_store(shared: Option<(String, PathBuf)>) -> Self {
-        Self::start_with(shared, true).await
+        Self::start_all(shared, POLICY, &["--policy-from-store"]).await
+    }
+
+    /// With a policy and arguments of its own.
+    pub async fn start_as(policy: &str, args: &[&str]) -> Self {
+        Self::start_all(None, policy, args).await
     }
 
     /// One of several on a database, with the keys that `sluice keys make` has made.
     pub async fn replica(database: &str, keys: &Path) -> Self {
-        Self::start_with(Some((database.to_owned(), keys.to_owned())), false).await
+        Self::start_with(Some((database.to_owned(), keys.to_owned()))).await
     }
 
-    async fn start_with(shared: Option<(String, PathBuf)>, policy_from_store: bool) -> Self {
+    async fn start_with(shared: Option<(String, PathBuf)>) -> Self {
+        Self::start_all(shared, POLICY, &[]).await
+    }
+
+    /// All of it.
+    pub async fn start_all(shared: Option<(String, PathBuf)>, policy: &str, args: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policy")).unwrap();
-        fs::write(dir.path().join("policy/base.yaml"), POLICY).unwrap();
-        let mut service =
-            Self { child: None, dir, url: String::new(), client: Client::new(), shared, policy_from_store };
+        fs::write(dir.path().join("policy/base.yaml"), policy).unwrap();
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let mut service = Self { child: None, dir, url: String::new(), client: Client::new(), shared, args };
         service.run().await;
         service
     }
@@ -115,14 +125,15 @@ impl Service {
 
     pub fn command(&self) -> Command {
         let mut command = sluice();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--public-url", "http://sluice.test"]);
-        command.arg("--state").arg(self.state()).arg("--policy").arg(self.policy());
-        if self.policy_from_store {
-            command.arg("--policy-from-store");
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        if !self.args.iter().any(|arg| arg == "--public-url") {
+            command.args(["--public-url", "http://sluice.test"]);
         }
+        command.arg("--state").arg(self.state()).arg("--policy").arg(self.policy());
         if let Some((database, keys)) = &self.shared {
             command.env("SLUICE_DATABASE", database).arg("--shared-keys").arg(keys);
         }
+        command.args(&self.args);
         command
     }
 

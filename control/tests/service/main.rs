@@ -1,6 +1,8 @@
 //! The real binary: started, called, killed and started again.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod approvals;
 #[cfg(test)]
 mod bars;
@@ -21,9 +23,15 @@ mod postgres;
 #[cfg(test)]
 mod proposals;
 #[cfg(test)]
+mod provider;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod replicas;
+#[cfg(test)]
+mod sidecars;
+#[cfg(test)]
+mod signin;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]

@@ -15,6 +15,8 @@ mod log;
 mod policies;
 mod spending;
 pub mod turn;
+mod usage;
+mod visits;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
