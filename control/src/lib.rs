@@ -23,6 +23,7 @@ pub mod records;
 pub mod reviews;
 pub mod serve;
 pub mod store;
+pub mod tls;
 pub mod tokens;
 pub mod trial;
 pub mod visits;

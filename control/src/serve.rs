@@ -20,6 +20,9 @@ use crate::proposals::{Origin, begin, follow as follow_policy, record};
 use crate::records::enrolment;
 use crate::reviews;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
+use crate::tls::{Files, Peer, Tls, TlsListener};
+use crate::tokens::device::Attempts;
+use crate::tokens::revocation::{self, now_revoked};
 use crate::visits::{Provider, SignIns, VisitKey};
 
 /// How often holds are looked over for those whose time is over.
@@ -55,6 +58,8 @@ pub struct Options {
     pub public_url: Option<String>,
     /// A file with the secret of the client that people sign in by.
     pub sign_in_secret: Option<PathBuf>,
+    /// The service's own TLS; absent: it speaks plain HTTP.
+    pub tls: Option<Files>,
     /// Whether people may say themselves who they are, and sidecars need no token.
     pub dev: bool,
 }
@@ -89,11 +94,15 @@ pub async fn serve(options: Options) -> Result<(), String> {
             )
         })?),
     };
+    let tls = options.tls.clone().map(Tls::open).transpose()?;
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|e| format!("cannot listen on {}: {e}; choose another with --listen", options.listen))?;
     let address = listener.local_addr().map_err(|e| text(&e))?;
-    let url = options.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let url = options.public_url.clone().unwrap_or_else(|| {
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{address}")
+    });
     let url = url.trim_end_matches('/').to_owned();
     if options.dev {
         check_dev(address, &url)?;
@@ -125,8 +134,11 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let (refresh, asked) = mpsc::channel(64);
     let (live, grants) = watch::channel(now_live(&*store, now_ms()).await.map_err(|e| text(&e))?);
     let grants_changed = Arc::new(Notify::new());
+    let (shut_out, revocations) = watch::channel(now_revoked(&*store, now_ms()).await.map_err(|e| text(&e))?);
+    let revocations_changed = Arc::new(Notify::new());
     let sources = Sources {
         grants,
+        revocations,
         policy: policy_seen.clone(),
         keys: issuer_keys,
         key: keys.bundle.clone(),
@@ -139,6 +151,8 @@ pub async fn serve(options: Options) -> Result<(), String> {
         store: Arc::clone(&store),
         waiters: crate::holds::Waiters::default(),
         grants_changed: Arc::clone(&grants_changed),
+        revocations_changed: Arc::clone(&revocations_changed),
+        attempts: Attempts::default(),
         bundle,
         origin: origin.clone(),
         policy: Arc::clone(&status),
@@ -157,7 +171,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         clock: Arc::clone(&clock),
         closing,
     });
-    let tasks = [
+    let mut tasks = vec![
         tokio::spawn(publishing),
         tokio::spawn(record(store.clone(), policy_seen.clone(), Arc::clone(&control.clock))),
         tokio::spawn(keyring.run(policy_seen, asked)),
@@ -171,6 +185,12 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(listen(Arc::clone(&control))),
         tokio::spawn(reviews::conduct(Arc::clone(&control))),
         tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
+        tokio::spawn(revocation::follow(
+            store.clone(),
+            revocations_changed,
+            shut_out,
+            Arc::clone(&control.clock),
+        )),
     ];
     tracing::info!(
         %address, url, bundle_key = keys.bundle_public(), state = %options.state.display(),
@@ -183,14 +203,24 @@ pub async fn serve(options: Options) -> Result<(), String> {
             let _closed = closing.wait_for(|closing| *closing).await;
         }
     };
-    // Small answers must not wait for the other side's acknowledgement of the one before.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+    let app = app(control);
+    let server = match tls {
+        Some((tls, watching)) => {
+            tasks.push(tokio::spawn(watching));
+            let app = app.into_make_service_with_connect_info::<Peer>();
+            let server = axum::serve(TlsListener::new(listener, tls), app);
+            tokio::spawn(server.with_graceful_shutdown(ended).into_future())
         }
-    });
-    let server =
-        tokio::spawn(axum::serve(listener, app(control)).with_graceful_shutdown(ended).into_future());
+        None => {
+            // Small answers must not wait for the other side's acknowledgement of the one before.
+            let listener = listener.tap_io(|stream| {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+                }
+            });
+            tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(ended).into_future())
+        }
+    };
     wait_for_signal().await?;
     tracing::info!("ending: those who wait are let go, answers on their way are finished");
     close.send_replace(true);
@@ -246,10 +276,13 @@ fn warn_of_other_issuer(loaded: &Loaded, url: &str) {
     }
 }
 
-/// Ends the holds whose time is over, so that the log says so even when nobody waits.
+/// Ends the holds whose time is over, so that the log says so even when nobody waits; forgets sign-ins that have ended.
 async fn sweep(control: Arc<Control>) {
     loop {
         tokio::time::sleep(SWEEP).await;
+        if let Err(error) = control.store.forget_tokens((control.clock)()).await {
+            tracing::error!(%error, "sign-ins whose time is over could not be forgotten");
+        }
         match control.store.expire((control.clock)()).await {
             Ok(ids) => ids.iter().for_each(|id| control.waiters.wake(id)),
             Err(error) => tracing::error!(%error, "holds whose time is over could not be ended"),
@@ -269,9 +302,11 @@ async fn listen(control: Arc<Control>) {
             News::Hold(hold) => waking.waiters.wake(hold),
             News::Grants => waking.grants_changed.notify_one(),
             News::Policy => waking.origin.changed(),
+            News::Revocations => waking.revocations_changed.notify_one(),
             News::Missed => {
                 waking.waiters.wake_all();
                 waking.grants_changed.notify_one();
+                waking.revocations_changed.notify_one();
                 waking.origin.changed();
             }
         }));

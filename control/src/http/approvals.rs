@@ -8,11 +8,12 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
+use sluice_engine::identity::same_person;
 use sluice_engine::policy::document::Duration;
 
 use super::auth::Person;
 use super::{Control, Problem, Query, area, limit, reason};
-use crate::approvals::{Bar, DecidedBy, Delegation, Pass, Span, same_person};
+use crate::approvals::{Bar, DecidedBy, Delegation, Pass, Span};
 use crate::keys::random_id;
 
 /// Delegations of one person that may be live at once.

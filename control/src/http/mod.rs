@@ -17,6 +17,11 @@
 //! | `GET /v1/policy`, `GET /v1/policy/proposals` and `/{id}` | authors, auditors, operators |
 //! | `POST /v1/policy/proposals` and `/{id}/reject`, `/{id}/accept` | authors; nobody decides their own |
 //! | `POST /v1/policy/proposals/{id}/withdraw` | who proposed it |
+//! | `POST /v1/oauth/revoke` | whoever has the token |
+//! | `POST /v1/oauth/device` | anyone |
+//! | `GET /v1/devices/{code}`, `POST /v1/devices/{code}/decision` | whoever has the code and a token |
+//! | `/device` | the same people, in a browser |
+//! | `POST /v1/revocations`, `GET /v1/revocations` | operators |
 //! | `/signin`, `/signin/callback`, `POST /signout` | people in a browser |
 //! | `GET /v1/whoami` | whoever is somebody |
 //! | `GET /v1/budgets` | auditors, operators |
@@ -36,6 +41,7 @@ mod holds;
 mod problem;
 mod proposals;
 mod records;
+mod revocations;
 mod sidecars;
 mod signin;
 mod tokens;
@@ -61,7 +67,9 @@ pub use holds::{Said, Shown, ShownComments};
 pub use problem::Problem;
 pub use proposals::{Acceptance, InForce, ShownProposals, Wanted};
 pub use records::{Sessions, VerifyAsk};
-pub use signin::Whoami;
+pub use revocations::{ShownRevocations, Shut};
+pub use signin::{SignInOffer, Whoami};
+pub use tokens::{Allowing, ShownDevice};
 pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 
 use crate::holds::Waiters;
@@ -71,6 +79,7 @@ use crate::proposals::Origin;
 use crate::records::Writers;
 use crate::store::Store;
 use crate::tokens::Issuer;
+use crate::tokens::device::Attempts;
 use crate::visits::SignIns;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
@@ -93,6 +102,10 @@ pub struct Control {
     pub waiters: Waiters,
     /// Notified when a grant has changed here.
     pub grants_changed: Arc<Notify>,
+    /// Notified when something was shut out here.
+    pub revocations_changed: Arc<Notify>,
+    /// Who has typed wrong codes of devices.
+    pub attempts: Attempts,
     /// The bundle that is out.
     pub bundle: Publisher,
     /// Where policy comes from.
@@ -139,6 +152,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(holds::routes())
         .merge(proposals::routes())
         .merge(records::routes())
+        .merge(revocations::routes())
         .merge(signin::routes())
         .merge(tokens::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))

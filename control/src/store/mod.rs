@@ -18,8 +18,10 @@ mod holds;
 mod log;
 mod policies;
 pub mod postgres;
+mod revocations;
 mod spending;
 pub mod sqlite;
+mod tokens;
 mod usage;
 mod visits;
 
@@ -31,7 +33,9 @@ pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Session, Stored, Which, WhichSessions};
 pub use policies::{Acted, Policies, Proposed};
+pub use revocations::Revocations;
 pub use spending::{Spending, WhichSpending};
+pub use tokens::Tokens;
 pub use usage::{Backlog, Usages, WhichUsage};
 pub use visits::Visits;
 
@@ -44,6 +48,8 @@ pub enum News<'a> {
     Grants,
     /// The policy in force.
     Policy,
+    /// Something is shut out.
+    Revocations,
     /// Something may have been missed: anything.
     Missed,
 }
@@ -54,12 +60,16 @@ impl<'a> News<'a> {
     /// The word for another policy.
     const POLICY: &'static str = "policy";
 
+    /// The word for a change of revocations.
+    const REVOCATIONS: &'static str = "revocations";
+
     /// As one replica tells it to the others. A hold is told by its id; none of its letters makes one of the words.
     pub fn word(self) -> &'a str {
         match self {
             Self::Hold(id) => id,
             Self::Grants => Self::GRANTS,
             Self::Policy => Self::POLICY,
+            Self::Revocations => Self::REVOCATIONS,
             Self::Missed => "",
         }
     }
@@ -70,6 +80,7 @@ impl<'a> News<'a> {
             "" => Self::Missed,
             Self::GRANTS => Self::Grants,
             Self::POLICY => Self::Policy,
+            Self::REVOCATIONS => Self::Revocations,
             id => Self::Hold(id),
         }
     }
@@ -80,7 +91,9 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending + Usages + Visits + Approvals + Policies {
+pub trait Store:
+    Log + Holds + Grants + Revocations + Spending + Approvals + Policies + Tokens + Usages + Visits
+{
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

@@ -11,11 +11,15 @@ mod budgets;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod families;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod holds;
+#[cfg(test)]
+mod login;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
@@ -29,10 +33,13 @@ mod records;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod revocations;
 mod sidecars;
 #[cfg(test)]
 mod signin;
 #[cfg(test)]
 mod simulate;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tokens;

@@ -66,8 +66,8 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     check_commands(policy, &mut found);
     budgets::check(policy, &mut found);
     mcp::check(policy, &mut found);
-    approvals::check(policy, &mut found);
     reviews::check(policy, &mut found);
+    approvals::check(policy, &mut found);
     check_limits(policy, &mut found);
     found.0
 }

@@ -93,18 +93,18 @@ pub struct Access {
     ///
     /// Example: `[policy-authors]`
     pub authors: Vec<String>,
-    /// Groups that are teams, as globs. They give nothing: `approval.excludeTeam` keeps whoever shares one with the
-    /// requester from deciding.
-    ///
-    /// Example: `["team-*"]`
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub teams: Vec<String>,
     /// How people sign in in a browser. Absent: only with tokens, as `sluice` does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sign_in: Option<SignIn>,
     /// Which sidecars may call. Absent: those with the data-plane token (`sluice keys show`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sidecars: Option<Sidecars>,
+    /// Groups that are teams, as globs. They give nothing: `approval.excludeTeam` keeps whoever shares one with the
+    /// requester from deciding.
+    ///
+    /// Example: `["team-*"]`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub teams: Vec<String>,
 }
 
 /// An issuer of tokens: an OIDC provider, or control itself.
@@ -138,6 +138,12 @@ pub struct Issuer {
     /// Example: `12h`
     #[serde(default = "Issuer::default_max_lifetime")]
     pub max_lifetime: Duration,
+    /// How long a sign-in with a token of this issuer may be refreshed at control before the person signs in again; at most
+    /// `30d`. Groups stay what they were at the sign-in, so keep it short. Absent: no refresh tokens.
+    ///
+    /// Example: `8h`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<Duration>,
 }
 
 impl Issuer {
