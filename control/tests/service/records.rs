@@ -91,7 +91,7 @@ async fn a_session_is_recorded_listed_replayed_exported_and_verified() {
     let altered = export.replacen("\"node\":\"n\"", "\"node\":\"m\"", 1);
     let found = verify(&altered);
     assert_eq!(found.status.code(), Some(1));
-    assert!(out(&found).contains("entry 1 was altered"), "{}", out(&found));
+    assert!(out(&found).contains("entry 2 was altered"), "{}", out(&found));
     let shorter: Vec<&str> = export.lines().filter(|line| !line.contains("\"close\"")).collect();
     assert_eq!(verify(&shorter.join("\n")).status.code(), Some(1));
 }
