@@ -20,6 +20,7 @@ pub mod issuers;
 pub mod keys;
 mod pages;
 pub mod policies;
+pub mod proposals;
 pub mod records;
 pub mod reviews;
 pub mod serve;

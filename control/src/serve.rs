@@ -16,6 +16,7 @@ use crate::http::{Control, app, is_local};
 use crate::issuers::{Keyring, Statuses};
 use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
+use crate::proposals::{Origin, begin, follow as follow_policy, record};
 use crate::records::enrolment;
 use crate::reviews;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
@@ -44,6 +45,8 @@ pub struct Options {
     pub state: PathBuf,
     /// The policy: a file or a directory.
     pub policy: PathBuf,
+    /// Whether policy lives in the store, where proposals change it, and the files are only the first.
+    pub policy_from_store: bool,
     /// Where to listen.
     pub listen: SocketAddr,
     /// A file with the data-plane token; absent: the one in the state directory.
@@ -85,13 +88,16 @@ pub async fn serve(options: Options) -> Result<(), String> {
         None => data_token(&options.state, shared.map(|shared| shared.join(DATA_TOKEN)).as_deref()),
     };
     let data_token = data_token.map_err(|e| text(&e))?;
-    let loaded = load(&options.policy).map_err(|faults| {
-        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        format!(
-            "the policy is not in order, and there is no earlier one to go on with:\n{}",
-            lines.join("\n")
-        )
-    })?;
+    let from_files = match options.policy_from_store {
+        true => None,
+        false => Some(load(&options.policy).map_err(|faults| {
+            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            format!(
+                "the policy is not in order, and there is no earlier one to go on with:\n{}",
+                lines.join("\n")
+            )
+        })?),
+    };
     let tls = options.tls.clone().map(Tls::open).transpose()?;
     let listener = TcpListener::bind(options.listen)
         .await
@@ -107,10 +113,17 @@ pub async fn serve(options: Options) -> Result<(), String> {
     }
     let issuer_file = options.state.join(ISSUER_FILE);
     std::fs::write(&issuer_file, &url).map_err(|e| format!("{}: {e}", issuer_file.display()))?;
-    warn_of_other_issuer(&loaded, &url);
     let issuer = keys.issuer_at(&url);
 
     let store = open_store(&options, &keys).await.map_err(|e| text(&e))?;
+    let (origin, (number, loaded)) = match from_files {
+        Some(loaded) => (Origin::Files, (0, loaded)),
+        None => (
+            Origin::Store { key: keys.bundle.clone(), changed: Arc::new(Notify::new()) },
+            begin(&*store, &options.policy, &keys.bundle, now_ms()).await?,
+        ),
+    };
+    warn_of_other_issuer(&loaded, &url);
     let clock: Arc<dyn Fn() -> u64 + Send + Sync> = Arc::new(now_ms);
     let status = Arc::new(Mutex::new(Status {
         version: loaded.version.clone(),
@@ -150,6 +163,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         attempts: Attempts::default(),
         withheld_changed: Arc::clone(&withheld_changed),
         bundle,
+        origin: origin.clone(),
         policy: Arc::clone(&status),
         issuers: statuses,
         refresh,
@@ -170,8 +184,14 @@ pub async fn serve(options: Options) -> Result<(), String> {
     });
     let mut tasks = vec![
         tokio::spawn(publishing),
+        tokio::spawn(record(store.clone(), policy_seen.clone(), Arc::clone(&control.clock))),
         tokio::spawn(keyring.run(policy_seen, asked)),
-        tokio::spawn(watch_policy(options.policy.clone(), policy, status, clock)),
+        match origin {
+            Origin::Files => tokio::spawn(watch_policy(options.policy.clone(), policy, status, clock)),
+            Origin::Store { .. } => {
+                tokio::spawn(follow_policy(store.clone(), origin, number, policy, status, clock))
+            }
+        },
         tokio::spawn(sweep(Arc::clone(&control))),
         tokio::spawn(listen(Arc::clone(&control))),
         tokio::spawn(Arc::clone(&control.fleet).keep(Arc::clone(&store))),
@@ -294,6 +314,7 @@ async fn listen(control: Arc<Control>) {
         let error = control.store.listen(Box::new(move |news| match news {
             News::Hold(hold) => waking.waiters.wake(hold),
             News::Grants => waking.grants_changed.notify_one(),
+            News::Policy => waking.origin.changed(),
             News::Revocations => waking.revocations_changed.notify_one(),
             News::Withheld => waking.withheld_changed.notify_one(),
             News::Missed => {
@@ -301,6 +322,7 @@ async fn listen(control: Arc<Control>) {
                 waking.grants_changed.notify_one();
                 waking.revocations_changed.notify_one();
                 waking.withheld_changed.notify_one();
+                waking.origin.changed();
             }
         }));
         let error = error.await;

@@ -54,7 +54,7 @@ enum Command {
     /// Look at the service's keys.
     #[command(subcommand)]
     Keys(keys::ShowKeys),
-    /// Work on policy files.
+    /// Work on policy: files, and what is in force.
     #[command(subcommand)]
     Policy(policy::Policy),
     Mask(mask::Mask),

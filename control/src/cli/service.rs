@@ -21,6 +21,10 @@ pub struct Serve {
     /// The policy: a YAML file, or a directory of them (a mounted ConfigMap). Followed while the service runs.
     #[arg(long, env = "SLUICE_POLICY", value_name = "PATH")]
     policy: PathBuf,
+    /// Policy lives in the database: --policy is only the first one, and is not looked at again. Authors propose changes
+    /// and others accept them (`sluice policy propose`); all replicas follow. Without it, the files rule.
+    #[arg(long, env = "SLUICE_POLICY_FROM_STORE")]
+    policy_from_store: bool,
     /// Where to listen.
     #[arg(long, env = "SLUICE_LISTEN", default_value = "127.0.0.1:9901", value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -104,6 +108,7 @@ impl Serve {
             shared_keys: self.state.shared_keys,
             state: self.state.state,
             policy: self.policy,
+            policy_from_store: self.policy_from_store,
             listen: self.listen,
             data_token: self.data_token_file,
             public_url: self.public_url,

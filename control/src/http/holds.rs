@@ -69,13 +69,16 @@ pub async fn wait(
         let woken = notify.notified();
         tokio::pin!(woken);
         woken.as_mut().enable();
-        let now = (control.clock)();
-        let hold = control.store.hold(&id).await?.ok_or_else(unknown)?.at(now);
-        if hold.state != HoldDecision::Waiting || *closing.borrow() || tokio::time::Instant::now() >= deadline
-        {
-            return Ok(Json(hold.state()));
-        }
-        let left = Duration::from_millis(hold.expires_ms.saturating_sub(now));
+        // What waits keeps nothing of the hold in memory: thousands may.
+        let left = {
+            let now = (control.clock)();
+            let hold = control.store.hold(&id).await?.ok_or_else(unknown)?.at(now);
+            let over = *closing.borrow() || tokio::time::Instant::now() >= deadline;
+            if over || hold.state != HoldDecision::Waiting {
+                return Ok(Json(hold.state()));
+            }
+            Duration::from_millis(hold.expires_ms.saturating_sub(now))
+        };
         tokio::select! {
             () = &mut woken => {}
             () = tokio::time::sleep_until(deadline.min(tokio::time::Instant::now() + left)) => {}

@@ -15,6 +15,9 @@
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
+//! | `GET /v1/policy`, `GET /v1/policy/proposals` and `/{id}` | authors, auditors, operators |
+//! | `POST /v1/policy/proposals` and `/{id}/reject`, `/{id}/accept` | authors; nobody decides their own |
+//! | `POST /v1/policy/proposals/{id}/withdraw` | who proposed it |
 //! | `POST /v1/oauth/revoke` | whoever has the token |
 //! | `POST /v1/oauth/device` | anyone |
 //! | `GET /v1/devices/{code}`, `POST /v1/devices/{code}/decision` | whoever has the code and a token |
@@ -47,6 +50,7 @@ pub(crate) mod holds;
 mod introspect;
 pub(crate) mod policy;
 mod problem;
+mod proposals;
 pub(crate) mod records;
 mod reviews;
 mod revocations;
@@ -80,6 +84,7 @@ pub use fleet::Sidecars;
 pub use grants::{Offered, ShownGrants, Wish};
 pub use holds::{Said, Shown, ShownComments};
 pub use problem::Problem;
+pub use proposals::{Acceptance, InForce, ShownProposals, Wanted};
 pub use records::{Sessions, VerifyAsk};
 pub use reviews::{Begin, ShownItem, ShownItems, ShownReview, ShownReviews, Verdict};
 pub use revocations::{ShownRevocations, Shut};
@@ -94,6 +99,7 @@ use crate::fleet::Fleet;
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
 use crate::policies::{Publisher, Status};
+use crate::proposals::Origin;
 use crate::records::Writers;
 use crate::reviews::EvidenceKey;
 use crate::store::Store;
@@ -132,7 +138,9 @@ pub struct Control {
     pub withheld_changed: Arc<Notify>,
     /// The bundle that is out.
     pub bundle: Publisher,
-    /// How the policy files stand.
+    /// Where policy comes from.
+    pub origin: Origin,
+    /// How the policy stands.
     pub policy: Arc<Mutex<Status>>,
     /// How the issuers' keys stand.
     pub issuers: Statuses,
@@ -178,6 +186,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(holds::routes())
         .merge(conversation::routes())
         .merge(introspect::routes())
+        .merge(proposals::routes())
         .merge(records::routes())
         .merge(revocations::routes())
         .merge(signin::routes())

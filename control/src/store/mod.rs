@@ -10,8 +10,6 @@
 //!
 //! Each area has a trait of its own ([`Log`], [`Holds`] and so on), in a file of its name; `sql` has its statements
 //! in a file of the same name.
-//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Revocations`], [`Spending`], [`Tokens`], [`Visits`]), in
-//! a file of its name; `sql` has its statements in a file of the same name.
 
 mod approvals;
 mod days;
@@ -19,6 +17,7 @@ mod error;
 mod grants;
 mod holds;
 mod log;
+mod policies;
 pub mod postgres;
 mod reviews;
 mod revocations;
@@ -37,6 +36,7 @@ pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Mark, Session, Stored, Verdicts, Which, WhichSessions};
 pub use reviews::{Closed, Lifted, Reviews, Ruled, Started, WhichItems};
+pub use policies::{Acted, Policies, Proposed};
 pub use revocations::Revocations;
 pub use spending::{Spending, WhichSpending};
 pub use tokens::Tokens;
@@ -50,6 +50,8 @@ pub enum News<'a> {
     Hold(&'a str),
     /// Some grant.
     Grants,
+    /// The policy in force.
+    Policy,
     /// Something is shut out.
     Revocations,
     /// What reviews have taken back.
@@ -63,6 +65,8 @@ impl<'a> News<'a> {
     const GRANTS: &'static str = "grants";
     /// The word for a change of what is withheld.
     const WITHHELD: &'static str = "withheld";
+    /// The word for another policy.
+    const POLICY: &'static str = "policy";
 
     /// The word for a change of revocations.
     const REVOCATIONS: &'static str = "revocations";
@@ -72,6 +76,7 @@ impl<'a> News<'a> {
         match self {
             Self::Hold(id) => id,
             Self::Grants => Self::GRANTS,
+            Self::Policy => Self::POLICY,
             Self::Revocations => Self::REVOCATIONS,
             Self::Withheld => Self::WITHHELD,
             Self::Missed => "",
@@ -83,6 +88,7 @@ impl<'a> News<'a> {
         match word {
             "" => Self::Missed,
             Self::GRANTS => Self::Grants,
+            Self::POLICY => Self::Policy,
             Self::REVOCATIONS => Self::Revocations,
             Self::WITHHELD => Self::Withheld,
             id => Self::Hold(id),
@@ -96,7 +102,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 /// What control keeps.
 #[async_trait]
 pub trait Store:
-    Log + Holds + Grants + Revocations + Reviews + Spending + Approvals + Days + Tokens + Usages + Visits
+    Log + Holds + Grants + Revocations + Reviews + Spending + Approvals + Days + Policies + Tokens + Usages + Visits
 {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.

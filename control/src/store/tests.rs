@@ -42,6 +42,7 @@ mod days;
 mod definitions;
 mod grants;
 mod reviews;
+mod policies;
 mod revocations;
 mod spending;
 mod tokens;

@@ -75,6 +75,11 @@ impl Service {
         Self::start_with(None).await
     }
 
+    /// With policy that lives in the store; of several replicas where there is a database with keys.
+    pub async fn from_store(shared: Option<(String, PathBuf)>) -> Self {
+        Self::start_all(shared, POLICY, &["--policy-from-store"]).await
+    }
+
     /// With a policy and arguments of its own.
     pub async fn start_as(policy: &str, args: &[&str]) -> Self {
         Self::start_all(None, policy, args).await
@@ -151,6 +156,11 @@ impl Service {
 
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// The running process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     /// `kill -9`.

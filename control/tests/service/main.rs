@@ -5,6 +5,8 @@ mod access;
 #[cfg(test)]
 mod approvals;
 #[cfg(test)]
+mod bars;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod crashes;
@@ -24,6 +26,8 @@ mod login;
 mod policy;
 #[cfg(test)]
 mod postgres;
+#[cfg(test)]
+mod proposals;
 #[cfg(test)]
 mod provider;
 #[cfg(test)]

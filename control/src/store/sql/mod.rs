@@ -14,6 +14,7 @@ mod grants;
 mod holds;
 mod log;
 mod reviews;
+mod policies;
 mod revocations;
 mod spending;
 mod tokens;
