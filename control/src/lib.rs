@@ -16,6 +16,7 @@ pub mod holds;
 pub mod http;
 pub mod issuers;
 pub mod keys;
+pub mod notices;
 pub mod policies;
 pub mod records;
 pub mod serve;

@@ -11,6 +11,7 @@ mod grants;
 mod holds;
 mod keys;
 mod mask;
+mod notices;
 mod policy;
 mod print;
 mod records;
@@ -61,6 +62,9 @@ enum Command {
     /// See who used what of which budget.
     #[command(subcommand)]
     Budgets(budgets::Budgets),
+    /// See which notices reached their channels, send dead ones again, test a channel.
+    #[command(subcommand)]
+    Notices(notices::Notices),
     /// See the sessions in the record.
     #[command(subcommand)]
     Sessions(records::Sessions),
@@ -147,6 +151,7 @@ async fn run(command: Command) -> Outcome {
         Command::Holds(holds) => holds.run().await,
         Command::Grants(grants) => grants.run().await,
         Command::Budgets(budgets) => budgets.run().await,
+        Command::Notices(notices) => notices.run().await,
         Command::Sessions(sessions) => sessions.run().await,
         Command::Replay(replay) => replay.run().await,
         Command::Records(records) => records.run().await,

@@ -140,7 +140,17 @@ pub async fn decide(
     person.needs("holds.decide")?;
     let ruling: Ruling = serde_json::from_slice(&body)
         .map_err(|e| Problem::unreadable("a decision (`{\"approve\": true, \"reason\": \"...\"}`)", &e))?;
-    let hold = seen(&control, &person, &id).await?;
+    decide_as(&control, &person, &id, ruling).await.map(Json)
+}
+
+/// Decides a hold as this person, wherever they said so.
+pub async fn decide_as(
+    control: &Control,
+    person: &Person,
+    id: &str,
+    ruling: Ruling,
+) -> Result<Hold, Problem> {
+    let hold = seen(control, person, id).await?;
     match hold.bars(&person.who()) {
         Some(Bar::Requester) => {
             return Err(Problem::forbidden("you asked for this yourself; someone else must decide it"));
@@ -154,12 +164,12 @@ pub async fn decide(
         None => {}
     }
     let reason = reason(ruling.reason, hold.ask.reason)?;
-    let decision = Decision { hold: id.clone(), approve: ruling.approve, by: person.who(), reason };
+    let decision = Decision { hold: id.to_owned(), approve: ruling.approve, by: person.who(), reason };
     match control.store.decide(decision, (control.clock)()).await? {
         Decided::Done(hold) => {
-            control.waiters.wake(&id);
+            control.waiters.wake(id);
             tracing::info!(hold = id, state = ?hold.state, by = person.0.subject, "a hold was decided");
-            Ok(Json(hold))
+            Ok(hold)
         }
         Decided::TooLate(hold) => {
             let how = match &hold.decided {

@@ -12,6 +12,8 @@
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
 //! | `GET /v1/budgets` | auditors, operators |
+//! | `GET /v1/notices`, `GET /v1/notices/{id}`, `POST /v1/notices/{id}/retry`, `POST /v1/notices/{id}/test` | operators |
+//! | `POST /v1/notices/{id}/slack` | Slack, by its signature |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
 mod auth;
@@ -20,8 +22,10 @@ mod bundle;
 mod grants;
 mod health;
 mod holds;
+mod notices;
 mod problem;
 mod records;
+mod slack;
 mod tokens;
 
 use std::collections::HashMap;
@@ -37,11 +41,13 @@ use zeroize::Zeroizing;
 pub use budgets::{Use, Uses};
 pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
+pub use notices::{ChannelState, Listed, ShownNotices};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
 
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
+use crate::notices::Channels;
 use crate::policies::{Publisher, Status};
 use crate::records::Writers;
 use crate::store::Store;
@@ -79,6 +85,8 @@ pub struct Control {
     pub data_token: Zeroizing<String>,
     /// Those who write the log.
     pub writers: Writers,
+    /// Where URLs and secrets of channels are.
+    pub channels: Channels,
     /// Control's own issuer.
     pub issuer: Issuer,
     /// The time, in Unix milliseconds.
@@ -104,7 +112,9 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(grants::routes())
         .merge(health::routes())
         .merge(holds::routes())
+        .merge(notices::routes())
         .merge(records::routes())
+        .merge(slack::routes())
         .merge(tokens::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {

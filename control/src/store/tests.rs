@@ -39,6 +39,7 @@ macro_rules! on_both {
 
 mod definitions;
 mod grants;
+mod notices;
 mod spending;
 
 on_both! {

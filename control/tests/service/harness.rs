@@ -100,6 +100,7 @@ impl Service {
         let mut command = sluice();
         command.args(["serve", "--listen", "127.0.0.1:0", "--public-url", "http://sluice.test"]);
         command.arg("--state").arg(self.state()).arg("--policy").arg(self.policy());
+        command.arg("--notices").arg(self.notices());
         if let Some((database, keys)) = &self.shared {
             command.env("SLUICE_DATABASE", database).arg("--shared-keys").arg(keys);
         }
@@ -112,6 +113,11 @@ impl Service {
 
     pub fn policy(&self) -> PathBuf {
         self.dir.path().join("policy")
+    }
+
+    /// URLs and secrets of channels; not there until a test makes it.
+    pub fn notices(&self) -> PathBuf {
+        self.dir.path().join("notices")
     }
 
     /// The keys that replicas share.

@@ -8,6 +8,7 @@ mod kinds;
 mod masking;
 mod mcp;
 mod nearest;
+mod notices;
 mod roles;
 mod rules;
 
@@ -62,6 +63,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     check_commands(policy, &mut found);
     budgets::check(policy, &mut found);
     mcp::check(policy, &mut found);
+    notices::check(policy, &mut found);
     check_limits(policy, &mut found);
     found.0
 }

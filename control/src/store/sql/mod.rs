@@ -11,6 +11,7 @@ mod columns;
 mod grants;
 mod holds;
 mod log;
+mod notices;
 mod spending;
 pub mod turn;
 mod writer;

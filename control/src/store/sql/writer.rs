@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::super::{BEGIN, Connection, Pool, take_turn};
 use super::columns::{ROWS, column, is_usual, rows_of, signed};
 use super::log::{self, Tally};
+use super::notices;
 use super::turn::{Job, Turn};
 use crate::records::{Entry, writer_name};
 use crate::store::StoreError;
@@ -105,6 +106,7 @@ impl Writer {
         }
         let Turn { log, tally, .. } = turn;
         let at = self.write_entries(connection, &log).await?;
+        notices::note(connection, &log).await?;
         tally.write(connection).await?;
         if let Err(error) = transaction.commit().await {
             self.perhaps = Some(at);
