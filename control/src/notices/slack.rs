@@ -14,6 +14,11 @@ const REASON: &str = "reason";
 /// The longest reason that Slack's field takes.
 const LONGEST_REASON: usize = 1000;
 
+/// Characters of a section's text, of which Slack takes 3000, and of a field's, of which it takes 2000; an escaped one becomes
+/// up to five.
+const SECTION: usize = 600;
+const FIELD: usize = 400;
+
 /// A button that somebody pressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Button {
@@ -30,7 +35,7 @@ pub struct Button {
 pub fn body(notice: &Notice, public_url: &str, channel: &str, secret: Option<&str>) -> String {
     let mut blocks = texts(notice);
     let link = notice.path().map(|path| {
-        json!({"type": "button", "action_id": "open", "text": plain("Open"), "url": format!("{public_url}{path}")})
+        json!({"type": "button", "action_id": "open", "text": plain("Open", SECTION), "url": format!("{public_url}{path}")})
     });
     let mut elements: Vec<Value> = Vec::new();
     let marked = |word: &str| Some(format!("{}:{}", notice.id, mark(secret?, &[channel, word, &notice.id])?));
@@ -39,14 +44,14 @@ pub fn body(notice: &Notice, public_url: &str, channel: &str, secret: Option<&st
     {
         let label = if notice.needs_reason { "Reason (needed)" } else { "Reason" };
         blocks.push(json!({
-            "type": "input", "block_id": REASON, "optional": !notice.needs_reason, "label": plain(label),
+            "type": "input", "block_id": REASON, "optional": !notice.needs_reason, "label": plain(label, SECTION),
             "element": {"type": "plain_text_input", "action_id": REASON, "max_length": LONGEST_REASON},
         }));
         elements.push(json!({
-            "type": "button", "action_id": "approve", "style": "primary", "text": plain("Approve"), "value": approve,
+            "type": "button", "action_id": "approve", "style": "primary", "text": plain("Approve", SECTION), "value": approve,
         }));
         elements.push(json!({
-            "type": "button", "action_id": "deny", "style": "danger", "text": plain("Deny"), "value": deny,
+            "type": "button", "action_id": "deny", "style": "danger", "text": plain("Deny", SECTION), "value": deny,
         }));
     }
     elements.extend(link);
@@ -58,19 +63,20 @@ pub fn body(notice: &Notice, public_url: &str, channel: &str, secret: Option<&st
 
 /// What takes the message's place once the hold is decided.
 pub fn decided(said: &str) -> String {
-    let block = json!({"type": "section", "text": plain(said)});
-    let mut message = message(said, vec![block]);
-    message["replace_original"] = true.into();
-    message.to_string()
+    reply(said, json!({"replace_original": true}))
 }
 
 /// What the person alone is told who pressed a button.
 pub fn answer(said: &str) -> String {
-    let block = json!({"type": "section", "text": plain(said)});
-    let mut message = message(said, vec![block]);
-    message["replace_original"] = false.into();
-    message["response_type"] = "ephemeral".into();
-    message.to_string()
+    reply(said, json!({"replace_original": false, "response_type": "ephemeral"}))
+}
+
+fn reply(said: &str, how: Value) -> String {
+    let mut reply = message(said, vec![json!({"type": "section", "text": plain(said, SECTION)})]);
+    if let (Value::Object(reply), Value::Object(how)) = (&mut reply, how) {
+        reply.extend(how);
+    }
+    reply.to_string()
 }
 
 impl Button {
@@ -97,9 +103,9 @@ impl Button {
 }
 
 fn texts(notice: &Notice) -> Vec<Value> {
-    let mut blocks = vec![json!({"type": "section", "text": plain(&notice.headline())})];
+    let mut blocks = vec![json!({"type": "section", "text": plain(&notice.headline(), SECTION)})];
     let fields: Vec<Value> =
-        notice.facts().iter().map(|(name, value)| plain(&format!("{name}: {value}"))).collect();
+        notice.facts().iter().map(|(name, value)| plain(&format!("{name}: {value}"), FIELD)).collect();
     // A section has ten fields at the most.
     blocks.extend(fields.chunks(10).map(|some| json!({"type": "section", "fields": some})));
     blocks
@@ -108,14 +114,14 @@ fn texts(notice: &Notice) -> Vec<Value> {
 /// `text` is what notifications show: Slack reads it as its own markup, so that it is escaped, and nothing in it is parsed.
 fn message(text: &str, blocks: Vec<Value>) -> Value {
     json!({
-        "text": escape(text), "mrkdwn": false, "parse": "none", "link_names": false, "unfurl_links": false,
+        "text": escape(&line(text, SECTION)), "mrkdwn": false, "parse": "none", "link_names": false, "unfurl_links": false,
         "unfurl_media": false, "blocks": blocks,
     })
 }
 
-/// Text without markup. 3000 characters are Slack's limit in a section, 2000 in a field; an escaped one has up to five.
-fn plain(text: &str) -> Value {
-    json!({"type": "plain_text", "text": escape(&line(text, 380)), "emoji": false})
+/// Text without markup.
+fn plain(text: &str, most: usize) -> Value {
+    json!({"type": "plain_text", "text": escape(&line(text, most)), "emoji": false})
 }
 
 /// The three characters that Slack's markup is made of ("Escaping text" in Slack's reference).

@@ -134,7 +134,7 @@ impl Press {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_waits_and_who_broke_the_glass_is_told_without_previews_and_nothing_secret_is_logged() {
     let (url, heard) = receiver().await;
     let service = service(&url).await;
@@ -165,7 +165,7 @@ async fn what_waits_and_who_broke_the_glass_is_told_without_previews_and_nothing
     assert!(!bundle.contains("U0BEN") && !bundle.contains("notices"), "control alone needs these");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn an_operator_tests_a_channel_and_hears_what_came_of_it() {
     let (url, heard) = receiver().await;
     let service = service(&url).await;
@@ -190,7 +190,7 @@ async fn an_operator_tests_a_channel_and_hears_what_came_of_it() {
     assert_eq!(service.call(Method::GET, "/v1/notices", "", None).await.0, 401);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_button_in_slack_decides_as_the_person_whom_the_policy_names() {
     let (url, heard) = receiver().await;
     let service = service(&url).await;
@@ -230,7 +230,7 @@ async fn a_button_in_slack_decides_as_the_person_whom_the_policy_names() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn what_slack_did_not_sign_is_refused() {
     let (url, heard) = receiver().await;
     let service = service(&url).await;

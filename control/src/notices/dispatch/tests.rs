@@ -28,11 +28,14 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 /// What a receiver got: path, headers, body.
 type Got = (String, HeaderMap, String);
 
+/// How it answers: status and headers.
+type Answer = (StatusCode, Vec<(&'static str, String)>);
+
 /// A receiver of our own, which answers as it is told.
 #[derive(Clone, Default)]
 struct Ear {
     got: Arc<Mutex<Vec<Got>>>,
-    answers: Arc<Mutex<Vec<(StatusCode, Vec<(&'static str, String)>)>>>,
+    answers: Arc<Mutex<Vec<Answer>>>,
 }
 
 impl Ear {
