@@ -19,9 +19,11 @@ pub mod keys;
 pub mod notices;
 pub mod policies;
 pub mod records;
+pub mod reviews;
 pub mod serve;
 pub mod store;
 pub mod tokens;
 pub mod trial;
+pub mod visits;
 
 pub use http::{Control, app};

@@ -13,13 +13,15 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::client::Client;
 use crate::grants::{follow, now_live};
-use crate::http::{Control, app};
+use crate::http::{Control, app, is_local};
 use crate::issuers::{Keyring, Statuses};
 use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
 use crate::notices::{Channels, Dispatcher};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
 use crate::records::enrolment;
+use crate::reviews;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
+use crate::visits::{Provider, SignIns, VisitKey};
 
 /// How often holds are looked over for those whose time is over.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -52,6 +54,10 @@ pub struct Options {
     pub notices: Option<PathBuf>,
     /// The URL under which others reach the service, and which its tokens carry as `iss`.
     pub public_url: Option<String>,
+    /// A file with the secret of the client that people sign in by.
+    pub sign_in_secret: Option<PathBuf>,
+    /// Whether people may say themselves who they are, and sidecars need no token.
+    pub dev: bool,
 }
 
 /// The time, in Unix milliseconds.
@@ -87,6 +93,9 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let address = listener.local_addr().map_err(|e| text(&e))?;
     let url = options.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let url = url.trim_end_matches('/').to_owned();
+    if options.dev {
+        check_dev(address, &url)?;
+    }
     let issuer_file = options.state.join(ISSUER_FILE);
     std::fs::write(&issuer_file, &url).map_err(|e| format!("{}: {e}", issuer_file.display()))?;
     warn_of_other_issuer(&loaded, &url);
@@ -138,6 +147,13 @@ pub async fn serve(options: Options) -> Result<(), String> {
         data_token,
         writers: keys.writers(),
         issuer,
+        sign_ins: SignIns {
+            public_url: url.clone(),
+            secret: options.sign_in_secret.clone(),
+            provider: Provider::default(),
+            dev: options.dev,
+            key: VisitKey::new(&keys.issuer.to_bytes()),
+        },
         clock: Arc::clone(&clock),
         closing,
     });
@@ -148,6 +164,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(sweep(Arc::clone(&control))),
         tokio::spawn(dispatcher.run()),
         tokio::spawn(listen(Arc::clone(&control))),
+        tokio::spawn(reviews::conduct(Arc::clone(&control))),
         tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
     ];
     tracing::info!(
@@ -193,6 +210,22 @@ async fn open_store(options: &Options, keys: &Keys) -> Result<Arc<dyn Store>, St
     Ok(store)
 }
 
+/// `--dev` believes everyone: nobody but this machine may call.
+fn check_dev(address: SocketAddr, url: &str) -> Result<(), String> {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
+    if !address.ip().is_loopback() || !is_local(host) {
+        return Err(format!(
+            "--dev lets everyone in as whoever they say they are, so it is for this machine alone: listen on 127.0.0.1, \
+             with a --public-url on it (not {address}, {url})"
+        ));
+    }
+    tracing::warn!(
+        "--dev: THIS SERVICE IS OPEN. Whoever reaches it is whoever they say they are, and may call as a sidecar \
+         without a token. Never run it like this where others can reach it."
+    );
+    Ok(())
+}
+
 /// Tokens whose `iss` no issuer of the policy has would all be refused; better to say so at once.
 fn warn_of_other_issuer(loaded: &Loaded, url: &str) {
     for issuer in &loaded.policy.issuers {
@@ -215,6 +248,9 @@ async fn sweep(control: Arc<Control>) {
         match control.store.expire((control.clock)()).await {
             Ok(ids) => ids.iter().for_each(|id| control.waiters.wake(id)),
             Err(error) => tracing::error!(%error, "holds whose time is over could not be ended"),
+        }
+        if let Err(error) = control.store.end_visits((control.clock)()).await {
+            tracing::error!(%error, "visits whose time is over could not be forgotten");
         }
     }
 }

@@ -41,6 +41,14 @@ pub struct Serve {
     /// The URL that others reach the service under; its tokens carry it as `iss`. Default: http://ADDRESS.
     #[arg(long, env = "SLUICE_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
+    /// A file with the secret of the client that people sign in by (`access.signIn` in the policy), where the provider gave
+    /// it one. Read at each sign-in, so that it can be rotated.
+    #[arg(long, env = "SLUICE_SIGN_IN_SECRET_FILE", value_name = "FILE")]
+    sign_in_secret_file: Option<PathBuf>,
+    /// For trying things out on this machine: people sign in by saying who they are, sidecars need no token. Refused
+    /// where others than this machine could call.
+    #[arg(long)]
+    dev: bool,
     /// How the log is written.
     #[arg(long, env = "SLUICE_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
@@ -82,6 +90,8 @@ impl Serve {
             data_token: self.data_token_file,
             notices: self.notices,
             public_url: self.public_url,
+            sign_in_secret: self.sign_in_secret_file,
+            dev: self.dev,
         };
         serve(options).await.map_err(Failure::Cannot)
     }

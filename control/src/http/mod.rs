@@ -11,22 +11,31 @@
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
+//! | `/signin`, `/signin/callback`, `POST /signout` | people in a browser |
+//! | `GET /v1/whoami` | whoever is somebody |
 //! | `GET /v1/budgets` | auditors, operators |
 //! | `GET /v1/notices`, `GET /v1/notices/{id}`, `POST /v1/notices/{id}/retry`, `POST /v1/notices/{id}/test` | operators |
 //! | `POST /v1/notices/{id}/slack` | Slack, by its signature |
+//! | `GET /v1/access` | auditors, operators; everyone their own |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
+mod access;
 mod auth;
+mod browser;
 mod budgets;
 mod bundle;
+mod dev;
 mod grants;
 mod health;
 mod holds;
 mod notices;
 mod problem;
 mod records;
+mod sidecars;
+mod signin;
 mod slack;
 mod tokens;
+mod visitor;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -38,12 +47,17 @@ use sluice_engine::wire::Refresh;
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
+pub use access::Accesses;
+pub use auth::Person;
 pub use budgets::{Use, Uses};
+pub use dev::is_local;
 pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
 pub use notices::{ChannelState, Listed, ShownNotices};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
+pub use signin::Whoami;
+pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
@@ -52,6 +66,7 @@ use crate::policies::{Publisher, Status};
 use crate::records::Writers;
 use crate::store::Store;
 use crate::tokens::Issuer;
+use crate::visits::SignIns;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
 const FILTER_BYTES: usize = 80 << 20;
@@ -89,6 +104,8 @@ pub struct Control {
     pub channels: Channels,
     /// Control's own issuer.
     pub issuer: Issuer,
+    /// How people sign in in a browser.
+    pub sign_ins: SignIns,
     /// The time, in Unix milliseconds.
     pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Turns true when the service is ending, so that those who wait are let go.
@@ -106,7 +123,9 @@ fn area(filters: Router<Arc<Control>>, people: Router<Arc<Control>>) -> Router<A
 
 /// The service as a router.
 pub fn app(control: Arc<Control>) -> Router {
-    Router::new()
+    let dev = control.sign_ins.dev;
+    let app = Router::new()
+        .merge(access::routes())
         .merge(bundle::routes())
         .merge(budgets::routes())
         .merge(grants::routes())
@@ -115,12 +134,14 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(notices::routes())
         .merge(records::routes())
         .merge(slack::routes())
+        .merge(signin::routes())
         .merge(tokens::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
         })
-        .with_state(control)
+        .with_state(control);
+    if dev { app.layer(axum::middleware::from_fn(dev::only_local)) } else { app }
 }
 
 /// A number among what follows `?`.

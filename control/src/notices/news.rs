@@ -73,7 +73,8 @@ pub fn told(entry: &Entry) -> Option<Event> {
             HoldChange::Used => None,
         },
         Entry::Grant(event) => match event.state {
-            GrantState::Waiting => Some(Event::GrantAsked),
+            // With somebody's name it waits on for others to approve.
+            GrantState::Waiting => event.by.is_none().then_some(Event::GrantAsked),
             GrantState::Live if event.break_glass => Some(Event::BreakGlass),
             GrantState::Live | GrantState::Denied => Some(Event::GrantDecided),
             GrantState::Revoked => Some(Event::GrantRevoked),

@@ -8,8 +8,8 @@
 //! 4. Entries become visible in the order of their cursors, so that a reader who goes on from the last one misses
 //!    none.
 //!
-//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Spending`], [`Notices`]), in a file of its name; `sql` has
-//! its statements in a file of the same name.
+//! Each area has a trait of its own ([`Log`], [`Holds`] and so on), in a file of its name; `sql` has its statements
+//! in a file of the same name.
 
 mod error;
 mod grants;
@@ -19,6 +19,8 @@ mod notices;
 pub mod postgres;
 mod spending;
 pub mod sqlite;
+mod usage;
+mod visits;
 
 use async_trait::async_trait;
 
@@ -28,6 +30,8 @@ pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Session, Stored, Which, WhichSessions};
 pub use notices::{Notices, Retried, Taking, Tried};
 pub use spending::{Spending, WhichSpending};
+pub use usage::{Backlog, Usages, WhichUsage};
+pub use visits::Visits;
 
 /// What another replica has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +72,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending + Notices {
+pub trait Store: Log + Holds + Grants + Spending + Usages + Visits + Notices {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

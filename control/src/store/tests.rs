@@ -41,6 +41,8 @@ mod definitions;
 mod grants;
 mod notices;
 mod spending;
+mod usage;
+mod visits;
 
 on_both! {
     what_was_acknowledged_is_there_for_everyone_at_once,

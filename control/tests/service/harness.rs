@@ -47,6 +47,8 @@ pub struct Service {
     client: Client,
     /// What replicas share: the database and the keys.
     shared: Option<(String, PathBuf)>,
+    /// Arguments of `sluice serve` beside the usual ones.
+    args: Vec<String>,
 }
 
 pub fn sluice() -> Command {
@@ -64,16 +66,27 @@ impl Service {
         Self::start_with(None).await
     }
 
+    /// With a policy and arguments of its own.
+    pub async fn start_as(policy: &str, args: &[&str]) -> Self {
+        Self::start_all(None, policy, args).await
+    }
+
     /// One of several on a database, with the keys that `sluice keys make` has made.
     pub async fn replica(database: &str, keys: &Path) -> Self {
         Self::start_with(Some((database.to_owned(), keys.to_owned()))).await
     }
 
     async fn start_with(shared: Option<(String, PathBuf)>) -> Self {
+        Self::start_all(shared, POLICY, &[]).await
+    }
+
+    /// All of it.
+    pub async fn start_all(shared: Option<(String, PathBuf)>, policy: &str, args: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policy")).unwrap();
-        fs::write(dir.path().join("policy/base.yaml"), POLICY).unwrap();
-        let mut service = Self { child: None, dir, url: String::new(), client: Client::new(), shared };
+        fs::write(dir.path().join("policy/base.yaml"), policy).unwrap();
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let mut service = Self { child: None, dir, url: String::new(), client: Client::new(), shared, args };
         service.run().await;
         service
     }
@@ -98,12 +111,16 @@ impl Service {
 
     pub fn command(&self) -> Command {
         let mut command = sluice();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--public-url", "http://sluice.test"]);
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        if !self.args.iter().any(|arg| arg == "--public-url") {
+            command.args(["--public-url", "http://sluice.test"]);
+        }
         command.arg("--state").arg(self.state()).arg("--policy").arg(self.policy());
         command.arg("--notices").arg(self.notices());
         if let Some((database, keys)) = &self.shared {
             command.env("SLUICE_DATABASE", database).arg("--shared-keys").arg(keys);
         }
+        command.args(&self.args);
         command
     }
 

@@ -1,6 +1,7 @@
 //! The real binary: started, called, killed and started again.
 
 #[cfg(test)]
+mod access;
 mod budgets;
 #[cfg(test)]
 mod crashes;
@@ -17,9 +18,15 @@ mod policy;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
+mod provider;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod replicas;
+#[cfg(test)]
+mod sidecars;
+#[cfg(test)]
+mod signin;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]

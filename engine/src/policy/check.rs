@@ -1,5 +1,6 @@
 //! What is wrong with a policy, where, and what to do about it.
 
+mod access;
 mod advice;
 mod budgets;
 mod grants;
@@ -9,6 +10,7 @@ mod masking;
 mod mcp;
 mod nearest;
 mod notices;
+mod reviews;
 mod roles;
 mod rules;
 
@@ -55,6 +57,7 @@ impl fmt::Display for Problem {
 pub fn check(policy: &Policy) -> Vec<Problem> {
     let mut found = Found::default();
     issuers::check(policy, &mut found);
+    access::check(policy, &mut found);
     roles::check(policy, &mut found);
     roles::check_bindings(policy, &mut found);
     grants::check(policy, &mut found);
@@ -64,6 +67,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     budgets::check(policy, &mut found);
     mcp::check(policy, &mut found);
     notices::check(policy, &mut found);
+    reviews::check(policy, &mut found);
     check_limits(policy, &mut found);
     found.0
 }

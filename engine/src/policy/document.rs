@@ -3,12 +3,14 @@
 //! Every list of named things merges by name when a policy spans several files. Field names are camelCase in
 //! YAML. Unknown fields are errors: a misspelt restriction must not silently vanish.
 
+mod access;
 mod budgets;
 mod duration;
 mod grants;
 mod masking;
 mod mcp;
 mod notices;
+mod reviews;
 mod rules;
 mod usd;
 
@@ -16,12 +18,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use access::{Sidecars, SignIn};
 pub use budgets::{Budget, Per, Price};
 pub use duration::Duration;
 pub use grants::Grantable;
 pub use masking::{CustomPattern, MaskMode, MaskStyle, Masking, MediaAction, ToolInputMasking, Validator};
 pub use mcp::{Definitions, FirstSeen, McpServer, ServerAsk};
 pub use notices::{Channel, Event, Receiver, SlackPerson};
+pub use reviews::{Review, ReviewScope};
 pub use rules::{Action, Approval, CommandField, Language, Part, Rule, ToolFields, When};
 pub use usd::Usd;
 
@@ -67,6 +71,9 @@ pub struct Policy {
     /// Who may decide holds from Slack. Control alone has it: it is not in bundles.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub people: Vec<SlackPerson>,
+    /// Access reviews: what people have beside what they used, kept or taken back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<Review>,
     /// What is recorded, and when.
     pub recording: Recording,
     /// Sizes and ages that the enforcement point itself keeps to.
@@ -92,6 +99,12 @@ pub struct Access {
     ///
     /// Example: `[policy-authors]`
     pub authors: Vec<String>,
+    /// How people sign in in a browser. Absent: only with tokens, as `sluice` does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignIn>,
+    /// Which sidecars may call. Absent: those with the data-plane token (`sluice keys show`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sidecars: Option<Sidecars>,
 }
 
 /// An issuer of tokens: an OIDC provider, or control itself.

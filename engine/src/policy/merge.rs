@@ -50,6 +50,7 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
     once("MCP server", &policies, |policy| policy.mcp.iter().map(|s| &s.name).collect())?;
     once("channel", &policies, |policy| policy.notices.iter().map(|c| &c.name).collect())?;
     once("person", &policies, |policy| policy.people.iter().map(|p| &p.slack).collect())?;
+    once("review", &policies, |policy| policy.reviews.iter().map(|r| &r.name).collect())?;
     let mut merged = Policy {
         masking: setting("masking", &policies, |policy| &policy.masking)?,
         recording: setting("recording", &policies, |policy| &policy.recording)?,
@@ -71,6 +72,7 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
         merged.mcp.extend(policy.mcp);
         merged.notices.extend(policy.notices);
         merged.people.extend(policy.people);
+        merged.reviews.extend(policy.reviews);
     }
     Ok(merged)
 }
@@ -160,6 +162,7 @@ mod tests {
             ("MCP server", "mcp", json!({"name": "n", "path": "/mcp/n"})),
             ("channel", "notices", json!({"name": "n", "to": "webhook"})),
             ("person", "people", json!({"slack": "n", "issuer": "i", "subject": "s", "groups": ["g"]})),
+            ("review", "reviews", json!({"name": "n", "reviewers": ["r"]})),
         ] {
             let error = files(&[("b.yaml", json!({list: [entry]})), ("a.yaml", json!({list: [entry]}))])
                 .expect_err("a name twice");

@@ -99,6 +99,8 @@ impl World {
             issued_at_ms: NOW,
             json: Bytes::new(),
             policy,
+            grants: vec![],
+            withheld: vec![],
             people: Verifier::new(&[], &[], &[]).0,
         };
         let now = Arc::new(AtomicU64::new(NOW));

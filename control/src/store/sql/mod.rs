@@ -14,6 +14,8 @@ mod log;
 mod notices;
 mod spending;
 pub mod turn;
+mod usage;
+mod visits;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Budgets, prices, grants, MCP servers, channels and people in Slack: entries by name, and field by field.
+//! Budgets, prices, grants, MCP servers, reviews, channels and people in Slack: entries by name, and field by field.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::fields::{is_empty, strings};
 use super::{Change, Direction, change, json};
 
 /// Fields of a policy that are compared here.
-pub(super) const AREAS: &[&str] = &["budgets", "prices", "grants", "mcp", "notices", "people"];
+pub(super) const AREAS: &[&str] = &["budgets", "prices", "grants", "mcp", "reviews", "notices", "people"];
 
 pub(super) fn changes(old: &Policy, new: &Policy) -> Vec<Change> {
     let (old, new) = (json(old), json(new));
@@ -29,11 +29,11 @@ pub(super) fn changes(old: &Policy, new: &Policy) -> Vec<Change> {
     found
 }
 
-/// A budget stops; a grant, a server and a person who decides open. What nobody is told goes unseen. Which price is asked
+/// A budget stops, a review takes back; a grant, a server and a person who decides open. What nobody is told goes unseen. Which price is asked
 /// instead cannot be told.
 fn when_gone(area: &str) -> Direction {
     match area {
-        "budgets" | "notices" => Direction::Loosened,
+        "budgets" | "reviews" | "notices" => Direction::Loosened,
         "grants" | "mcp" | "people" => Direction::Tightened,
         _ => Direction::Unclear,
     }

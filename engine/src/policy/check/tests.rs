@@ -263,3 +263,73 @@ fn all_problems_are_told_at_once() {
     policy.rules[2].when.text = Some("(".into());
     assert_eq!(check(&policy).len(), 4);
 }
+
+#[test]
+fn who_gets_into_control_is_checked() {
+    let sign_in = |change: Value| {
+        let mut sign_in = json!({"issuer": "corp", "clientId": "sluice"});
+        sign_in.as_object_mut().expect("an object").extend(change.as_object().cloned().expect("an object"));
+        json!({"signIn": sign_in})
+    };
+    let sidecars = |sidecars: Value| json!({"sidecars": sidecars});
+    let good = sign_in(json!({"commandLineClientId": "sluice", "scopes": ["groups"], "idle": "5m"}));
+    assert_eq!(check(&policy("/access", good)), []);
+    let good = sidecars(json!({"certificates": ["spiffe://a/*"], "issuer": "corp", "subjects": ["*"]}));
+    assert_eq!(check(&policy("/access", good)), []);
+    for (access, field, why) in [
+        (sign_in(json!({"issuer": "crop"})), "access.signIn.issuer", "no issuer `crop`"),
+        (sign_in(json!({"issuer": "local"})), "access.signIn.issuer", "no page to sign in at"),
+        (sign_in(json!({"clientId": "web"})), "access.signIn.clientId", "add it to its `audiences`"),
+        (sign_in(json!({"commandLineClientId": "c"})), "access.signIn.commandLineClientId", "`audiences`"),
+        (sign_in(json!({"scopes": ["a b"]})), "access.signIn.scopes[0]", "without spaces"),
+        (sign_in(json!({"idle": "1m"})), "access.signIn.idle", "5m to 1d"),
+        (sign_in(json!({"longest": "0s"})), "access.signIn.longest", "more than nothing"),
+        (sign_in(json!({"longest": "25h"})), "access.signIn.longest", "at most 1d"),
+        (sidecars(json!({})), "access.sidecars", "no sidecar could call"),
+        (sidecars(json!({"certificates": ["["]})), "access.sidecars.certificates[0]", "no meaning"),
+        (sidecars(json!({"issuer": "crop", "subjects": ["*"]})), "access.sidecars.issuer", "no issuer"),
+        (sidecars(json!({"issuer": "corp"})), "access.sidecars.subjects", "empty"),
+        (
+            sidecars(json!({"certificates": ["a"], "subjects": ["b"]})),
+            "access.sidecars.issuer",
+            "whose tokens",
+        ),
+    ] {
+        let problems = check(&policy("/access", access.clone()));
+        assert!(
+            problems.len() == 1 && problems[0].field == field && problems[0].why.contains(why),
+            "{access}: expected {field} ({why}), found {problems:?}"
+        );
+    }
+}
+
+#[test]
+fn a_review_has_reviewers_and_time_and_names_what_there_is() {
+    let problems = |review: serde_json::Value| {
+        let policy = serde_json::json!({
+            "issuers": [{"name": "own", "issuer": "https://x.example", "audiences": ["a"]}],
+            "roles": [{"name": "writer"}], "reviews": [review],
+        });
+        let policy: Policy = serde_json::from_value(policy).expect("a policy");
+        check(&policy).iter().map(|problem| problem.field.clone()).collect::<Vec<_>>()
+    };
+    let json = |more: serde_json::Value| {
+        let mut review =
+            serde_json::json!({"name": "q", "reviewers": ["leads"], "every": "90d", "reminders": ["1d"]});
+        review.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        review
+    };
+    assert_eq!(problems(json(serde_json::json!({}))), [""; 0]);
+    for (more, field) in [
+        (serde_json::json!({"reviewers": []}), "reviews[0].reviewers"),
+        (serde_json::json!({"every": "12h", "deadline": "1h", "reminders": []}), "reviews[0].every"),
+        (serde_json::json!({"every": "14d"}), "reviews[0].every"),
+        (serde_json::json!({"deadline": "0s", "reminders": []}), "reviews[0].deadline"),
+        (serde_json::json!({"reminders": ["14d"]}), "reviews[0].reminders[0]"),
+        (serde_json::json!({"scope": {"roles": ["wirter"]}}), "reviews[0].scope.roles[0]"),
+        (serde_json::json!({"scope": {"models": ["{a}"]}}), "reviews[0].scope.models[0]"),
+        (serde_json::json!({"scope": {"tools": [""]}}), "reviews[0].scope.tools[0]"),
+    ] {
+        assert_eq!(problems(json(more)), [field]);
+    }
+}
