@@ -9,6 +9,7 @@
 //!
 //! [`serve`] puts it together; [`app`] is the service as a router, so that tests can drive it without a socket.
 
+pub mod approvals;
 pub mod cli;
 pub mod client;
 pub mod grants;
@@ -22,6 +23,7 @@ pub mod records;
 pub mod reviews;
 pub mod serve;
 pub mod store;
+pub mod tls;
 pub mod tokens;
 pub mod trial;
 pub mod visits;

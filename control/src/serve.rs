@@ -21,6 +21,7 @@ use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_pol
 use crate::records::enrolment;
 use crate::reviews;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
+use crate::tls::{Files, Peer, Tls, TlsListener};
 use crate::visits::{Provider, SignIns, VisitKey};
 
 /// How often holds are looked over for those whose time is over.
@@ -56,6 +57,8 @@ pub struct Options {
     pub public_url: Option<String>,
     /// A file with the secret of the client that people sign in by.
     pub sign_in_secret: Option<PathBuf>,
+    /// The service's own TLS; absent: it speaks plain HTTP.
+    pub tls: Option<Files>,
     /// Whether people may say themselves who they are, and sidecars need no token.
     pub dev: bool,
 }
@@ -87,11 +90,15 @@ pub async fn serve(options: Options) -> Result<(), String> {
             lines.join("\n")
         )
     })?;
+    let tls = options.tls.clone().map(Tls::open).transpose()?;
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|e| format!("cannot listen on {}: {e}; choose another with --listen", options.listen))?;
     let address = listener.local_addr().map_err(|e| text(&e))?;
-    let url = options.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let url = options.public_url.clone().unwrap_or_else(|| {
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{address}")
+    });
     let url = url.trim_end_matches('/').to_owned();
     if options.dev {
         check_dev(address, &url)?;
@@ -157,7 +164,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         clock: Arc::clone(&clock),
         closing,
     });
-    let tasks = [
+    let mut tasks = vec![
         tokio::spawn(publishing),
         tokio::spawn(keyring.run(policy_seen, asked)),
         tokio::spawn(watch_policy(options.policy.clone(), policy, status, clock)),
@@ -178,14 +185,24 @@ pub async fn serve(options: Options) -> Result<(), String> {
             let _closed = closing.wait_for(|closing| *closing).await;
         }
     };
-    // Small answers must not wait for the other side's acknowledgement of the one before.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+    let app = app(control);
+    let server = match tls {
+        Some((tls, watching)) => {
+            tasks.push(tokio::spawn(watching));
+            let app = app.into_make_service_with_connect_info::<Peer>();
+            let server = axum::serve(TlsListener::new(listener, tls), app);
+            tokio::spawn(server.with_graceful_shutdown(ended).into_future())
         }
-    });
-    let server =
-        tokio::spawn(axum::serve(listener, app(control)).with_graceful_shutdown(ended).into_future());
+        None => {
+            // Small answers must not wait for the other side's acknowledgement of the one before.
+            let listener = listener.tap_io(|stream| {
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+                }
+            });
+            tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(ended).into_future())
+        }
+    };
     wait_for_signal().await?;
     tracing::info!("ending: those who wait are let go, answers on their way are finished");
     close.send_replace(true);

@@ -5,18 +5,21 @@
 
 mod access;
 mod api;
+mod approvals;
 mod budgets;
 mod documents;
 mod effect;
 mod grants;
 mod holds;
 mod keys;
+mod login;
 mod mask;
 mod notices;
 mod policy;
 mod print;
 mod records;
 mod replay;
+mod saved;
 mod service;
 
 use std::path::PathBuf;
@@ -41,6 +44,9 @@ struct Cli {
 enum Command {
     /// Run the control service: bundles, records, holds.
     Serve(service::Serve),
+    Login(login::Login),
+    Logout(login::Logout),
+    Whoami(login::Who),
     /// Make tokens of control's own issuer.
     #[command(subcommand)]
     Token(keys::Token),
@@ -86,6 +92,7 @@ struct Service {
     #[arg(long, env = "SLUICE_URL", default_value = "http://127.0.0.1:9901", value_name = "URL")]
     url: String,
     /// Your token, from an issuer in the policy. Best given as SLUICE_TOKEN: arguments are seen by other processes.
+    /// Default: the one of `sluice login`.
     #[arg(long, env = "SLUICE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
 }
@@ -147,6 +154,9 @@ pub fn parse_and_run() -> ExitCode {
 async fn run(command: Command) -> Outcome {
     match command {
         Command::Serve(serve) => serve.run().await,
+        Command::Login(login) => login.run().await,
+        Command::Logout(logout) => logout.run(),
+        Command::Whoami(who) => who.run().await,
         Command::Token(token) => token.run(),
         Command::Keys(keys) => keys.run(),
         Command::Policy(policy) => policy.run().await,

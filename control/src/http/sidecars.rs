@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use sluice_engine::policy::glob::Glob;
@@ -10,8 +10,9 @@ use subtle::ConstantTimeEq as _;
 
 use super::auth::bearer;
 use super::{Control, Problem};
+use crate::tls::Peer;
 
-/// A sidecar: by a token of the issuer that the policy names for them (`access.sidecars`); where it names none, by the
+/// A sidecar: by its certificate, or a token of the issuer, that the policy names (`access.sidecars`); where it names none, by the
 /// data-plane token. Under `--dev` by nothing, as long as no page in a browser sends it.
 pub struct DataPlane;
 
@@ -22,6 +23,8 @@ impl FromRequestParts<Arc<Control>> for DataPlane {
         if control.sign_ins.dev && !comes_from_browser(&parts.headers) {
             return Ok(Self);
         }
+        let peer = parts.extensions.get::<ConnectInfo<Peer>>();
+        let names = peer.map(|peer| &*peer.0.names).unwrap_or_default();
         let given = bearer(&parts.headers).unwrap_or_default();
         let bundle = control.bundle.borrow();
         let Some(sidecars) = &bundle.policy.access.sidecars else {
@@ -33,6 +36,15 @@ impl FromRequestParts<Arc<Control>> for DataPlane {
                 )),
             };
         };
+        if names.iter().any(|name| fits(&sidecars.certificates, name)) {
+            return Ok(Self);
+        }
+        if sidecars.issuer.is_none() {
+            return Err(refused(
+                "this is for sidecars: call by TLS with a client certificate that `access.sidecars.certificates` in the \
+                 policy names, of the authority that control was started with (--client-ca)",
+            ));
+        }
         match bundle.people.verify(given, (control.clock)()) {
             Ok(caller)
                 if Some(&caller.issuer) == sidecars.issuer.as_ref()

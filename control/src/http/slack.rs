@@ -17,8 +17,8 @@ use sluice_engine::policy::document::{Receiver, SlackPerson};
 use sluice_engine::wire::HoldDecision;
 
 use super::auth::Person;
-use super::holds::{Ruling, decide_as};
-use super::{Control, Problem, area};
+use super::holds::decide_as;
+use super::{Control, Problem, Ruling, area};
 use crate::client::Client;
 use crate::notices::{Button, Outcome, answer, decided, is_from_slack, post as send};
 
@@ -100,7 +100,7 @@ async fn press(control: Arc<Control>, payload: Value, button: Button) {
 }
 
 async fn rule(control: &Control, person: &Person, button: Button) -> String {
-    let ruling = Ruling { approve: button.approve, reason: button.reason };
+    let ruling = Ruling { approve: button.approve, reason: button.reason, pass: None };
     match decide_as(control, person, &button.hold, ruling).await {
         Ok(hold) if hold.state == HoldDecision::Waiting => {
             answer("Your approval counts; others must approve, too.")

@@ -46,6 +46,9 @@ pub struct Notice {
     /// Groups of which an approver must be a member.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvers: Vec<String>,
+    /// How many must approve; 0 where one is enough.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub quorum: u32,
     /// Whether a decision needs a reason.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub needs_reason: bool,
@@ -70,7 +73,7 @@ pub fn told(entry: &Entry) -> Option<Event> {
             HoldChange::Opened => Some(Event::HoldOpened),
             HoldChange::Approved | HoldChange::Denied => Some(Event::HoldDecided),
             HoldChange::Expired => Some(Event::HoldExpired),
-            HoldChange::Used => None,
+            HoldChange::Agreed | HoldChange::Commented | HoldChange::Used => None,
         },
         Entry::Grant(event) => match event.state {
             // With somebody's name it waits on for others to approve.
@@ -80,7 +83,9 @@ pub fn told(entry: &Entry) -> Option<Event> {
             GrantState::Revoked => Some(Event::GrantRevoked),
             GrantState::Expired | GrantState::Ended => None,
         },
-        Entry::Exchange(_) | Entry::Token(_) => None,
+        Entry::Exchange(_) | Entry::Token(_) | Entry::Pass(_) | Entry::Delegation(_) | Entry::Policy(_) => {
+            None
+        }
     }
 }
 
@@ -90,7 +95,7 @@ impl Notice {
         let decision = match happened.change {
             HoldChange::Approved => Some("approved"),
             HoldChange::Denied => Some("denied"),
-            HoldChange::Opened | HoldChange::Expired | HoldChange::Used => None,
+            _ => None,
         };
         let ask = hold.map(|hold| &hold.ask);
         Self {
@@ -103,6 +108,7 @@ impl Notice {
             tool: ask.and_then(|ask| ask.tool.clone()),
             effects: ask.map(|ask| ask.effects.clone()).unwrap_or_default(),
             approvers: ask.map(|ask| ask.approvers.clone()).unwrap_or_default(),
+            quorum: ask.map_or(0, |ask| several(ask.quorum)),
             needs_reason: ask.is_some_and(|ask| ask.reason),
             ends_ms: hold.map(|hold| hold.expires_ms).filter(|_| event == Event::HoldOpened),
             decision: decision.map(str::to_owned),
@@ -110,6 +116,11 @@ impl Notice {
             reason: happened.reason.clone(),
             ..Self::default()
         }
+    }
+
+    /// Whether a hold was approved as it was opened, by what people had approved for a time: nobody is asked or told anew.
+    pub fn is_by_pass(hold: &Hold) -> bool {
+        hold.pass.is_some() && hold.voices.is_empty()
     }
 
     /// What is told of a grant.
@@ -128,6 +139,7 @@ impl Notice {
             roles: happened.roles.clone(),
             wish: Some(happened.wish.clone()),
             approvers: grant.map(|grant| grant.approvers.clone()).unwrap_or_default(),
+            quorum: grant.map_or(0, |grant| several(grant.quorum)),
             needs_reason: grant.is_some_and(|grant| grant.needs_reason),
             ends_ms: Some(happened.ends_ms),
             decision: decision.map(str::to_owned),
@@ -194,6 +206,7 @@ impl Notice {
             ("Roles", many(&self.roles)),
             ("Wanted for", self.wish.clone()),
             ("Approvers", many(&self.approvers)),
+            ("Must approve", (self.quorum > 0).then(|| format!("{} people", self.quorum))),
             ("Decided by", by),
             ("Reason", self.reason.clone()),
             ("Ends", ends),
@@ -201,6 +214,15 @@ impl Notice {
         ];
         facts.into_iter().filter_map(|(name, value)| Some((name, line(&value?, 300)))).collect()
     }
+}
+
+fn several(quorum: u32) -> u32 {
+    if quorum > 1 { quorum } else { 0 }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A text of others on one line: no control characters, no marks that turn the direction of writing, of a bounded length.
@@ -222,6 +244,7 @@ pub mod tests {
     use sluice_engine::wire::HoldDecision;
 
     use super::*;
+    use crate::approvals::DecidedBy;
     use crate::grants::tests::wish;
     use crate::holds::tests::ask;
 
@@ -233,6 +256,8 @@ pub mod tests {
             expires_ms: 61_000,
             ask: ask("k", "e"),
             decided: None,
+            voices: vec![],
+            pass: None,
             used: None,
         }
     }
@@ -258,7 +283,11 @@ pub mod tests {
         let hold = hold();
         let of_hold = |event: HoldEvent| told(&Entry::Hold(Box::new(event)));
         assert_eq!(of_hold(HoldEvent::opened(&hold)), Some(Event::HoldOpened));
-        assert_eq!(of_hold(HoldEvent::decided(&hold, 1)), Some(Event::HoldDecided));
+        let by = DecidedBy::new(&hold.ask.who, 1, None);
+        let agreed = HoldEvent::heard(&hold, &by);
+        assert_eq!(of_hold(agreed), None, "others must approve, too");
+        let denied = Hold { state: HoldDecision::Denied, ..hold.clone() };
+        assert_eq!(of_hold(HoldEvent::heard(&denied, &by)), Some(Event::HoldDecided));
         assert_eq!(of_hold(HoldEvent::expired(&hold, 1)), Some(Event::HoldExpired));
         assert_eq!(of_hold(HoldEvent::used(&hold, "e", 1)), None);
         let of_grant = |grant: &Grant| told(&Entry::Grant(Box::new(GrantEvent::changed(grant, 1))));

@@ -11,6 +11,7 @@
 //! Each area has a trait of its own ([`Log`], [`Holds`] and so on), in a file of its name; `sql` has its statements
 //! in a file of the same name.
 
+mod approvals;
 mod error;
 mod grants;
 mod holds;
@@ -24,6 +25,7 @@ mod visits;
 
 use async_trait::async_trait;
 
+pub use approvals::{Approvals, Commented};
 pub use error::StoreError;
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
@@ -72,7 +74,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending + Usages + Visits + Notices {
+pub trait Store: Log + Holds + Grants + Spending + Approvals + Usages + Visits + Notices {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

@@ -2,6 +2,9 @@
 
 #[cfg(test)]
 mod access;
+#[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod crashes;
@@ -11,6 +14,8 @@ mod grants;
 mod harness;
 #[cfg(test)]
 mod holds;
+#[cfg(test)]
+mod login;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
@@ -29,5 +34,7 @@ mod sidecars;
 mod signin;
 #[cfg(test)]
 mod simulate;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tokens;

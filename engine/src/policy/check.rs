@@ -2,6 +2,7 @@
 
 mod access;
 mod advice;
+mod approvals;
 mod budgets;
 mod grants;
 mod issuers;
@@ -68,6 +69,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     mcp::check(policy, &mut found);
     notices::check(policy, &mut found);
     reviews::check(policy, &mut found);
+    approvals::check(policy, &mut found);
     check_limits(policy, &mut found);
     found.0
 }

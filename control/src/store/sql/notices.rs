@@ -111,14 +111,17 @@ impl Write for Route {
         for row in &rows {
             let id: i64 = row.try_get(0)?;
             match notice(connection, &row.try_get::<String, _>(1)?).await? {
-                Some((event, notice)) => {
+                Routed::News(event, notice) => {
                     let telling = |channel: &&Channel| channel.tells(event, &notice.approvers);
                     for channel in channels.iter().filter(telling) {
-                        insert(connection, &new(&channel.name, notice.clone(), *now_ms)).await?;
+                        insert(connection, &new(&channel.name, Notice::clone(&notice), *now_ms)).await?;
                     }
                 }
+                Routed::Nothing => {}
                 // It must not keep the others from being told.
-                None => tracing::error!(outbox = id, "news that cannot be read are told to nobody"),
+                Routed::Unreadable => {
+                    tracing::error!(outbox = id, "news that cannot be read are told to nobody")
+                }
             }
             sqlx::query("DELETE FROM outbox WHERE id = $1").bind(id).execute(&mut *connection).await?;
         }
@@ -255,22 +258,33 @@ impl Write for Say {
     }
 }
 
+/// What stands in the outbox.
+enum Routed {
+    News(Event, Box<Notice>),
+    /// No news after all.
+    Nothing,
+    Unreadable,
+}
+
 /// What is told of an entry, with what the hold or grant says that it is about.
-async fn notice(connection: &mut Connection, entry: &str) -> Result<Option<(Event, Notice)>, StoreError> {
-    let Ok(entry) = serde_json::from_str::<Entry>(entry) else { return Ok(None) };
-    let Some(event) = told(&entry) else { return Ok(None) };
+async fn notice(connection: &mut Connection, entry: &str) -> Result<Routed, StoreError> {
+    let Ok(entry) = serde_json::from_str::<Entry>(entry) else { return Ok(Routed::Unreadable) };
+    let Some(event) = told(&entry) else { return Ok(Routed::Nothing) };
     let notice = match &entry {
         Entry::Hold(happened) => {
             let hold = known(holds::by_id(connection, &happened.id).await)?;
+            if hold.as_ref().is_some_and(Notice::is_by_pass) {
+                return Ok(Routed::Nothing);
+            }
             Notice::of_hold(event, happened, hold.as_ref())
         }
         Entry::Grant(happened) => {
             let grant = known(grants::by_id(connection, &happened.id).await)?;
             Notice::of_grant(event, happened, grant.as_ref())
         }
-        _ => return Ok(None),
+        _ => return Ok(Routed::Nothing),
     };
-    Ok(Some((event, notice)))
+    Ok(Routed::News(event, Box::new(notice)))
 }
 
 /// A row that cannot be read is as good as none: what the log says is told all the same.

@@ -4,16 +4,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sluice_engine::policy::document::{Channel, Event, Receiver};
+use sluice_engine::wire::{HoldAsk, HoldDecision};
 
 use super::{Kept, NOW, On, approval, asking, kept, with_body};
+use crate::approvals::Span;
 use crate::grants::Step;
 use crate::grants::tests::{change, wish};
+use crate::holds::tests::ask;
 use crate::notices::{Delivery, DeliveryState, Notice, Outcome, TRIES};
-use crate::store::{Decided, Retried, Store, Taking, Tried};
+use crate::store::{Addition, Decided, Decision, Retried, Store, Taking, Tried};
 
 on_both! {
     news_become_deliveries_for_the_channels_that_are_told_of_them_once,
     what_did_not_happen_is_told_to_nobody,
+    what_was_approved_for_a_time_is_told_once,
     each_delivery_is_with_one_taker_and_comes_back_when_that_one_is_gone,
     what_fails_is_tried_again_and_is_dead_after_the_last_try_until_somebody_says_so,
     a_try_that_another_has_overtaken_says_nothing,
@@ -113,6 +117,21 @@ async fn what_did_not_happen_is_told_to_nobody(on: On) {
     assert_eq!(kept.store.route_news(vec![channel("all", &[], &[])], NOW).await.unwrap(), 0);
     kept.store.open_grant(wish("g", true, NOW)).await.unwrap();
     assert_eq!(kept.store.route_news(vec![channel("all", &[], &[])], NOW).await.unwrap(), 1);
+}
+
+async fn what_was_approved_for_a_time_is_told_once(on: On) {
+    let Kept { store, place: _place, .. } = kept(on).await;
+    let asking = |key: &str| {
+        let ask = HoldAsk { grant_seconds: Some(3600), ..ask(key, "e") };
+        Addition { ask: Some(ask), ..Addition::default() }
+    };
+    let hold = store.add(asking("k"), NOW).await.unwrap().unwrap();
+    let decision = Decision { span: Some(Span { seconds: 600 }), ..approval(&hold.id) };
+    store.decide(decision, NOW).await.unwrap();
+    let through = store.add(asking("other"), NOW).await.unwrap().unwrap();
+    assert_eq!(through.state, HoldDecision::Approved, "the pass lets it go on");
+    store.route_news(vec![channel("all", &[], &[])], NOW).await.unwrap();
+    assert_eq!(told(&*store, "all").await, ["hold.decided", "hold.opened"], "nobody was asked again");
 }
 
 async fn each_delivery_is_with_one_taker_and_comes_back_when_that_one_is_gone(on: On) {
