@@ -126,7 +126,7 @@ async fn what_was_approved_for_a_time_is_told_once(on: On) {
         Addition { ask: Some(ask), ..Addition::default() }
     };
     let hold = store.add(asking("k"), NOW).await.unwrap().unwrap();
-    let decision = Decision { span: Some(Span { seconds: 600 }), ..approval(&hold.id) };
+    let decision = Decision { span: Some(Span { seconds: 600, anything: false }), ..approval(&hold.id) };
     store.decide(decision, NOW).await.unwrap();
     let through = store.add(asking("other"), NOW).await.unwrap().unwrap();
     assert_eq!(through.state, HoldDecision::Approved, "the pass lets it go on");
