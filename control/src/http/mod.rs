@@ -14,6 +14,11 @@
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
+//! | `POST /v1/oauth/revoke` | whoever has the token |
+//! | `POST /v1/oauth/device` | anyone |
+//! | `GET /v1/devices/{code}`, `POST /v1/devices/{code}/decision` | whoever has the code and a token |
+//! | `/device` | the same people, in a browser |
+//! | `POST /v1/revocations`, `GET /v1/revocations` | operators |
 //! | `/signin`, `/signin/callback`, `POST /signout` | people in a browser |
 //! | `GET /v1/whoami` | whoever is somebody |
 //! | `GET /v1/budgets` | auditors, operators |
@@ -35,6 +40,7 @@ mod holds;
 mod notices;
 mod problem;
 mod records;
+mod revocations;
 mod sidecars;
 mod signin;
 mod slack;
@@ -61,7 +67,9 @@ pub use holds::{Said, Shown, ShownComments};
 pub use notices::{ChannelState, Listed, ShownNotices};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
+pub use revocations::{ShownRevocations, Shut};
 pub use signin::{SignInOffer, Whoami};
+pub use tokens::{Allowing, ShownDevice};
 pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 
 use crate::holds::Waiters;
@@ -71,6 +79,7 @@ use crate::policies::{Publisher, Status};
 use crate::records::Writers;
 use crate::store::Store;
 use crate::tokens::Issuer;
+use crate::tokens::device::Attempts;
 use crate::visits::SignIns;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
@@ -93,6 +102,10 @@ pub struct Control {
     pub waiters: Waiters,
     /// Notified when a grant has changed here.
     pub grants_changed: Arc<Notify>,
+    /// Notified when something was shut out here.
+    pub revocations_changed: Arc<Notify>,
+    /// Who has typed wrong codes of devices.
+    pub attempts: Attempts,
     /// The bundle that is out.
     pub bundle: Publisher,
     /// How the policy files stand.
@@ -139,6 +152,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(holds::routes())
         .merge(notices::routes())
         .merge(records::routes())
+        .merge(revocations::routes())
         .merge(slack::routes())
         .merge(signin::routes())
         .merge(tokens::routes())

@@ -1,11 +1,13 @@
 //! Which entries of the log are news, and what is told of them.
 
 use serde::{Deserialize, Serialize};
+use sluice_engine::policy::bundle::Revocation;
 use sluice_engine::policy::document::Event;
 
 use crate::grants::{Grant, GrantState};
 use crate::holds::Hold;
 use crate::records::{Entry, GrantEvent, HoldChange, HoldEvent};
+use crate::tokens::revocation::Revoked;
 
 /// What is told: who, what and by which rule. Never a preview, nor any text of a prompt.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +85,8 @@ pub fn told(entry: &Entry) -> Option<Event> {
             GrantState::Revoked => Some(Event::GrantRevoked),
             GrantState::Expired | GrantState::Ended => None,
         },
+        // Who gives a token of their own back signs out.
+        Entry::Revocation(revoked) => (!revoked.is_by_holder()).then_some(Event::TokenRevoked),
         Entry::Exchange(_) | Entry::Token(_) | Entry::Pass(_) | Entry::Delegation(_) | Entry::Policy(_) => {
             None
         }
@@ -149,6 +153,23 @@ impl Notice {
         }
     }
 
+    /// What is told of a revocation.
+    pub fn of_revocation(event: Event, revoked: &Revoked) -> Self {
+        let subject = match &revoked.what {
+            Revocation::Subject { issuer, subject, .. } => Some((issuer.clone(), subject.clone())),
+            Revocation::Token { .. } => None,
+        };
+        let holder = revoked.holder.as_ref().map(|who| (who.issuer.clone(), who.subject.clone()));
+        Self {
+            event: Some(event),
+            at_ms: revoked.at_ms,
+            who: subject.or(holder),
+            by: Some((revoked.by.issuer.clone(), revoked.by.subject.clone())),
+            reason: revoked.reason.clone(),
+            ..Self::default()
+        }
+    }
+
     /// A test of a channel.
     pub fn test(at_ms: u64) -> Self {
         Self { at_ms, ..Self::default() }
@@ -165,9 +186,11 @@ impl Notice {
             Event::HoldOpened | Event::HoldDecided | Event::HoldExpired => {
                 Some(format!("/holds/{}", self.id))
             }
-            Event::GrantAsked | Event::GrantDecided | Event::GrantRevoked | Event::BreakGlass => {
-                Some("/access".into())
-            }
+            Event::GrantAsked
+            | Event::GrantDecided
+            | Event::GrantRevoked
+            | Event::BreakGlass
+            | Event::TokenRevoked => Some("/access".into()),
         }
     }
 
@@ -185,6 +208,7 @@ impl Notice {
             Some(Event::GrantAsked) => format!("{who} asks for the grant {grant}."),
             Some(Event::GrantDecided) => format!("The grant {grant} for {who} was {decision} by {by}."),
             Some(Event::GrantRevoked) => format!("The grant {grant} of {who} was taken back by {by}."),
+            Some(Event::TokenRevoked) => format!("{by} shut out tokens of {who}."),
             Some(Event::BreakGlass) => format!("{who} broke the glass: they have the grant {grant} now."),
         };
         line(&said, 300)
@@ -207,7 +231,7 @@ impl Notice {
             ("Wanted for", self.wish.clone()),
             ("Approvers", many(&self.approvers)),
             ("Must approve", (self.quorum > 0).then(|| format!("{} people", self.quorum))),
-            ("Decided by", by),
+            ("By", by),
             ("Reason", self.reason.clone()),
             ("Ends", ends),
             ("Id", id),
@@ -305,6 +329,23 @@ pub mod tests {
             "exchange": "e", "stage": "open", "atMs": 1, "node": "n", "route": "messages.create", "policyVersion": "p",
         });
         assert_eq!(told(&Entry::Exchange(Box::new(serde_json::from_value(record).unwrap()))), None);
+    }
+
+    #[test]
+    fn that_tokens_were_shut_out_is_news_and_that_somebody_signed_out_is_not() {
+        let who = |subject: &str| crate::grants::tests::who(subject);
+        let revoked = |by: &str| Revoked {
+            what: Revocation::Subject { issuer: "corp".into(), subject: "ana".into(), before_ms: 1 },
+            holder: Some(who("ana")),
+            by: who(by),
+            reason: None,
+            at_ms: 1,
+            until_ms: 2,
+        };
+        let event = |by: &str| told(&Entry::Revocation(Box::new(revoked(by))));
+        assert_eq!((event("ana"), event("opal")), (None, Some(Event::TokenRevoked)));
+        let notice = Notice::of_revocation(Event::TokenRevoked, &revoked("opal"));
+        assert_eq!(notice.headline(), "opal shut out tokens of ana.");
     }
 
     #[test]

@@ -41,7 +41,9 @@ mod approvals;
 mod definitions;
 mod grants;
 mod notices;
+mod revocations;
 mod spending;
+mod tokens;
 mod usage;
 mod visits;
 

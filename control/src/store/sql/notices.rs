@@ -282,6 +282,7 @@ async fn notice(connection: &mut Connection, entry: &str) -> Result<Routed, Stor
             let grant = known(grants::by_id(connection, &happened.id).await)?;
             Notice::of_grant(event, happened, grant.as_ref())
         }
+        Entry::Revocation(revoked) => Notice::of_revocation(event, revoked),
         _ => return Ok(Routed::Nothing),
     };
     Ok(Routed::News(event, Box::new(notice)))

@@ -67,6 +67,9 @@ pub enum Event {
     /// Somebody took a grant that needs no approval.
     #[serde(rename = "grant.breakGlass")]
     BreakGlass,
+    /// Somebody shut out a token, or all tokens of a person up to now.
+    #[serde(rename = "token.revoked")]
+    TokenRevoked,
 }
 
 impl Event {
@@ -80,6 +83,7 @@ impl Event {
             Self::GrantDecided => "grant.decided",
             Self::GrantRevoked => "grant.revoked",
             Self::BreakGlass => "grant.breakGlass",
+            Self::TokenRevoked => "token.revoked",
         }
     }
 }
@@ -160,6 +164,7 @@ mod tests {
             Event::GrantDecided,
             Event::GrantRevoked,
             Event::BreakGlass,
+            Event::TokenRevoked,
         ] {
             assert_eq!(serde_json::to_value(event).unwrap(), event.word());
         }
