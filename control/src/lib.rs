@@ -19,6 +19,7 @@ pub mod http;
 pub mod issuers;
 pub mod keys;
 mod pages;
+pub mod notices;
 pub mod policies;
 pub mod proposals;
 pub mod records;

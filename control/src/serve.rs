@@ -11,10 +11,12 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::client::Client;
 use crate::grants::{follow, now_live};
 use crate::http::{Control, app, is_local};
 use crate::issuers::{Keyring, Statuses};
 use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
+use crate::notices::{Channels, Dispatcher};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
 use crate::proposals::{Origin, begin, follow as follow_policy, record};
 use crate::records::enrolment;
@@ -55,6 +57,8 @@ pub struct Options {
     pub database: Option<String>,
     /// A directory with the keys that all replicas share; absent: the state directory.
     pub shared_keys: Option<PathBuf>,
+    /// A directory with URLs and secrets of the channels in the policy.
+    pub notices: Option<PathBuf>,
     /// The URL under which others reach the service, and which its tokens carry as `iss`.
     pub public_url: Option<String>,
     /// A file with the secret of the client that people sign in by.
@@ -154,7 +158,17 @@ pub async fn serve(options: Options) -> Result<(), String> {
     };
     let (bundle, publishing) = publish(sources).map_err(|e| text(&e))?;
     let (close, closing) = watch::channel(false);
+    let channels = Channels::new(options.notices.clone());
+    let dispatcher = Dispatcher {
+        store: Arc::clone(&store),
+        bundle: bundle.clone(),
+        channels: channels.clone(),
+        client: Client::new(),
+        public_url: url.clone(),
+        clock: Arc::clone(&clock),
+    };
     let control = Arc::new(Control {
+        channels,
         store: Arc::clone(&store),
         waiters: crate::holds::Waiters::default(),
         grants_changed: Arc::clone(&grants_changed),
@@ -193,6 +207,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
             }
         },
         tokio::spawn(sweep(Arc::clone(&control))),
+        tokio::spawn(dispatcher.run()),
         tokio::spawn(listen(Arc::clone(&control))),
         tokio::spawn(Arc::clone(&control.fleet).keep(Arc::clone(&store))),
         tokio::spawn(reviews::conduct(Arc::clone(&control))),

@@ -14,6 +14,7 @@ mod holds;
 mod keys;
 mod login;
 mod mask;
+mod notices;
 mod policy;
 mod print;
 mod records;
@@ -76,6 +77,9 @@ enum Command {
     /// See who used what of which budget.
     #[command(subcommand)]
     Budgets(budgets::Budgets),
+    /// See which notices reached their channels, send dead ones again, test a channel.
+    #[command(subcommand)]
+    Notices(notices::Notices),
     /// See the sessions in the record.
     #[command(subcommand)]
     Sessions(records::Sessions),
@@ -168,6 +172,7 @@ async fn run(command: Command) -> Outcome {
         Command::Reviews(reviews) => reviews.run().await,
         Command::Access(access) => access.run().await,
         Command::Budgets(budgets) => budgets.run().await,
+        Command::Notices(notices) => notices.run().await,
         Command::Sessions(sessions) => sessions.run().await,
         Command::Replay(replay) => replay.run().await,
         Command::Records(records) => records.run().await,

@@ -39,6 +39,10 @@ pub struct Serve {
     /// A file with the database's URL.
     #[arg(long, env = "SLUICE_DATABASE_FILE", value_name = "FILE", conflicts_with = "database")]
     database_file: Option<PathBuf>,
+    /// A directory with `NAME.url` and `NAME.secret` of each channel of the policy's `notices`: a mounted secret. Read when
+    /// needed, so that a change counts at once.
+    #[arg(long, env = "SLUICE_NOTICES", value_name = "DIR")]
+    notices: Option<PathBuf>,
     /// The URL that others reach the service under; its tokens carry it as `iss`. Default: http://ADDRESS.
     #[arg(long, env = "SLUICE_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
@@ -111,6 +115,7 @@ impl Serve {
             policy_from_store: self.policy_from_store,
             listen: self.listen,
             data_token: self.data_token_file,
+            notices: self.notices,
             public_url: self.public_url,
             introspection_secrets: self.introspection_secrets,
             sign_in_secret: self.sign_in_secret_file,

@@ -149,16 +149,25 @@ pub async fn decide(
     body: Bytes,
 ) -> Result<Json<Hold>, Problem> {
     person.needs("holds.decide")?;
-    let ruling = Ruling::read(&body)?;
-    let hold = seen(&control, &person, &id).await?;
+    decide_as(&control, &person, &id, Ruling::read(&body)?).await.map(Json)
+}
+
+/// Decides a hold as this person, wherever they said so.
+pub async fn decide_as(
+    control: &Control,
+    person: &Person,
+    id: &str,
+    ruling: Ruling,
+) -> Result<Hold, Problem> {
+    let hold = seen(control, person, id).await?;
     let span = ruling.span(hold.ask.grant_seconds)?;
     let reason = reason(ruling.reason, hold.ask.reason)?;
-    let decision = Decision { hold: id.clone(), approve: ruling.approve, by: person.who(), reason, span };
+    let decision = Decision { hold: id.to_owned(), approve: ruling.approve, by: person.who(), reason, span };
     match control.store.decide(decision, (control.clock)()).await? {
         Decided::Done(hold) => {
-            control.waiters.wake(&id);
+            control.waiters.wake(id);
             tracing::info!(hold = id, state = ?hold.state, by = person.0.subject, "somebody decided on a hold");
-            Ok(Json(hold))
+            Ok(hold)
         }
         Decided::Barred(bar) => Err(barred(&bar)),
         Decided::TooLate(hold) => {

@@ -34,6 +34,8 @@
 //! | `GET /v1/reviews`, `GET /v1/reviews/{id}`, `.../items`, `.../evidence` | reviewers of the review, auditors, operators |
 //! | `POST /v1/reviews/{id}/decisions` | reviewers of the review, never on themselves |
 //! | `POST /v1/reviews`, `POST /v1/reviews/{id}/close` | operators |
+//! | `GET /v1/notices`, `GET /v1/notices/{id}`, `POST /v1/notices/{id}/retry`, `POST /v1/notices/{id}/test` | operators |
+//! | `POST /v1/notices/{id}/slack` | Slack, by its signature |
 
 mod access;
 mod approvals;
@@ -48,6 +50,7 @@ pub(crate) mod grants;
 mod health;
 pub(crate) mod holds;
 mod introspect;
+mod notices;
 pub(crate) mod policy;
 mod problem;
 mod proposals;
@@ -57,6 +60,7 @@ mod revocations;
 mod search;
 mod sidecars;
 mod signin;
+mod slack;
 mod tokens;
 pub(crate) mod usage;
 mod visitor;
@@ -83,6 +87,7 @@ pub use dev::is_local;
 pub use fleet::Sidecars;
 pub use grants::{Offered, ShownGrants, Wish};
 pub use holds::{Said, Shown, ShownComments};
+pub use notices::{ChannelState, Listed, ShownNotices};
 pub use problem::Problem;
 pub use proposals::{Acceptance, InForce, ShownProposals, Wanted};
 pub use records::{Sessions, VerifyAsk};
@@ -98,6 +103,7 @@ pub use withheld::ShownWithheld;
 use crate::fleet::Fleet;
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
+use crate::notices::Channels;
 use crate::policies::{Publisher, Status};
 use crate::proposals::Origin;
 use crate::records::Writers;
@@ -152,6 +158,8 @@ pub struct Control {
     pub evidence: EvidenceKey,
     /// Those who write the log.
     pub writers: Writers,
+    /// Where URLs and secrets of channels are.
+    pub channels: Channels,
     /// Control's own issuer.
     pub issuer: Issuer,
     /// How people sign in in a browser.
@@ -187,8 +195,10 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(conversation::routes())
         .merge(introspect::routes())
         .merge(proposals::routes())
+        .merge(notices::routes())
         .merge(records::routes())
         .merge(revocations::routes())
+        .merge(slack::routes())
         .merge(signin::routes())
         .merge(tokens::routes())
         .merge(fleet::routes())

@@ -33,7 +33,7 @@ pub struct Published {
     pub json: Bytes,
     /// The version of the policy alone, as records carry it.
     pub policy_version: String,
-    /// The policy in it.
+    /// The policy that it was made of.
     pub policy: Policy,
     /// The grants in it.
     pub grants: Vec<Grant>,
@@ -135,8 +135,10 @@ impl Sources {
             revocations: self.revocations.borrow_and_update().clone(),
             withheld: self.withheld.borrow_and_update().clone(),
         };
-        // Filters have no use for reviews, and older ones do not know of them.
+        // Filters have no use for these, and older ones do not know of them.
         bundle.policy.reviews.clear();
+        bundle.policy.notices.clear();
+        bundle.policy.people.clear();
         bundle.format = bundle.format_needed();
         // With neither version nor time in it: the digest of what decides.
         let decides =

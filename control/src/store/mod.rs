@@ -18,6 +18,7 @@ mod grants;
 mod holds;
 mod log;
 mod policies;
+mod notices;
 pub mod postgres;
 mod reviews;
 mod revocations;
@@ -37,6 +38,7 @@ pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Mark, Session, Stored, Verdicts, Which, WhichSessions};
 pub use reviews::{Closed, Lifted, Reviews, Ruled, Started, WhichItems};
 pub use policies::{Acted, Policies, Proposed};
+pub use notices::{Notices, Retried, Taking, Tried};
 pub use revocations::Revocations;
 pub use spending::{Spending, WhichSpending};
 pub use tokens::Tokens;
@@ -102,7 +104,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 /// What control keeps.
 #[async_trait]
 pub trait Store:
-    Log + Holds + Grants + Revocations + Reviews + Spending + Approvals + Days + Policies + Tokens + Usages + Visits
+    Log + Holds + Grants + Revocations + Reviews + Spending + Approvals + Days + Notices + Policies + Tokens + Usages + Visits
 {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.

@@ -43,6 +43,7 @@ mod definitions;
 mod grants;
 mod reviews;
 mod policies;
+mod notices;
 mod revocations;
 mod spending;
 mod tokens;

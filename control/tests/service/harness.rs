@@ -130,6 +130,7 @@ impl Service {
             command.args(["--public-url", "http://sluice.test"]);
         }
         command.arg("--state").arg(self.state()).arg("--policy").arg(self.policy());
+        command.arg("--notices").arg(self.notices());
         if let Some((database, keys)) = &self.shared {
             command.env("SLUICE_DATABASE", database).arg("--shared-keys").arg(keys);
         }
@@ -143,6 +144,11 @@ impl Service {
 
     pub fn policy(&self) -> PathBuf {
         self.dir.path().join("policy")
+    }
+
+    /// URLs and secrets of channels; not there until a test makes it.
+    pub fn notices(&self) -> PathBuf {
+        self.dir.path().join("notices")
     }
 
     /// The keys that replicas share.

@@ -23,6 +23,8 @@ mod introspection;
 #[cfg(test)]
 mod login;
 #[cfg(test)]
+mod notices;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod postgres;

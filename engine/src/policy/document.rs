@@ -10,6 +10,7 @@ mod duration;
 mod grants;
 mod masking;
 mod mcp;
+mod notices;
 mod reviews;
 mod rules;
 mod usd;
@@ -25,6 +26,7 @@ pub use duration::Duration;
 pub use grants::Grantable;
 pub use masking::{CustomPattern, MaskMode, MaskStyle, Masking, MediaAction, ToolInputMasking, Validator};
 pub use mcp::{Definitions, FirstSeen, McpServer, ServerAsk};
+pub use notices::{Channel, Event, Receiver, SlackPerson};
 pub use reviews::{Review, ReviewScope};
 pub use rules::{Action, CommandField, Language, Part, Rule, ToolFields, When};
 pub use usd::Usd;
@@ -65,6 +67,12 @@ pub struct Policy {
     pub budgets: Vec<Budget>,
     /// MCP servers that callers reach through the filter.
     pub mcp: Vec<McpServer>,
+    /// Where people are told what waits and what was decided. Control alone has it: it is not in bundles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Channel>,
+    /// Who may decide holds from Slack. Control alone has it: it is not in bundles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<SlackPerson>,
     /// Access reviews: what people have beside what they used, kept or taken back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reviews: Vec<Review>,

@@ -15,6 +15,7 @@ mod holds;
 mod log;
 mod reviews;
 mod policies;
+mod notices;
 mod revocations;
 mod spending;
 mod tokens;

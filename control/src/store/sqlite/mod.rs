@@ -87,6 +87,7 @@ fn migrator() -> Migrator {
         (40, "approvals", include_str!("../migrations/sqlite/0040_approvals.sql")),
         (41, "proposals", include_str!("../migrations/sqlite/0041_proposals.sql")),
         (60, "days", include_str!("../migrations/sqlite/0060_days.sql")),
+        (70, "notices", include_str!("../migrations/sqlite/0070_notices.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
