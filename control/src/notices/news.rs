@@ -87,9 +87,8 @@ pub fn told(entry: &Entry) -> Option<Event> {
         },
         // Who gives a token of their own back signs out.
         Entry::Revocation(revoked) => (!revoked.is_by_holder()).then_some(Event::TokenRevoked),
-        Entry::Exchange(_) | Entry::Token(_) | Entry::Pass(_) | Entry::Delegation(_) | Entry::Policy(_) => {
-            None
-        }
+        Entry::Exchange(_) | Entry::Token(_) | Entry::Pass(_) => None,
+        Entry::Delegation(_) | Entry::Policy(_) | Entry::Review(_) => None,
     }
 }
 

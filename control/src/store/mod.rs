@@ -17,8 +17,8 @@ mod error;
 mod grants;
 mod holds;
 mod log;
-mod policies;
 mod notices;
+mod policies;
 pub mod postgres;
 mod reviews;
 mod revocations;
@@ -36,9 +36,9 @@ pub use error::StoreError;
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Mark, Session, Stored, Verdicts, Which, WhichSessions};
-pub use reviews::{Closed, Lifted, Reviews, Ruled, Started, WhichItems};
-pub use policies::{Acted, Policies, Proposed};
 pub use notices::{Notices, Retried, Taking, Tried};
+pub use policies::{Acted, Policies, Proposed};
+pub use reviews::{Closed, Lifted, Reviews, Ruled, Started, WhichItems};
 pub use revocations::Revocations;
 pub use spending::{Spending, WhichSpending};
 pub use tokens::Tokens;
@@ -104,7 +104,19 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 /// What control keeps.
 #[async_trait]
 pub trait Store:
-    Log + Holds + Grants + Revocations + Reviews + Spending + Approvals + Days + Notices + Policies + Tokens + Usages + Visits
+    Log
+    + Holds
+    + Grants
+    + Revocations
+    + Reviews
+    + Spending
+    + Approvals
+    + Days
+    + Notices
+    + Policies
+    + Tokens
+    + Usages
+    + Visits
 {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
