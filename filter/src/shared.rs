@@ -12,7 +12,8 @@ use sluice_engine::policy::bundle::SignedBundle;
 
 use crate::config::Settings;
 use crate::exchange::Exchange;
-use crate::host::{Host, Metric};
+use crate::host::Host;
+use crate::metrics::{Counter, Gauge, fingerprint};
 use crate::queue::Queue;
 
 /// One for each root context.
@@ -108,14 +109,22 @@ impl Shared {
                 log::info!("sluice: bundle {} is in force", runtime.version);
                 *self.runtime.borrow_mut() = Some(Arc::new(runtime));
                 *self.tokens.borrow_mut() = Cache::default();
-                host.count(Metric::BundleLoaded, 1);
+                self.tell_bundle(host);
+                host.count(Counter::BundleLoaded, 1);
                 true
             }
             Err(why) => {
                 log::error!("sluice: a bundle was kept out, the last good one stays: {why}");
-                host.count(Metric::BundleRejected, 1);
+                host.count(Counter::BundleRejected, 1);
                 false
             }
+        }
+    }
+
+    fn tell_bundle(&self, host: &dyn Host) {
+        if let Some(runtime) = &*self.runtime.borrow() {
+            host.set(Gauge::BundleIssued, runtime.issued_at_ms / 1000);
+            host.set(Gauge::BundleFingerprint, fingerprint(&runtime.version));
         }
     }
 
