@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::routing::post;
 use serde::{Deserialize, Serialize};
 use sluice_engine::budget::{Holder, Spent};
 use sluice_engine::policy::document::Budget;
-use sluice_engine::wire::{Spending, SpendingReply};
+use sluice_engine::wire::{self, Spending, SpendingReply};
 
 use super::auth::{DataPlane, Person};
-use super::{Control, Problem};
+use super::{Control, Problem, area};
 use crate::store::WhichSpending;
 
 /// Counters in one report at the most; filters send fewer.
@@ -43,6 +45,12 @@ pub struct Use {
 pub struct Uses {
     /// By budget and holder.
     pub budgets: Vec<Use>,
+}
+
+/// The routes of this area.
+pub fn routes() -> Router<Arc<Control>> {
+    let filters = Router::new().route(wire::BUDGETS, post(report).get(list));
+    area(filters, Router::new())
 }
 
 /// `POST /v1/budgets`.

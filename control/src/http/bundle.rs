@@ -3,14 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use sluice_engine::wire::Refresh;
+use axum::routing::{get, post};
+use sluice_engine::wire::{self, Refresh};
 
 use super::auth::DataPlane;
-use super::{Control, LONGEST_WAIT, Problem, Query, number};
+use super::{Control, LONGEST_WAIT, Problem, Query, area, number};
+
+/// The routes of this area.
+pub fn routes() -> Router<Arc<Control>> {
+    let filters = Router::new().route(wire::BUNDLE, get(bundle)).route(wire::REFRESH, post(refresh));
+    area(filters, Router::new())
+}
 
 /// `GET /v1/bundle?after=VERSION&issued=MS&wait=SECONDS`.
 pub async fn bundle(

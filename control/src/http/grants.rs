@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use sluice_engine::policy::document::{Duration, Grantable};
 
 use super::auth::Person;
-use super::{Control, Problem, Query, Ruling, limit, reason};
+use super::{Control, Problem, Query, Ruling, area, limit, reason};
 use crate::grants::{Change, Grant, GrantState, Step};
 use crate::keys::random_id;
 use crate::store::Changed;
@@ -55,6 +57,17 @@ pub struct Offered {
 pub struct ShownGrants {
     /// The newest first.
     pub grants: Vec<Grant>,
+}
+
+/// The routes of this area.
+pub fn routes() -> Router<Arc<Control>> {
+    let people = Router::new()
+        .route("/v1/grants", get(list).post(request))
+        .route("/v1/grants/offered", get(offered))
+        .route("/v1/grants/{id}", get(show))
+        .route("/v1/grants/{id}/decision", post(decide))
+        .route("/v1/grants/{id}/revoke", post(revoke));
+    area(Router::new(), people)
 }
 
 /// `GET /v1/grants/offered`.

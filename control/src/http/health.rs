@@ -3,12 +3,24 @@
 use std::sync::{Arc, PoisonError};
 
 use axum::Json;
+use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use serde_json::json;
 
-use super::Control;
+use super::{Control, area};
+
+/// The routes of this area.
+pub fn routes() -> Router<Arc<Control>> {
+    let people = Router::new()
+        .route("/livez", get(live))
+        .route("/readyz", get(ready))
+        .route("/.well-known/openid-configuration", get(discovery))
+        .route("/.well-known/jwks.json", get(jwks));
+    area(Router::new(), people)
+}
 
 /// `GET /livez`.
 pub async fn live() -> &'static str {

@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
-use sluice_engine::wire::{HoldDecision, HoldState};
+use sluice_engine::wire::{self, HoldDecision, HoldState};
 
 use super::auth::{DataPlane, Person};
-use super::{Control, LONGEST_WAIT, Problem, Query, limit, number, reason};
+use super::{Control, LONGEST_WAIT, Problem, Query, area, limit, number, reason};
 use crate::holds::{Bar, Hold};
 use crate::store::{Decided, Decision};
 
@@ -31,6 +33,17 @@ pub struct Ruling {
 pub struct Shown {
     /// The newest first.
     pub holds: Vec<Hold>,
+}
+
+/// The routes of this area.
+pub fn routes() -> Router<Arc<Control>> {
+    let filters =
+        Router::new().route("/v1/holds/{id}/wait", post(wait)).route("/v1/holds/{id}/use", post(use_up));
+    let people = Router::new()
+        .route(wire::HOLDS, get(list))
+        .route("/v1/holds/{id}", get(show))
+        .route("/v1/holds/{id}/decision", post(decide));
+    area(filters, people)
 }
 
 /// `POST /v1/holds/{id}/wait?seconds=N`. Tells, and uses nothing up: a client may leave while its filter waits, and

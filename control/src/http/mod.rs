@@ -30,8 +30,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use sluice_engine::wire::{self, Refresh};
+use sluice_engine::wire::Refresh;
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
@@ -91,37 +90,22 @@ pub struct Control {
 /// What follows `?`.
 type Query = axum::extract::Query<HashMap<String, String>>;
 
+/// The routes of one area: calls by filters and calls by people, each with its limit of size.
+fn area(filters: Router<Arc<Control>>, people: Router<Arc<Control>>) -> Router<Arc<Control>> {
+    let filters = filters.layer(DefaultBodyLimit::max(FILTER_BYTES));
+    filters.merge(people.layer(DefaultBodyLimit::max(PERSON_BYTES)))
+}
+
 /// The service as a router.
 pub fn app(control: Arc<Control>) -> Router {
-    let filters = Router::new()
-        .route(wire::BUNDLE, get(bundle::bundle))
-        .route(wire::EXCHANGES, post(records::open))
-        .route(wire::RECORDS, post(records::batch).get(records::export))
-        .route("/v1/holds/{id}/wait", post(holds::wait))
-        .route("/v1/holds/{id}/use", post(holds::use_up))
-        .route(wire::BUDGETS, post(budgets::report).get(budgets::list))
-        .route(wire::REFRESH, post(bundle::refresh))
-        .layer(DefaultBodyLimit::max(FILTER_BYTES));
-    let people = Router::new()
-        .route(wire::HOLDS, get(holds::list))
-        .route("/v1/holds/{id}", get(holds::show))
-        .route("/v1/holds/{id}/decision", post(holds::decide))
-        .route("/v1/grants", get(grants::list).post(grants::request))
-        .route("/v1/grants/offered", get(grants::offered))
-        .route("/v1/grants/{id}", get(grants::show))
-        .route("/v1/grants/{id}/decision", post(grants::decide))
-        .route("/v1/grants/{id}/revoke", post(grants::revoke))
-        .route("/v1/sessions", get(records::sessions))
-        .route("/v1/sessions/{id}", get(records::replay))
-        .route("/v1/records/verify", post(records::verify))
-        .route("/v1/oauth/token", post(tokens::token))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/.well-known/openid-configuration", get(health::discovery))
-        .route("/.well-known/jwks.json", get(health::jwks))
-        .layer(DefaultBodyLimit::max(PERSON_BYTES));
-    filters
-        .merge(people)
+    Router::new()
+        .merge(bundle::routes())
+        .merge(budgets::routes())
+        .merge(grants::routes())
+        .merge(health::routes())
+        .merge(holds::routes())
+        .merge(records::routes())
+        .merge(tokens::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")

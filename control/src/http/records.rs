@@ -4,17 +4,19 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use axum::Json;
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use sluice_engine::record::Piece;
 use sluice_engine::record::checkpoint::Checkpoint;
-use sluice_engine::wire::{Batch, BatchReply, Open, OpenReply};
+use sluice_engine::wire::{self, Batch, BatchReply, Open, OpenReply};
 
 use super::auth::{DataPlane, Person};
-use super::{Control, Problem, Query, limit, number};
+use super::{Control, Problem, Query, area, limit, number};
 use crate::records::lines::Line;
 use crate::records::{Entry, Report, batch_key, missing};
 use crate::records::{csv, ocsf};
@@ -22,6 +24,17 @@ use crate::store::{Addition, Session, StoreError, Which, WhichSessions};
 
 /// Entries that an export reads at a time.
 const PAGE: u32 = 100;
+
+/// The routes of this area.
+pub fn routes() -> Router<Arc<Control>> {
+    let filters =
+        Router::new().route(wire::EXCHANGES, post(open)).route(wire::RECORDS, post(batch).get(export));
+    let people = Router::new()
+        .route("/v1/sessions", get(sessions))
+        .route("/v1/sessions/{id}", get(replay))
+        .route("/v1/records/verify", post(verify));
+    area(filters, people)
+}
 
 /// `POST /v1/exchanges`.
 pub async fn open(

@@ -11,17 +11,19 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::post;
 use serde::Deserialize;
 use serde_json::json;
 use sluice_engine::identity::{Principal, covers};
 use sluice_engine::policy::document::KeySource;
 use sluice_engine::record::Who;
 
-use super::Control;
+use super::{Control, area};
 use crate::records::{Entry, TokenEvent};
 use crate::store::Addition;
 use crate::tokens::Claims;
@@ -69,6 +71,12 @@ impl IntoResponse for Refused {
         let body = json!({"error": self.error, "error_description": self.why});
         (self.status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
     }
+}
+
+/// The routes of this area.
+pub fn routes() -> Router<Arc<Control>> {
+    let people = Router::new().route("/v1/oauth/token", post(token));
+    area(Router::new(), people)
 }
 
 /// `POST /v1/oauth/token`.

@@ -40,9 +40,6 @@ const TURN: i64 = 0x736c_7569_6365;
 /// Where news are told.
 const CHANNEL: &str = "sluice";
 
-/// What is told when a grant changes. Anything else is the id of a hold; none of its letters makes this word.
-const GRANTS: &str = "grants";
-
 /// Connections that read.
 const READERS: u32 = 8;
 
@@ -120,15 +117,15 @@ async fn check_server(pool: &Pool) -> Result<(), String> {
 
 fn migrator() -> Migrator {
     let texts = [
-        ("first", include_str!("../migrations/postgres/0001_first.sql")),
-        ("grants", include_str!("../migrations/postgres/0002_grants.sql")),
-        ("spending", include_str!("../migrations/postgres/0003_spending.sql")),
-        ("listed", include_str!("../migrations/postgres/0004_listed.sql")),
+        (1, "first", include_str!("../migrations/postgres/0001_first.sql")),
+        (2, "grants", include_str!("../migrations/postgres/0002_grants.sql")),
+        (3, "spending", include_str!("../migrations/postgres/0003_spending.sql")),
+        (4, "listed", include_str!("../migrations/postgres/0004_listed.sql")),
     ];
-    let migrations = (1..).zip(texts).map(|(version, (name, text))| {
+    let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
     });
-    Migrator::with_migrations(migrations.collect())
+    Migrator::with_migrations(migrations.to_vec())
 }
 
 /// Waits until no other replica writes; the turn ends with the transaction.
@@ -137,9 +134,9 @@ async fn take_turn(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Tells all replicas, when the transaction is committed, that a hold or a grant has changed.
-async fn announce(connection: &mut Connection, news: &str) -> Result<(), StoreError> {
-    sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(news).execute(connection).await?;
+/// Tells all replicas, when the transaction is committed, what has changed.
+async fn announce(connection: &mut Connection, news: News<'_>) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_notify($1, $2)").bind(CHANNEL).bind(news.word()).execute(connection).await?;
     Ok(())
 }
 
@@ -151,8 +148,7 @@ async fn listen(pool: &Pool, heard: Heard) -> StoreError {
         heard(News::Missed);
         loop {
             match listener.try_recv().await? {
-                Some(told) if told.payload() == GRANTS => heard(News::Grants),
-                Some(told) => heard(News::Hold(told.payload())),
+                Some(told) => heard(News::read(told.payload())),
                 None => heard(News::Missed),
             }
         }

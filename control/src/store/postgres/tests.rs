@@ -3,11 +3,11 @@ use std::time::{Duration, Instant};
 
 use sluice_engine::wire::HoldDecision;
 
-use super::sql::writer::Write;
+use super::sql::turn::{Turn, Write};
 use super::*;
 use crate::records::{Writers, enrolment, verify};
 use crate::store::tests::{Kept, NOW, On, approval, asking, kept, with_body};
-use crate::store::{Decided, Store, Which};
+use crate::store::{Decided, Log, Store, Which};
 
 fn key(n: u8) -> SigningKey {
     SigningKey::from_bytes(&[n; 32])
@@ -167,10 +167,10 @@ async fn a_connection_that_breaks_loses_nothing_that_was_acknowledged() {
 async fn a_database_that_refuses_to_write_acknowledges_nothing_and_says_so() {
     let url = kept(On::Postgres).await.place.url().to_owned();
     let store = Postgres::connect(&url, key(5)).await.unwrap();
-    store.write(Write::Raw("SET default_transaction_read_only = on")).await.unwrap();
+    store.write(Raw("SET default_transaction_read_only = on")).await.unwrap();
     assert!(store.add(with_body("e0", "text"), NOW).await.is_err());
     assert!(store.trouble().is_some_and(|why| why.contains("read-only")), "{:?}", store.trouble());
-    store.write(Write::Raw("SET default_transaction_read_only = off")).await.unwrap();
+    store.write(Raw("SET default_transaction_read_only = off")).await.unwrap();
     store.add(with_body("e1", "text"), NOW).await.unwrap();
     assert_eq!(store.trouble(), None);
     let report = verify(&store, &[key(5).verifying_key()], None).await.unwrap();
@@ -194,5 +194,17 @@ async fn a_password_in_the_url_is_not_repeated() {
     for url in ["postgres://u:hunter2@127.0.0.1:1/x", "nonsense hunter2"] {
         let error = Postgres::connect(url, key(1)).await.err().unwrap().to_string();
         assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+/// A statement on the writer's own connection.
+struct Raw(&'static str);
+
+impl Write for Raw {
+    type Answer = ();
+
+    async fn run(&self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        sqlx::query(self.0).fetch_all(&mut *turn.connection).await?;
+        Ok(())
     }
 }

@@ -1,22 +1,86 @@
 //! Grants. The functions that change one run inside the writer's transaction.
 
+use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::super::{Connection, GRANTS, Row, announce};
-use super::writer::{column, signed};
+use super::super::{Connection, Row, announce};
+use super::Database;
+use super::columns::{column, signed};
+use super::turn::{Turn, Write};
 use crate::grants::{Change, Grant, GrantState};
 use crate::records::{Entry, GrantEvent};
-use crate::store::{Changed, StoreError};
+use crate::store::{Changed, Grants, News, StoreError};
 
 /// Grants whose ends are written down in one go.
 const ENDED: i64 = 1000;
 
+#[async_trait]
+impl Grants for Database {
+    async fn open_grant(&self, grant: Grant) -> Result<(), StoreError> {
+        self.write(Open(grant)).await
+    }
+
+    async fn change_grant(&self, change: Change, now_ms: u64) -> Result<Changed, StoreError> {
+        self.write(Step { change, now_ms }).await
+    }
+
+    async fn end_grants(&self, now_ms: u64) -> Result<usize, StoreError> {
+        if overdue(&mut *self.readers.acquire().await?, now_ms).await? == 0 {
+            return Ok(0);
+        }
+        self.write(End { now_ms }).await
+    }
+
+    async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError> {
+        by_id(&mut *self.readers.acquire().await?, id).await
+    }
+
+    async fn grants(&self, state: Option<GrantState>, limit: u32) -> Result<Vec<Grant>, StoreError> {
+        list(&mut *self.readers.acquire().await?, state, limit).await
+    }
+
+    async fn grants_of(&self, subject: &str, limit: u32) -> Result<Vec<Grant>, StoreError> {
+        of(&mut *self.readers.acquire().await?, subject, limit).await
+    }
+}
+
+struct Open(Grant);
+
+impl Write for Open {
+    type Answer = ();
+
+    async fn run(&self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        open(turn.connection, &self.0, &mut turn.log).await
+    }
+}
+
+struct Step {
+    change: Change,
+    now_ms: u64,
+}
+
+impl Write for Step {
+    type Answer = Changed;
+
+    async fn run(&self, turn: &mut Turn<'_>) -> Result<Changed, StoreError> {
+        change(turn.connection, &self.change, self.now_ms, &mut turn.log).await
+    }
+}
+
+struct End {
+    now_ms: u64,
+}
+
+impl Write for End {
+    type Answer = usize;
+
+    async fn run(&self, turn: &mut Turn<'_>) -> Result<usize, StoreError> {
+        end(turn.connection, self.now_ms, &mut turn.log).await
+    }
+}
+
 /// Writes a wish, or a grant that is live at once.
-pub async fn open(
-    connection: &mut Connection,
-    grant: &Grant,
-    log: &mut Vec<Entry>,
-) -> Result<(), StoreError> {
+async fn open(connection: &mut Connection, grant: &Grant, log: &mut Vec<Entry>) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO grants (id, state, subject, created_ms, ends_ms, detail) VALUES ($1, $2, $3, $4, $5, $6)",
     )
@@ -28,13 +92,13 @@ pub async fn open(
     .bind(json(grant)?)
     .execute(&mut *connection)
     .await?;
-    announce(connection, GRANTS).await?;
+    announce(connection, News::Grants).await?;
     log.push(Entry::Grant(Box::new(GrantEvent::opened(grant))));
     Ok(())
 }
 
 /// Takes a step, where it still has its place.
-pub async fn change(
+async fn change(
     connection: &mut Connection,
     change: &Change,
     now_ms: u64,
@@ -46,17 +110,13 @@ pub async fn change(
         return Ok(Changed::TooLate(grant));
     }
     update(connection, &grant).await?;
-    announce(connection, GRANTS).await?;
+    announce(connection, News::Grants).await?;
     log.push(Entry::Grant(Box::new(GrantEvent::changed(&grant, now_ms))));
     Ok(Changed::Done(grant))
 }
 
 /// Writes down the ends of grants and wishes whose time is over; says how many.
-pub async fn end(
-    connection: &mut Connection,
-    now_ms: u64,
-    log: &mut Vec<Entry>,
-) -> Result<usize, StoreError> {
+async fn end(connection: &mut Connection, now_ms: u64, log: &mut Vec<Entry>) -> Result<usize, StoreError> {
     let rows = sqlx::query(
         "SELECT id, detail FROM grants WHERE state IN ('waiting', 'live') AND ends_ms <= $1 ORDER BY ends_ms LIMIT $2",
     )
@@ -70,19 +130,19 @@ pub async fn end(
         log.push(Entry::Grant(Box::new(GrantEvent::changed(&grant, now_ms))));
     }
     if !rows.is_empty() {
-        announce(connection, GRANTS).await?;
+        announce(connection, News::Grants).await?;
     }
     Ok(rows.len())
 }
 
 /// A grant by its id.
-pub async fn by_id(connection: &mut Connection, id: &str) -> Result<Option<Grant>, StoreError> {
+async fn by_id(connection: &mut Connection, id: &str) -> Result<Option<Grant>, StoreError> {
     let query = sqlx::query("SELECT detail FROM grants WHERE id = $1").bind(id);
     query.fetch_optional(connection).await?.as_ref().map(read).transpose()
 }
 
 /// Grants, the newest first; of one state, or all.
-pub async fn list(
+async fn list(
     connection: &mut Connection,
     state: Option<GrantState>,
     limit: u32,
@@ -109,7 +169,7 @@ fn readable(rows: &[Row]) -> Result<Vec<Grant>, StoreError> {
 }
 
 /// Grants of a subject that wait or are live, the newest first.
-pub async fn of(connection: &mut Connection, subject: &str, limit: u32) -> Result<Vec<Grant>, StoreError> {
+async fn of(connection: &mut Connection, subject: &str, limit: u32) -> Result<Vec<Grant>, StoreError> {
     let sql = "SELECT id, detail FROM grants WHERE subject = $1 AND state IN ('waiting', 'live')
                ORDER BY created_ms DESC, id LIMIT $2";
     let query = sqlx::query(sql).bind(column(subject)).bind(i64::from(limit));
@@ -117,7 +177,7 @@ pub async fn of(connection: &mut Connection, subject: &str, limit: u32) -> Resul
 }
 
 /// How many wait or are live beyond their end.
-pub async fn overdue(connection: &mut Connection, now_ms: u64) -> Result<i64, StoreError> {
+async fn overdue(connection: &mut Connection, now_ms: u64) -> Result<i64, StoreError> {
     let sql = "SELECT count(*) FROM grants WHERE state IN ('waiting', 'live') AND ends_ms <= $1";
     Ok(sqlx::query(sql).bind(signed(now_ms)).fetch_one(connection).await?.try_get(0)?)
 }

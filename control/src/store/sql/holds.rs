@@ -1,16 +1,17 @@
 //! Holds. The functions that change one run inside the writer's transaction.
 
-pub mod definitions;
+mod definitions;
+mod writes;
 
 use sluice_engine::wire::{HoldAsk, HoldDecision};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::{Connection, Row, announce};
-use super::writer::{column, signed};
+use super::columns::{column, signed, unsigned};
 use crate::holds::{Course, DecidedBy, Hold, Used, course};
 use crate::keys::random_id;
 use crate::records::{Entry, HoldEvent};
-use crate::store::{Decided, Decision, StoreError};
+use crate::store::{Decided, Decision, News, StoreError};
 
 const COLUMNS: &str = "id, state, ask, created_ms, expires_ms, decided_ms, decided_by, decided_issuer, reason, \
                        used_by, used_ms";
@@ -111,7 +112,7 @@ pub async fn decide(
     .bind(&hold.id)
     .execute(&mut *connection)
     .await?;
-    announce(connection, &hold.id).await?;
+    announce(connection, News::Hold(&hold.id)).await?;
     log.push(Entry::Hold(Box::new(HoldEvent::decided(&hold, now_ms))));
     Ok(Decided::Done(hold))
 }
@@ -153,7 +154,7 @@ async fn mark_expired(
             .bind(&hold.id)
             .execute(&mut *connection)
             .await?;
-        announce(connection, &hold.id).await?;
+        announce(connection, News::Hold(&hold.id)).await?;
         log.push(Entry::Hold(Box::new(HoldEvent::expired(&hold, now_ms))));
         ids.push(hold.id);
     }
@@ -219,6 +220,15 @@ async fn use_up(
     Ok(hold)
 }
 
+/// How many holds wait beyond their end.
+pub async fn overdue(connection: &mut Connection, now_ms: u64) -> Result<i64, StoreError> {
+    let row = sqlx::query("SELECT count(*) FROM holds WHERE state = 'waiting' AND expires_ms <= $1")
+        .bind(signed(now_ms))
+        .fetch_one(connection)
+        .await?;
+    Ok(row.try_get(0)?)
+}
+
 /// A hold by its id.
 pub async fn by_id(connection: &mut Connection, id: &str) -> Result<Option<Hold>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM holds WHERE id = $1");
@@ -280,8 +290,4 @@ fn read(row: &Row) -> Result<Hold, StoreError> {
         used,
         id,
     })
-}
-
-pub fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or_default()
 }

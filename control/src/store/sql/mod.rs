@@ -7,31 +7,24 @@
 //! transaction, and so a sync of the disk; each is answered after the commit. Reads have connections of their own
 //! and see what is committed.
 
+mod columns;
 mod grants;
 mod holds;
-mod reads;
+mod log;
 mod spending;
-mod tally;
-pub mod writer;
+pub mod turn;
+mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use ed25519_dalek::SigningKey;
-use sluice_engine::budget::Counter;
-use sluice_engine::record::Block;
-use sluice_engine::wire::{HoldDecision, ToolsSeen};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::Pool;
-use crate::grants::{Change, Grant, GrantState};
-use crate::holds::Hold;
-use crate::store::{
-    Addition, Changed, Decided, Decision, Enrolled, Head, Heard, Session, Store, StoreError, Stored, Which,
-    WhichSessions, WhichSpending,
-};
-use writer::{Job, Write, Written};
+use crate::store::{Heard, Store, StoreError};
+use turn::{Job, Waiting, Write};
 
 /// Writes that may wait for the writer. Beyond it callers wait to hand theirs in.
 const QUEUE: usize = 4096;
@@ -40,7 +33,7 @@ const QUEUE: usize = 4096;
 #[derive(Debug)]
 pub struct Database {
     readers: Pool,
-    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    jobs: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     task: Mutex<Option<JoinHandle<()>>>,
     trouble: Arc<Mutex<Option<String>>>,
 }
@@ -60,10 +53,11 @@ impl Database {
         Self { readers, jobs: Mutex::new(None), task: Mutex::new(None), trouble: Arc::default() }
     }
 
-    pub(super) async fn write(&self, write: Write) -> Result<Written, StoreError> {
+    /// Has the writer run a write; returns after the commit.
+    pub(super) async fn write<W: Write>(&self, write: W) -> Result<W::Answer, StoreError> {
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (reply, answer) = oneshot::channel();
-        let job = Job { write, reply };
+        let job = Box::new(Waiting { write, answer: None, reply });
         jobs.ok_or(StoreError::Closed)?.send(job).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
@@ -71,134 +65,6 @@ impl Database {
 
 #[async_trait]
 impl Store for Database {
-    async fn add(&self, addition: Addition, now_ms: u64) -> Result<Option<Hold>, StoreError> {
-        match self.write(Write::Add(Box::new(addition), now_ms)).await? {
-            Written::Hold(hold) => Ok(hold),
-            _ => Ok(None),
-        }
-    }
-
-    async fn claim(&self, hold: &str, exchange: &str, now_ms: u64) -> Result<Option<Hold>, StoreError> {
-        match self.write(Write::Claim(hold.to_owned(), exchange.to_owned(), now_ms)).await? {
-            Written::Hold(hold) => Ok(hold),
-            _ => Ok(None),
-        }
-    }
-
-    async fn decide(&self, decision: Decision, now_ms: u64) -> Result<Decided, StoreError> {
-        match self.write(Write::Decide(decision, now_ms)).await? {
-            Written::Decided(decided) => Ok(decided),
-            _ => Ok(Decided::Unknown),
-        }
-    }
-
-    async fn expire(&self, now_ms: u64) -> Result<Vec<String>, StoreError> {
-        // Asking is cheap and happens all the time; writing is neither.
-        if reads::overdue(&self.readers, now_ms).await? == 0 {
-            return Ok(Vec::new());
-        }
-        match self.write(Write::Expire(now_ms)).await? {
-            Written::Expired(ids) => Ok(ids),
-            _ => Ok(Vec::new()),
-        }
-    }
-
-    async fn tools_seen(&self, seen: ToolsSeen, now_ms: u64) -> Result<Vec<String>, StoreError> {
-        match self.write(Write::Tools(Box::new(seen), now_ms)).await? {
-            Written::Unapproved(tools) => Ok(tools),
-            _ => Err(StoreError::Closed),
-        }
-    }
-
-    async fn open_grant(&self, grant: Grant) -> Result<(), StoreError> {
-        self.write(Write::OpenGrant(Box::new(grant))).await.map(|_| ())
-    }
-
-    async fn change_grant(&self, change: Change, now_ms: u64) -> Result<Changed, StoreError> {
-        match self.write(Write::ChangeGrant(change, now_ms)).await? {
-            Written::Changed(changed) => Ok(changed),
-            _ => Ok(Changed::Unknown),
-        }
-    }
-
-    async fn end_grants(&self, now_ms: u64) -> Result<usize, StoreError> {
-        let overdue = grants::overdue(&mut *self.readers.acquire().await?, now_ms).await?;
-        if overdue == 0 {
-            return Ok(0);
-        }
-        match self.write(Write::EndGrants(now_ms)).await? {
-            Written::Ended(count) => Ok(count),
-            _ => Ok(0),
-        }
-    }
-
-    async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError> {
-        grants::by_id(&mut *self.readers.acquire().await?, id).await
-    }
-
-    async fn grants(&self, state: Option<GrantState>, limit: u32) -> Result<Vec<Grant>, StoreError> {
-        grants::list(&mut *self.readers.acquire().await?, state, limit).await
-    }
-
-    async fn grants_of(&self, subject: &str, limit: u32) -> Result<Vec<Grant>, StoreError> {
-        grants::of(&mut *self.readers.acquire().await?, subject, limit).await
-    }
-
-    async fn enrol(&self, writer: Enrolled) -> Result<(), StoreError> {
-        self.write(Write::Enrol(writer)).await.map(|_| ())
-    }
-
-    async fn enrolled(&self) -> Result<Vec<Enrolled>, StoreError> {
-        reads::enrolled(&self.readers).await
-    }
-
-    async fn hold(&self, id: &str) -> Result<Option<Hold>, StoreError> {
-        let mut connection = self.readers.acquire().await?;
-        holds::by_id(&mut connection, id).await
-    }
-
-    async fn holds(&self, state: Option<HoldDecision>, limit: u32) -> Result<Vec<Hold>, StoreError> {
-        let mut connection = self.readers.acquire().await?;
-        holds::list(&mut connection, state, limit).await
-    }
-
-    async fn missing(&self, digests: Vec<String>) -> Result<Vec<String>, StoreError> {
-        reads::missing(&self.readers, digests).await
-    }
-
-    async fn blocks(&self, digests: Vec<String>) -> Result<Vec<Block>, StoreError> {
-        reads::blocks(&self.readers, digests).await
-    }
-
-    async fn blocks_after(&self, cursor: i64, limit: u32) -> Result<Vec<(i64, Block)>, StoreError> {
-        reads::blocks_after(&self.readers, cursor, limit).await
-    }
-
-    async fn entries(&self, which: Which) -> Result<Vec<Stored>, StoreError> {
-        reads::entries(&self.readers, which).await
-    }
-
-    async fn sessions(&self, which: WhichSessions) -> Result<Vec<Session>, StoreError> {
-        reads::sessions(&self.readers, which).await
-    }
-
-    async fn heads(&self) -> Result<Vec<Head>, StoreError> {
-        reads::heads(&self.readers).await
-    }
-
-    async fn report_spending(
-        &self,
-        reporter: String,
-        counters: Vec<Counter>,
-        now_ms: u64,
-    ) -> Result<(), StoreError> {
-        self.write(Write::Spending(reporter, counters, now_ms)).await.map(|_| ())
-    }
-
-    async fn spending(&self, which: WhichSpending, now_ms: u64) -> Result<(u64, Vec<Counter>), StoreError> {
-        spending::sums(&self.readers, which, now_ms).await
-    }
-
     async fn listen(&self, heard: Heard) -> StoreError {
         super::listen(&self.readers, heard).await
     }

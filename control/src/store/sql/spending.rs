@@ -1,12 +1,14 @@
 //! What was used of budgets: each reporter's own count, and the sums.
 
+use async_trait::async_trait;
 use sluice_engine::budget::{Counter, Key, RESERVED_MS, Spent};
 use sqlx::Row as _;
 
 use super::super::{Connection, Pool};
-use super::holds::unsigned;
-use super::writer::{column, signed};
-use crate::store::{StoreError, WhichSpending};
+use super::Database;
+use super::columns::{column, signed, unsigned};
+use super::turn::{Turn, Write};
+use crate::store::{Spending, StoreError, WhichSpending};
 
 /// How long a window's counts are kept after its end, for reports that come late.
 const KEPT_MS: u64 = 24 * 3600 * 1000;
@@ -14,8 +16,38 @@ const KEPT_MS: u64 = 24 * 3600 * 1000;
 /// The largest number that is kept: so many of them still add up.
 const MOST: u64 = 1 << 52;
 
+#[async_trait]
+impl Spending for Database {
+    async fn report_spending(
+        &self,
+        reporter: String,
+        counters: Vec<Counter>,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        self.write(Report { reporter, counters, now_ms }).await
+    }
+
+    async fn spending(&self, which: WhichSpending, now_ms: u64) -> Result<(u64, Vec<Counter>), StoreError> {
+        sums(&self.readers, which, now_ms).await
+    }
+}
+
+struct Report {
+    reporter: String,
+    counters: Vec<Counter>,
+    now_ms: u64,
+}
+
+impl Write for Report {
+    type Answer = ();
+
+    async fn run(&self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        report(turn.connection, &self.reporter, &self.counters, self.now_ms).await
+    }
+}
+
 /// Takes in what a reporter has counted in all. What was used never shrinks.
-pub async fn report(
+async fn report(
     connection: &mut Connection,
     reporter: &str,
     counters: &[Counter],
@@ -70,13 +102,14 @@ pub async fn report(
 }
 
 /// The sums of windows that have not ended, and where this answer ends.
-pub async fn sums(pool: &Pool, which: WhichSpending, now_ms: u64) -> Result<(u64, Vec<Counter>), StoreError> {
+async fn sums(pool: &Pool, which: WhichSpending, now_ms: u64) -> Result<(u64, Vec<Counter>), StoreError> {
     // First, so that what is written in between is told again the next time, and not left out.
     let last = sqlx::query("SELECT coalesce(max(rev), 0) FROM spending").fetch_one(pool).await?;
     let last = unsigned(last.try_get(0)?).max(which.after);
     let rows = sqlx::query(
-        "SELECT budget, window_s, start_ms, holder, CAST(sum(requests) AS BIGINT), CAST(sum(input_tokens) AS BIGINT), CAST(sum(output_tokens) AS BIGINT),
-                CAST(sum(cost_micro_usd) AS BIGINT),
+        "SELECT budget, window_s, start_ms, holder,
+                CAST(sum(requests) AS BIGINT), CAST(sum(input_tokens) AS BIGINT),
+                CAST(sum(output_tokens) AS BIGINT), CAST(sum(cost_micro_usd) AS BIGINT),
                 CAST(sum(CASE WHEN seen_ms > $1 THEN reserved_input ELSE 0 END) AS BIGINT),
                 CAST(sum(CASE WHEN seen_ms > $1 THEN reserved_output ELSE 0 END) AS BIGINT),
                 CAST(sum(CASE WHEN seen_ms > $1 THEN reserved_cost ELSE 0 END) AS BIGINT)

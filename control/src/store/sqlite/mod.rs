@@ -12,7 +12,7 @@ use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use super::{Heard, StoreError};
+use super::{Heard, News, StoreError};
 
 /// The store on one file.
 pub type Sqlite = sql::Database;
@@ -22,9 +22,6 @@ type Pool = sqlx::SqlitePool;
 type Row = sqlx::sqlite::SqliteRow;
 /// A column of text that may be anything.
 type Text = String;
-
-/// What is told when a grant changes.
-const GRANTS: &str = "grants";
 
 /// Takes the right to write at once: one writer at a time is the file's own rule.
 const BEGIN: &str = "BEGIN IMMEDIATE";
@@ -76,16 +73,16 @@ async fn readers(path: &Path) -> Result<Pool, sqlx::Error> {
 
 fn migrator() -> Migrator {
     let texts = [
-        ("first", include_str!("../migrations/sqlite/0001_first.sql")),
-        ("writers", include_str!("../migrations/sqlite/0002_writers.sql")),
-        ("grants", include_str!("../migrations/sqlite/0003_grants.sql")),
-        ("spending", include_str!("../migrations/sqlite/0004_spending.sql")),
-        ("listed", include_str!("../migrations/sqlite/0005_listed.sql")),
+        (1, "first", include_str!("../migrations/sqlite/0001_first.sql")),
+        (2, "writers", include_str!("../migrations/sqlite/0002_writers.sql")),
+        (3, "grants", include_str!("../migrations/sqlite/0003_grants.sql")),
+        (4, "spending", include_str!("../migrations/sqlite/0004_spending.sql")),
+        (5, "listed", include_str!("../migrations/sqlite/0005_listed.sql")),
     ];
-    let migrations = (1..).zip(texts).map(|(version, (name, text))| {
+    let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
     });
-    Migrator::with_migrations(migrations.collect())
+    Migrator::with_migrations(migrations.to_vec())
 }
 
 /// One file has one writer: there is nobody to wait for.
@@ -96,7 +93,7 @@ async fn take_turn(_: &mut Connection) -> Result<(), StoreError> {
 
 /// One file has one service: there is nobody else to tell.
 #[allow(clippy::unused_async, reason = "the other database tells here")]
-async fn announce(_: &mut Connection, _news: &str) -> Result<(), StoreError> {
+async fn announce(_: &mut Connection, _news: News<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 

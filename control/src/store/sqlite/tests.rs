@@ -1,11 +1,11 @@
 use serde_json::json;
 use sluice_engine::record::{Record, cut};
 
-use super::sql::writer::Write;
+use super::sql::turn::{Turn, Write};
 use super::*;
 use crate::records::{Entry, verify};
 use crate::store::tests::{NOW, On, kept, record, with_body};
-use crate::store::{Addition, Store};
+use crate::store::{Addition, Log, Store};
 
 #[tokio::test]
 async fn a_disk_that_is_full_acknowledges_nothing_and_says_so() {
@@ -16,10 +16,10 @@ async fn a_disk_that_is_full_acknowledges_nothing_and_says_so() {
     assert_eq!(store.trouble(), None);
     // The writer's own connection cannot grow the file: what a full disk does.
     let large = |n: u64| with_body(&format!("big{n}"), &format!("{n}").repeat(3_000_000));
-    store.write(Write::Raw("PRAGMA max_page_count = 1")).await.unwrap();
+    store.write(Raw("PRAGMA max_page_count = 1")).await.unwrap();
     assert!(store.add(large(1), NOW).await.is_err());
     assert!(store.trouble().is_some_and(|why| why.contains("full")), "{:?}", store.trouble());
-    store.write(Write::Raw("PRAGMA max_page_count = 1000000000")).await.unwrap();
+    store.write(Raw("PRAGMA max_page_count = 1000000000")).await.unwrap();
     store.add(large(2), NOW).await.unwrap();
     assert_eq!(store.trouble(), None);
     let report = verify(&store, &[key.verifying_key()], None).await.unwrap();
@@ -60,4 +60,16 @@ async fn a_fifty_turn_conversation_costs_its_growth_on_disk_too() {
     let ratio = file as f64 / text as f64;
     println!("{file} bytes of database for {text} bytes of text: {ratio:.2}");
     assert!(ratio < 2.0, "{file} bytes of database for {text} bytes of text: {ratio:.2}");
+}
+
+/// A statement on the writer's own connection.
+struct Raw(&'static str);
+
+impl Write for Raw {
+    type Answer = ();
+
+    async fn run(&self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        sqlx::query(self.0).fetch_all(&mut *turn.connection).await?;
+        Ok(())
+    }
 }

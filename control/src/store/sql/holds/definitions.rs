@@ -6,7 +6,7 @@ use sluice_engine::record::Who;
 use sluice_engine::wire::{HoldAsk, HoldDecision, ToolDefinition, ToolKey, ToolsSeen};
 use sqlx::AssertSqlSafe;
 
-use super::super::writer::signed;
+use super::super::columns::signed;
 use super::{COLUMNS, Connection, decide, expire_where, open, read};
 use crate::holds::Hold;
 use crate::records::Entry;

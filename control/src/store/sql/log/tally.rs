@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use sluice_engine::policy::document::Action;
 use sluice_engine::record::Stage;
 
-use super::super::Connection;
-use super::writer::{column, signed};
+use super::super::super::Connection;
+use super::super::columns::{column, signed};
 use crate::records::Entry;
 use crate::store::{Session, StoreError};
 

@@ -4,22 +4,12 @@ use sluice_engine::record::Block;
 use sluice_engine::record::chain::Hash;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::super::{Pool, Row, Text, read_text};
-use super::holds::unsigned;
-use super::writer::{column, digest_bytes, signed};
+use super::super::super::{Pool, Row, Text, read_text};
+use super::super::columns::{column, digest_bytes, signed, unsigned};
 use crate::store::{Enrolled, Head, Session, StoreError, Stored, Which, WhichSessions};
 
 /// Digests asked for in one statement.
 const DIGESTS: usize = 200;
-
-/// How many holds wait beyond their end.
-pub async fn overdue(pool: &Pool, now_ms: u64) -> Result<i64, StoreError> {
-    let row = sqlx::query("SELECT count(*) FROM holds WHERE state = 'waiting' AND expires_ms <= $1")
-        .bind(signed(now_ms))
-        .fetch_one(pool)
-        .await?;
-    Ok(row.try_get(0)?)
-}
 
 /// Which of the digests are not there.
 pub async fn missing(pool: &Pool, digests: Vec<String>) -> Result<Vec<String>, StoreError> {

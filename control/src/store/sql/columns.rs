@@ -1,0 +1,40 @@
+//! Values and rows as columns hold them.
+
+/// Rows of one `INSERT`. SQLite takes 32,766 values in a statement; more rows gain nothing.
+pub const ROWS: usize = 32;
+
+/// Whether statements with so many rows come again and again, and are worth keeping.
+pub fn is_usual(rows: usize) -> bool {
+    rows == ROWS || rows == 1
+}
+
+/// `($1, $2), ($3, $4)`: rows of values.
+pub fn rows_of(rows: usize, columns: usize) -> String {
+    let row = |row: usize| {
+        let values: Vec<String> =
+            (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
+        format!("({})", values.join(", "))
+    };
+    (0..rows).map(row).collect::<Vec<_>>().join(", ")
+}
+
+/// A digest as it is stored. What is no digest becomes one that nothing has.
+pub fn digest_bytes(digest: &str) -> Vec<u8> {
+    let pairs = digest.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    pairs.map(byte).collect::<Option<Vec<u8>>>().unwrap_or_default()
+}
+
+/// Text of others as a column holds it: PostgreSQL's text has no NUL.
+pub fn column(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// Integers of databases are signed; times and numbers never come near the end.
+pub fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
