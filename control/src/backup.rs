@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::keys::{FILES, KeyError, Keys, StateLock};
 use crate::records::{Entry, Report, RestoreEvent, enrolment, verify};
 use crate::serve::DATABASE;
-use crate::store::{Addition, Store, StoreError, sqlite::Sqlite};
+use crate::store::{Addition, Log as _, Store as _, StoreError, sqlite::Sqlite};
 
 /// What describes a backup, and stands there last: without it, it is none.
 const MANIFEST: &str = "backup.json";
@@ -57,7 +57,9 @@ pub enum BackupError {
     #[error("{0} is no whole backup: {1}")]
     Broken(PathBuf, String),
     /// The log in it is not what was written.
-    #[error("the log in {0} is not what was written; `sluice records verify --state` says where. Nothing was left behind")]
+    #[error(
+        "the log in {0} is not what was written; `sluice records verify --state` says where. Nothing was left behind"
+    )]
     Unsound(PathBuf),
     /// The keys.
     #[error(transparent)]
@@ -92,6 +94,10 @@ pub async fn backup(
         crate::store::sqlite::copy(&state.join(DATABASE), &copy).await?;
         File::open(&copy).and_then(|copy| copy.sync_all()).map_err(file(&copy))?;
         let report = sound(&copy, &keys, to).await?;
+        for beside in beside(to) {
+            // What reading has left there: nothing was written.
+            let _absent = fs::remove_file(beside);
+        }
         if with_keys {
             for name in FILES {
                 let from = Some(state.join(name)).filter(|own| own.exists()).or(shared.map(|s| s.join(name)));
@@ -135,14 +141,14 @@ pub async fn restore(
     let text = fs::read(&path).map_err(|why| broken(format!("{MANIFEST}: {why}")))?;
     let manifest: Manifest =
         serde_json::from_slice(&text).map_err(|why| broken(format!("{MANIFEST}: {why}")))?;
+    let place = state.join(DATABASE);
+    let beside = beside(state);
+    if let Some(there) = [&place].into_iter().chain(&beside).find(|path| path.exists()) {
+        return Err(BackupError::Exists(there.clone()));
+    }
     let source = from.join(DATABASE);
     if digest(&source)? != manifest.database_sha256 {
         return Err(broken(format!("{DATABASE} is not what {MANIFEST} says")));
-    }
-    let place = state.join(DATABASE);
-    let beside = ["-wal", "-shm"].map(|end| state.join(format!("{DATABASE}{end}")));
-    if let Some(there) = [&place].into_iter().chain(&beside).find(|path| path.exists()) {
-        return Err(BackupError::Exists(there.clone()));
     }
     if !state.exists() {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(state);
@@ -172,6 +178,11 @@ pub async fn restore(
         return Err(error);
     }
     Ok(manifest)
+}
+
+/// Files that SQLite keeps beside the database while it is open.
+fn beside(directory: &Path) -> [PathBuf; 2] {
+    ["-wal", "-shm"].map(|end| directory.join(format!("{DATABASE}{end}")))
 }
 
 /// The log says by itself that it goes on from a backup.

@@ -9,6 +9,8 @@
 //!
 //! [`serve`] puts it together; [`app`] is the service as a router, so that tests can drive it without a socket.
 
+pub mod anchors;
+pub mod backup;
 pub mod cli;
 pub mod client;
 pub mod grants;
@@ -16,8 +18,10 @@ pub mod holds;
 pub mod http;
 pub mod issuers;
 pub mod keys;
+pub mod metrics;
 pub mod policies;
 pub mod records;
+pub mod retention;
 pub mod serve;
 pub mod store;
 pub mod tokens;

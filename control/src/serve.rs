@@ -5,16 +5,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::serve::ListenerExt;
 use sluice_engine::policy::document::KeySource;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::anchors::Anchors;
 use crate::grants::{follow, now_live};
-use crate::http::{Control, app};
+use crate::http::{Control, Limits, Rates, app, listener};
 use crate::issuers::{Keyring, Statuses};
 use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
+use crate::metrics::{self, Metrics};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
 use crate::records::enrolment;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
@@ -48,6 +49,12 @@ pub struct Options {
     pub shared_keys: Option<PathBuf>,
     /// The URL under which others reach the service, and which its tokens carry as `iss`.
     pub public_url: Option<String>,
+    /// How often one caller may call.
+    pub rates: Rates,
+    /// Where Prometheus asks; absent: nowhere.
+    pub metrics: Option<SocketAddr>,
+    /// Where checkpoints are kept.
+    pub anchors: Anchors,
 }
 
 /// The time, in Unix milliseconds.
@@ -81,6 +88,19 @@ pub async fn serve(options: Options) -> Result<(), String> {
         .await
         .map_err(|e| format!("cannot listen on {}: {e}; choose another with --listen", options.listen))?;
     let address = listener.local_addr().map_err(|e| text(&e))?;
+    let metrics_listener = match options.metrics {
+        None => None,
+        Some(address) => {
+            let listener = TcpListener::bind(address).await.map_err(|e| {
+                format!(
+                    "cannot listen on {address} for Prometheus: {e}; choose another with --metrics-listen"
+                )
+            })?;
+            let address = listener.local_addr().map_err(|e| text(&e))?;
+            tracing::info!(metrics = %address, "Prometheus is answered");
+            Some(listener)
+        }
+    };
     let url = options.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let url = url.trim_end_matches('/').to_owned();
     let issuer_file = options.state.join(ISSUER_FILE);
@@ -103,7 +123,9 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let (refresh, asked) = mpsc::channel(64);
     let (live, grants) = watch::channel(now_live(&*store, now_ms()).await.map_err(|e| text(&e))?);
     let grants_changed = Arc::new(Notify::new());
+    let metrics = Metrics::new(store.meter());
     let sources = Sources {
+        faults: metrics.signing_faults.clone(),
         grants,
         policy: policy_seen.clone(),
         keys: issuer_keys,
@@ -125,6 +147,8 @@ pub async fn serve(options: Options) -> Result<(), String> {
         writers: keys.writers(),
         issuer,
         clock: Arc::clone(&clock),
+        limits: Limits::new(options.rates),
+        metrics,
         closing,
     });
     let tasks = [
@@ -132,6 +156,8 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(keyring.run(policy_seen, asked)),
         tokio::spawn(watch_policy(options.policy.clone(), policy, status, clock)),
         tokio::spawn(sweep(Arc::clone(&control))),
+        tokio::spawn(probe(Arc::clone(&control))),
+        tokio::spawn(crate::retention::run(Arc::clone(&control))),
         tokio::spawn(listen(Arc::clone(&control))),
         tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
     ];
@@ -140,25 +166,26 @@ pub async fn serve(options: Options) -> Result<(), String> {
         policy = %options.policy.display(), "sluice control serves"
     );
 
+    if let Some(listener) = metrics_listener {
+        tokio::spawn(metrics::serve(listener, Arc::clone(&control)));
+    }
+    let anchoring = tokio::spawn(options.anchors.clone().run(Arc::clone(&control)));
     let ended = {
         let mut closing = control.closing.clone();
         async move {
             let _closed = closing.wait_for(|closing| *closing).await;
         }
     };
-    // Small answers must not wait for the other side's acknowledgement of the one before.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps Nagle's algorithm");
-        }
-    });
-    let server =
-        tokio::spawn(axum::serve(listener, app(control)).with_graceful_shutdown(ended).into_future());
+    let server = tokio::spawn(listener::serve(listener, app(control), ended));
     wait_for_signal().await?;
     tracing::info!("ending: those who wait are let go, answers on their way are finished");
     close.send_replace(true);
     if tokio::time::timeout(GRACE, server).await.is_err() {
         tracing::warn!("some connections did not end in time and are cut");
+    }
+    // What was acknowledged until now is in the last checkpoint.
+    if tokio::time::timeout(GRACE, anchoring).await.is_err() {
+        tracing::warn!("the last checkpoint could not be kept elsewhere in time");
     }
     for task in tasks {
         task.abort();
@@ -200,6 +227,16 @@ async fn sweep(control: Arc<Control>) {
         match control.store.expire((control.clock)()).await {
             Ok(ids) => ids.iter().for_each(|id| control.waiters.wake(id)),
             Err(error) => tracing::error!(%error, "holds whose time is over could not be ended"),
+        }
+    }
+}
+
+/// While the store takes no writes, tries one again and again: a service that is not ready gets no others.
+async fn probe(control: Arc<Control>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        if control.store.trouble().is_some() && control.store.probe((control.clock)()).await.is_ok() {
+            tracing::info!("the store takes writes again");
         }
     }
 }

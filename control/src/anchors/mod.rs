@@ -100,7 +100,10 @@ impl Anchors {
         let signature = <[u8; 64]>::try_from(head.signature.as_slice()).ok();
         let signature = signature.filter(|signature| at.is_signed(signature, &control.writers.own));
         let Some(signature) = signature else {
-            tracing::error!(seq = at.seq, "checkpoint: the head of the log is not signed by this service's record key");
+            tracing::error!(
+                seq = at.seq,
+                "checkpoint: the head of the log is not signed by this service's record key"
+            );
             control.metrics.checkpoints.failed.inc();
             return false;
         };

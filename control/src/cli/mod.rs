@@ -4,6 +4,7 @@
 //! decision that was refused), and 2 when it could not be asked (wrong arguments, no connection).
 
 mod api;
+mod backup;
 mod budgets;
 mod documents;
 mod effect;
@@ -16,11 +17,12 @@ mod print;
 mod records;
 mod replay;
 mod service;
+mod settings;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::keys::Keys;
 
@@ -28,7 +30,8 @@ use crate::keys::Keys;
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "Exit status: 0 all is well, 1 the answer is no, 2 it could not be asked.\n\
-    Flags come before the environment (SLUICE_URL, SLUICE_TOKEN, SLUICE_STATE), that before the defaults.\n\
+    Flags come before the environment (SLUICE_URL, SLUICE_TOKEN, SLUICE_STATE), that before the file of\n\
+    `sluice serve --config`, and the file before the defaults.\n\
     NO_COLOR turns colours off.")]
 struct Cli {
     #[command(subcommand)]
@@ -69,6 +72,8 @@ enum Command {
     /// Verify and export the record.
     #[command(subcommand)]
     Records(records::Records),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
 }
 
 /// Where the service is, and who asks.
@@ -128,7 +133,10 @@ type Outcome = Result<(), Failure>;
 
 /// Reads the arguments, does what they say, and says how it ended.
 pub fn parse_and_run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match settings::matches(Cli::command(), std::env::args_os().collect()) {
+        Ok(matches) => Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()),
+        Err(why) => return end(Err(Failure::Cannot(why))),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return end(Err(Failure::cannot(error))),
@@ -150,6 +158,8 @@ async fn run(command: Command) -> Outcome {
         Command::Sessions(sessions) => sessions.run().await,
         Command::Replay(replay) => replay.run().await,
         Command::Records(records) => records.run().await,
+        Command::Backup(backup) => backup.run().await,
+        Command::Restore(restore) => restore.run().await,
     }
 }
 

@@ -97,7 +97,10 @@ fn read(path: &Path, command: &Command) -> Result<BTreeMap<String, Value>, Strin
         return Ok(BTreeMap::new());
     }
     let values: BTreeMap<String, Value> = serde_saphyr::from_str(&text).map_err(|e| {
-        format!("{}: {e}\nit is YAML with one key for each flag, as in `listen: 127.0.0.1:9901`", path.display())
+        format!(
+            "{}: {e}\nit is YAML with one key for each flag, as in `listen: 127.0.0.1:9901`",
+            path.display()
+        )
     })?;
     let serve = command.find_subcommand(SERVE);
     let longs = serve.into_iter().flat_map(Command::get_arguments).filter_map(|arg| arg.get_long());

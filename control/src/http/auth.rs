@@ -18,8 +18,7 @@ impl FromRequestParts<Arc<Control>> for DataPlane {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, control: &Arc<Control>) -> Result<Self, Problem> {
-        let given = bearer(&parts.headers).unwrap_or_default();
-        if bool::from(given.as_bytes().ct_eq(control.data_token.as_bytes())) {
+        if is_data_plane(&parts.headers, control) {
             return Ok(Self);
         }
         Err(Problem::new(
@@ -28,6 +27,12 @@ impl FromRequestParts<Arc<Control>> for DataPlane {
              where it is)",
         ))
     }
+}
+
+/// Whether the caller has the data-plane token.
+pub fn is_data_plane(headers: &HeaderMap, control: &Control) -> bool {
+    let given = bearer(headers).unwrap_or_default();
+    bool::from(given.as_bytes().ct_eq(control.data_token.as_bytes()))
 }
 
 /// A person.
@@ -42,7 +47,10 @@ impl FromRequestParts<Arc<Control>> for Person {
             refused("send `authorization: Bearer` and a token of an issuer in the policy".into())
         })?;
         let now = (control.clock)();
-        control.bundle.borrow().people.verify(token, now).map(Self).map_err(|why| refused(why.to_string()))
+        let verified = control.bundle.borrow().people.verify(token, now);
+        let person = verified.map(Self).map_err(|why| refused(why.to_string()))?;
+        control.limits.person(&person.0.issuer, &person.0.subject)?;
+        Ok(person)
     }
 }
 

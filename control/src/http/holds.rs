@@ -158,6 +158,8 @@ pub async fn decide(
     match control.store.decide(decision, (control.clock)()).await? {
         Decided::Done(hold) => {
             control.waiters.wake(&id);
+            let took = (control.clock)().saturating_sub(hold.created_ms);
+            control.metrics.decision.observe(Duration::from_millis(took).as_secs_f64());
             tracing::info!(hold = id, state = ?hold.state, by = person.0.subject, "a hold was decided");
             Ok(Json(hold))
         }

@@ -197,11 +197,8 @@ fn as_problem(response: Response) -> Response {
         _ if status.is_client_error() => "the request is not one that this path takes",
         _ => "the service failed; try again, and tell its operator",
     };
-    let (parts, _) = Problem::new(status, detail).into_response().into_parts();
-    let allow = response.headers().get(header::ALLOW).cloned();
-    let body = serde_json::to_string(&Problem::new(status, detail)).unwrap_or_default();
-    let mut problem = Response::from_parts(parts, Body::from(body));
-    if let Some(allow) = allow {
+    let mut problem = Problem::new(status, detail).into_response();
+    if let Some(allow) = response.headers().get(header::ALLOW).cloned() {
         problem.headers_mut().insert(header::ALLOW, allow);
     }
     problem

@@ -20,6 +20,8 @@ mod bundle;
 mod grants;
 mod health;
 mod holds;
+mod limits;
+pub mod listener;
 mod problem;
 mod records;
 mod tokens;
@@ -30,6 +32,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use sluice_engine::wire::Refresh;
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
@@ -37,11 +40,13 @@ use zeroize::Zeroizing;
 pub use budgets::{Use, Uses};
 pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
+pub use limits::{Limits, Rates};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
 
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
+use crate::metrics::{Metrics, measure};
 use crate::policies::{Publisher, Status};
 use crate::records::Writers;
 use crate::store::Store;
@@ -83,6 +88,10 @@ pub struct Control {
     pub issuer: Issuer,
     /// The time, in Unix milliseconds.
     pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Who called how often.
+    pub limits: Limits,
+    /// What the service tells of itself.
+    pub metrics: Metrics,
     /// Turns true when the service is ending, so that those who wait are let go.
     pub closing: watch::Receiver<bool>,
 }
@@ -110,6 +119,8 @@ pub fn app(control: Arc<Control>) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
         })
+        .layer(from_fn_with_state(Arc::clone(&control), limits::guard))
+        .layer(from_fn_with_state(Arc::clone(&control), measure))
         .with_state(control)
 }
 

@@ -11,9 +11,11 @@ mod writers;
 use ed25519_dalek::VerifyingKey;
 use sha2::{Digest, Sha256};
 
-pub use entry::{Entry, GrantEvent, HoldChange, HoldEvent, TokenEvent};
-pub use intake::{IntakeError, batch_key, missing};
-pub use verify::{BlockProblem, Report, WriterReport, verify};
+pub use entry::{
+    Entry, GrantEvent, HoldChange, HoldEvent, RestoreEvent, RetentionEvent, Through, TokenEvent,
+};
+pub use intake::{IntakeError, batch_key, fold, missing};
+pub use verify::{BlockProblem, Kept, Report, Retained, WriterReport, open_kept, verify};
 pub use writers::{Writers, enrolment};
 
 /// The name of the writer with this key: eight bytes of the key's SHA-256, in hexadecimal. A writer cannot sign

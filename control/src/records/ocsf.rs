@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use sluice_engine::policy::document::Action;
 use sluice_engine::record::{Record, Stage, Who};
 
-use super::{Entry, GrantEvent, HoldChange, HoldEvent, TokenEvent};
+use super::{Entry, GrantEvent, HoldChange, HoldEvent, RestoreEvent, RetentionEvent, TokenEvent};
 use crate::grants::GrantState;
 use crate::store::Stored;
 
@@ -34,6 +34,8 @@ pub fn event(stored: &Stored) -> Option<Value> {
         Entry::Hold(event) => hold(event),
         Entry::Grant(event) => grant(event),
         Entry::Token(event) => token(event),
+        Entry::Restore(event) => restore(event),
+        Entry::Retention(event) => retention(event),
     };
     event.insert(
         "metadata".into(),
@@ -179,6 +181,25 @@ fn token(token: &TokenEvent) -> Map<String, Value> {
     event.insert("service".into(), json!({"name": "Claude API"}));
     event.insert("unmapped".into(), json!({"scopes": token.scopes}));
     event
+}
+
+/// Datastore Activity: the log's own store.
+fn restore(event: &RestoreEvent) -> Map<String, Value> {
+    let mut map = base(6005, OTHER, event.at_ms, MEDIUM, SUCCESS);
+    map.insert("activity_name".into(), "Restore from a backup".into());
+    map.insert("actor".into(), json!({"app_name": "sluice"}));
+    map.insert("database".into(), json!({"name": "sluice", "type_id": 1}));
+    map.insert("unmapped".into(), json!({"backup_time": event.backup_at_ms}));
+    map
+}
+
+/// Datastore Activity: texts go.
+fn retention(event: &RetentionEvent) -> Map<String, Value> {
+    let mut map = base(6005, 4, event.at_ms, INFORMATIONAL, SUCCESS);
+    map.insert("actor".into(), json!({"app_name": "sluice"}));
+    map.insert("database".into(), json!({"name": "sluice", "type_id": 1}));
+    map.insert("unmapped".into(), json!({"before_time": event.before_ms}));
+    map
 }
 
 fn actor(who: Option<&Who>, session: Option<&str>) -> Value {

@@ -8,14 +8,16 @@
 //! 4. Entries become visible in the order of their cursors, so that a reader who goes on from the last one misses
 //!    none.
 //!
-//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Spending`]), in a file of its name; `sql` has
+//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Spending`], [`Operation`], [`Retention`]), in a file of its name; `sql` has
 //! its statements in a file of the same name.
 
 mod error;
 mod grants;
 mod holds;
 mod log;
+mod operation;
 pub mod postgres;
+mod retention;
 mod spending;
 pub mod sqlite;
 
@@ -25,6 +27,8 @@ pub use error::StoreError;
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Session, Stored, Which, WhichSessions};
+pub use operation::Operation;
+pub use retention::Retention;
 pub use spending::{Spending, WhichSpending};
 
 /// What another replica has changed.
@@ -66,7 +70,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending {
+pub trait Store: Log + Holds + Grants + Spending + Operation + Retention {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

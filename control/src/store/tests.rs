@@ -39,6 +39,7 @@ macro_rules! on_both {
 
 mod definitions;
 mod grants;
+mod retention;
 mod spending;
 
 on_both! {
@@ -264,7 +265,7 @@ async fn an_older_head_with_its_log_is_found_by_a_checkpoint_that_was_kept_elsew
     .await;
     assert!(kept.verify().await.sound, "without the checkpoint nothing shows");
     let keys = [kept.key.verifying_key()];
-    let report = verify(&*kept.store, &keys, Some(&elsewhere)).await.unwrap();
+    let report = verify(&*kept.store, &keys, std::slice::from_ref(&elsewhere)).await.unwrap();
     assert_eq!(report.writers[0].problems, [Problem::Truncated { from: 2, to: 2 }]);
 }
 

@@ -47,6 +47,8 @@ pub struct Service {
     client: Client,
     /// What replicas share: the database and the keys.
     shared: Option<(String, PathBuf)>,
+    /// Settings, as variables of the environment.
+    pub settings: Vec<(&'static str, String)>,
 }
 
 pub fn sluice() -> Command {
@@ -61,19 +63,25 @@ pub fn sluice() -> Command {
 
 impl Service {
     pub async fn start() -> Self {
-        Self::start_with(None).await
+        Self::start_with(None, Vec::new()).await
+    }
+
+    /// With settings of its own, as variables of the environment.
+    pub async fn start_set(settings: Vec<(&'static str, String)>) -> Self {
+        Self::start_with(None, settings).await
     }
 
     /// One of several on a database, with the keys that `sluice keys make` has made.
     pub async fn replica(database: &str, keys: &Path) -> Self {
-        Self::start_with(Some((database.to_owned(), keys.to_owned()))).await
+        Self::start_with(Some((database.to_owned(), keys.to_owned())), Vec::new()).await
     }
 
-    async fn start_with(shared: Option<(String, PathBuf)>) -> Self {
+    async fn start_with(shared: Option<(String, PathBuf)>, settings: Vec<(&'static str, String)>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policy")).unwrap();
         fs::write(dir.path().join("policy/base.yaml"), POLICY).unwrap();
-        let mut service = Self { child: None, dir, url: String::new(), client: Client::new(), shared };
+        let mut service =
+            Self { child: None, dir, url: String::new(), client: Client::new(), shared, settings };
         service.run().await;
         service
     }
@@ -86,7 +94,7 @@ impl Service {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             let log = self.log();
-            if let Some((_, rest)) = log.split_once("address=127.0.0.1:") {
+            if let Some((_, rest)) = log.split_once(" address=127.0.0.1:") {
                 let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
                 self.url = format!("http://127.0.0.1:{port}");
                 break;
@@ -103,6 +111,7 @@ impl Service {
         if let Some((database, keys)) = &self.shared {
             command.env("SLUICE_DATABASE", database).arg("--shared-keys").arg(keys);
         }
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 

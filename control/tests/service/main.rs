@@ -11,6 +11,8 @@ mod harness;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
+mod operation;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod postgres;

@@ -46,7 +46,8 @@ pub enum NoteError {
 pub fn notes(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let from = rest.find("sluice/").filter(|&at| at == 0).or_else(|| rest.find("\nsluice/").map(|at| at + 1))?;
+        let from =
+            rest.find("sluice/").filter(|&at| at == 0).or_else(|| rest.find("\nsluice/").map(|at| at + 1))?;
         let own = rest.get(from..)?;
         let end = own.find("\nsluice/").map_or(own.len(), |at| at + 1);
         let (note, behind) = own.split_at_checked(end)?;
@@ -129,7 +130,9 @@ mod tests {
     fn notes_one_after_the_other_are_told_apart() {
         let key = SigningKey::from_bytes(&[3; 32]);
         let note = checkpoint().note(&checkpoint().sign(&key), &key.verifying_key());
-        for text in [note.clone(), format!("{note}\n{note}"), format!("{note}{note}\n\n"), format!("# kept\n{note}")] {
+        for text in
+            [note.clone(), format!("{note}\n{note}"), format!("{note}{note}\n\n"), format!("# kept\n{note}")]
+        {
             assert!(notes(&text).count() > 0);
             for each in notes(&text) {
                 assert_eq!(Checkpoint::open(each, &key.verifying_key()), Ok(checkpoint()), "{text}");
