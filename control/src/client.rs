@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, Method, Request, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Legacy;
@@ -107,17 +107,32 @@ impl Client {
     /// See [`CallError`].
     pub async fn call(&self, call: Call<'_>) -> Result<Answer, CallError> {
         let bad = || CallError::Url(call.url.to_owned());
-        let uri: Uri = call.url.parse().map_err(|_| bad())?;
-        let mut request = Request::builder().method(call.method).uri(uri.clone());
-        request = request.header(header::USER_AGENT, concat!("sluice/", env!("CARGO_PKG_VERSION")));
+        let mut request = Request::builder().method(call.method).uri(call.url);
         if let Some(token) = call.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         if call.body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
-        let request = request.body(Full::from(call.body.unwrap_or_default())).map_err(|_| bad())?;
-        let url = || call.url.to_owned();
+        let request = request.body(call.body.unwrap_or_default().into_bytes()).map_err(|_| bad())?;
+        self.send(request, call.timeout, call.limit).await
+    }
+
+    /// Sends a request as it is and reads its whole answer, whatever its status: within `timeout`, at most `limit` bytes.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn send(
+        &self,
+        mut request: Request<Vec<u8>>,
+        timeout: Duration,
+        limit: usize,
+    ) -> Result<Answer, CallError> {
+        let uri = request.uri().clone();
+        let url = || uri.to_string();
+        let agent = HeaderValue::from_static(concat!("sluice/", env!("CARGO_PKG_VERSION")));
+        request.headers_mut().insert(header::USER_AGENT, agent);
+        let request = request.map(Full::from);
         let exchange = async {
             let response = match uri.scheme_str() {
                 Some("http") => self.plain.request(request).await,
@@ -125,16 +140,16 @@ impl Client {
                     let client = self.secure.as_ref().map_err(|why| CallError::Roots(why.clone()))?;
                     client.request(request).await
                 }
-                _ => return Err(bad()),
+                _ => return Err(CallError::Url(url())),
             };
             let response = response.map_err(|e| CallError::Unreachable { url: url(), why: reason(&e) })?;
             let (head, body) = response.into_parts();
-            let body = Limited::new(body, call.limit).collect().await;
-            let body = body.map_err(|_| CallError::Body { url: url(), limit: call.limit })?.to_bytes();
+            let body = Limited::new(body, limit).collect().await;
+            let body = body.map_err(|_| CallError::Body { url: url(), limit })?.to_bytes();
             Ok(Answer { status: head.status, headers: head.headers, body })
         };
-        let slow = || CallError::Slow { url: url(), seconds: call.timeout.as_secs() };
-        tokio::time::timeout(call.timeout, exchange).await.map_err(|_| slow())?
+        let slow = || CallError::Slow { url: url(), seconds: timeout.as_secs() };
+        tokio::time::timeout(timeout, exchange).await.map_err(|_| slow())?
     }
 }
 

@@ -26,5 +26,6 @@ pub mod serve;
 pub mod store;
 pub mod tokens;
 pub mod trial;
+pub mod visits;
 
 pub use http::{Control, app};

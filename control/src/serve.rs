@@ -12,13 +12,14 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::anchors::Anchors;
 use crate::grants::{follow, now_live};
-use crate::http::{Control, Limits, Rates, app, listener};
+use crate::http::{Control, Limits, Rates, app, is_local, listener};
 use crate::issuers::{Keyring, Statuses};
 use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
 use crate::metrics::{self, Metrics};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
 use crate::records::enrolment;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
+use crate::visits::{Provider, SignIns, VisitKey};
 
 /// How often holds are looked over for those whose time is over.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -55,6 +56,10 @@ pub struct Options {
     pub metrics: Option<SocketAddr>,
     /// Where checkpoints are kept.
     pub anchors: Anchors,
+    /// A file with the secret of the client that people sign in by.
+    pub sign_in_secret: Option<PathBuf>,
+    /// Whether people may say themselves who they are, and sidecars need no token.
+    pub dev: bool,
 }
 
 /// The time, in Unix milliseconds.
@@ -103,6 +108,9 @@ pub async fn serve(options: Options) -> Result<(), String> {
     };
     let url = options.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let url = url.trim_end_matches('/').to_owned();
+    if options.dev {
+        check_dev(address, &url)?;
+    }
     let issuer_file = options.state.join(ISSUER_FILE);
     std::fs::write(&issuer_file, &url).map_err(|e| format!("{}: {e}", issuer_file.display()))?;
     warn_of_other_issuer(&loaded, &url);
@@ -146,6 +154,13 @@ pub async fn serve(options: Options) -> Result<(), String> {
         data_token,
         writers: keys.writers(),
         issuer,
+        sign_ins: SignIns {
+            public_url: url.clone(),
+            secret: options.sign_in_secret.clone(),
+            provider: Provider::default(),
+            dev: options.dev,
+            key: VisitKey::new(&keys.issuer.to_bytes()),
+        },
         clock: Arc::clone(&clock),
         limits: Limits::new(options.rates),
         metrics,
@@ -205,6 +220,22 @@ async fn open_store(options: &Options, keys: &Keys) -> Result<Arc<dyn Store>, St
     Ok(store)
 }
 
+/// `--dev` believes everyone: nobody but this machine may call.
+fn check_dev(address: SocketAddr, url: &str) -> Result<(), String> {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or_default();
+    if !address.ip().is_loopback() || !is_local(host) {
+        return Err(format!(
+            "--dev lets everyone in as whoever they say they are, so it is for this machine alone: listen on 127.0.0.1, \
+             with a --public-url on it (not {address}, {url})"
+        ));
+    }
+    tracing::warn!(
+        "--dev: THIS SERVICE IS OPEN. Whoever reaches it is whoever they say they are, and may call as a sidecar \
+         without a token. Never run it like this where others can reach it."
+    );
+    Ok(())
+}
+
 /// Tokens whose `iss` no issuer of the policy has would all be refused; better to say so at once.
 fn warn_of_other_issuer(loaded: &Loaded, url: &str) {
     for issuer in &loaded.policy.issuers {
@@ -227,6 +258,9 @@ async fn sweep(control: Arc<Control>) {
         match control.store.expire((control.clock)()).await {
             Ok(ids) => ids.iter().for_each(|id| control.waiters.wake(id)),
             Err(error) => tracing::error!(%error, "holds whose time is over could not be ended"),
+        }
+        if let Err(error) = control.store.end_visits((control.clock)()).await {
+            tracing::error!(%error, "visits whose time is over could not be forgotten");
         }
     }
 }

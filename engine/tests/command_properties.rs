@@ -271,7 +271,7 @@ fn read_repetitions() {
 
 /// `cargo test --release -p sluice-engine --test command_properties -- --ignored --nocapture`
 #[test]
-#[ignore = "measures"]
+#[ignore = "prints how long commands take, and asserts nothing: for a release build"]
 fn how_long_a_command_takes() {
     let corpora = [
         ("sql reads", include_str!("corpus/sql_reads.tsv"), command::sql as fn(&str) -> Reading),

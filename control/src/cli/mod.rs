@@ -41,7 +41,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the control service: bundles, records, holds.
-    Serve(service::Serve),
+    Serve(Box<service::Serve>),
     /// Make tokens of control's own issuer.
     #[command(subcommand)]
     Token(keys::Token),

@@ -68,6 +68,14 @@ pub struct Serve {
     /// How often a checkpoint is kept, if something was written: `30s`, `5m`, `1h`.
     #[arg(long, env = "SLUICE_CHECKPOINT_EVERY", default_value = "5m", value_name = "TIME")]
     checkpoint_every: String,
+    /// A file with the secret of the client that people sign in by (`access.signIn` in the policy), where the provider gave
+    /// it one. Read at each sign-in, so that it can be rotated.
+    #[arg(long, env = "SLUICE_SIGN_IN_SECRET_FILE", value_name = "FILE")]
+    sign_in_secret_file: Option<PathBuf>,
+    /// For trying things out on this machine: people sign in by saying who they are, sidecars need no token. Refused
+    /// where others than this machine could call.
+    #[arg(long)]
+    dev: bool,
     /// How the log is written.
     #[arg(long, env = "SLUICE_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
@@ -122,6 +130,8 @@ impl Serve {
             rates: Rates { peer: self.peer_rate, person: self.person_rate },
             metrics: self.metrics_listen,
             anchors,
+            sign_in_secret: self.sign_in_secret_file,
+            dev: self.dev,
         };
         serve(options).await.map_err(Failure::Cannot)
     }

@@ -1,4 +1,5 @@
-//! Who may call: filters by the data-plane token, people by a token of an issuer in the policy.
+//! People who call: by a token of an issuer in the policy, or signed in in a browser. What pages are built on stands in
+//! [`super::visitor`], who of the machines may call in [`super::sidecars`].
 
 use std::sync::Arc;
 
@@ -7,44 +8,33 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use sluice_engine::identity::{Principal, covers};
 use sluice_engine::record::Who;
-use subtle::ConstantTimeEq;
 
+use super::visitor::visitor;
 use super::{Control, Problem};
 
-/// A filter: the caller had the data-plane token.
-pub struct DataPlane;
-
-impl FromRequestParts<Arc<Control>> for DataPlane {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, control: &Arc<Control>) -> Result<Self, Problem> {
-        if is_data_plane(&parts.headers, control) {
-            return Ok(Self);
-        }
-        Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "this is for sidecars: send `authorization: Bearer` and the data-plane token (`sluice keys show` says \
-             where it is)",
-        ))
-    }
-}
-
-/// Whether the caller has the data-plane token.
-pub fn is_data_plane(headers: &HeaderMap, control: &Control) -> bool {
-    let given = bearer(headers).unwrap_or_default();
-    bool::from(given.as_bytes().ct_eq(control.data_token.as_bytes()))
-}
-
-/// A person.
-pub struct Person(pub Principal);
+/// A person, by a token or signed in in a browser. Where a token is sent it alone counts.
+pub struct Person(
+    /// Who it is.
+    pub Principal,
+);
 
 impl FromRequestParts<Arc<Control>> for Person {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, control: &Arc<Control>) -> Result<Self, Problem> {
         let refused = |why: String| Problem::new(StatusCode::UNAUTHORIZED, why);
+        if !parts.headers.contains_key(header::AUTHORIZATION)
+            && let Some(visitor) = visitor(&parts.method, &parts.headers, control).await?
+        {
+            let Principal { issuer, subject, .. } = &visitor.person.0;
+            control.limits.person(issuer, subject)?;
+            return Ok(visitor.person);
+        }
         let token = bearer(&parts.headers).ok_or_else(|| {
-            refused("send `authorization: Bearer` and a token of an issuer in the policy".into())
+            refused(
+                "send `authorization: Bearer` and a token of an issuer in the policy, or sign in at /signin"
+                    .into(),
+            )
         })?;
         let now = (control.clock)();
         let verified = control.bundle.borrow().people.verify(token, now);
@@ -106,7 +96,7 @@ impl Person {
 }
 
 /// The one bearer token; two of them are none.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let (one, None) = (all.next()?, all.next()) else { return None };
     let (scheme, token) = one.to_str().ok()?.split_once(' ')?;

@@ -12,7 +12,8 @@ use sluice_engine::budget::{Holder, Spent};
 use sluice_engine::policy::document::Budget;
 use sluice_engine::wire::{self, Spending, SpendingReply};
 
-use super::auth::{DataPlane, Person};
+use super::auth::Person;
+use super::sidecars::DataPlane;
 use super::{Control, Problem, area};
 use crate::store::WhichSpending;
 

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use sluice_engine::wire::{self, Refresh};
 
-use super::auth::DataPlane;
+use super::sidecars::DataPlane;
 use super::{Control, LONGEST_WAIT, Problem, Query, area, number};
 
 /// The routes of this area.

@@ -12,7 +12,8 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use sluice_engine::wire::{self, HoldDecision, HoldState};
 
-use super::auth::{DataPlane, Person};
+use super::auth::Person;
+use super::sidecars::DataPlane;
 use super::{Control, LONGEST_WAIT, Problem, Query, area, limit, number, reason};
 use crate::holds::{Bar, Hold};
 use crate::store::{Decided, Decision};

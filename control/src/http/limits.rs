@@ -1,8 +1,8 @@
 //! How often somebody may call, and what every answer that is an error looks like.
 //!
 //! Buckets (<https://en.wikipedia.org/wiki/Token_bucket>): each call takes one, they fill up steadily. Peers are counted
-//! by their address, people by who they are, whatever token they come with. Sidecars, which have the data-plane token,
-//! are not limited: they speak for all agents, and bound themselves.
+//! by their address, people by who they are, whatever token they come with. Sidecars are never refused: they speak for all
+//! agents, and bound themselves.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -17,7 +17,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
 
-use super::{Control, Problem, auth};
+use super::sidecars::DataPlane;
+use super::{Control, Problem};
 
 /// A bucket holds this many seconds' worth of calls.
 const BURST_SECONDS: u32 = 5;
@@ -147,9 +148,10 @@ fn caller(peer: IpAddr) -> IpAddr {
 /// Keeps peers to their rate, and bodies to a pace.
 pub async fn guard(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| caller(peer.0.ip()));
-    let exempt = PROBES.contains(&request.uri().path()) || auth::is_data_plane(request.headers(), &control);
-    let peer = peer.filter(|_| !exempt);
-    if let Some(Err(wait)) = peer.map(|peer| control.limits.peers.take(peer, 1, Instant::now())) {
+    let peer = peer.filter(|_| !PROBES.contains(&request.uri().path()));
+    if let Some(Err(wait)) = peer.map(|peer| control.limits.peers.take(peer, 1, Instant::now()))
+        && DataPlane::check(request.headers(), &control).is_err()
+    {
         return too_often(wait).into_response();
     }
     let response = next.run(request.map(paced)).await;

@@ -11,12 +11,16 @@
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
+//! | `/signin`, `/signin/callback`, `POST /signout` | people in a browser |
+//! | `GET /v1/whoami` | whoever is somebody |
 //! | `GET /v1/budgets` | auditors, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
 mod auth;
+mod browser;
 mod budgets;
 mod bundle;
+mod dev;
 mod grants;
 mod health;
 mod holds;
@@ -24,7 +28,10 @@ mod limits;
 pub mod listener;
 mod problem;
 mod records;
+mod sidecars;
+mod signin;
 mod tokens;
+mod visitor;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -37,12 +44,16 @@ use sluice_engine::wire::Refresh;
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
+pub use auth::Person;
 pub use budgets::{Use, Uses};
+pub use dev::is_local;
 pub use grants::{Offered, ShownGrants, Taking, Wish};
 pub use holds::{Ruling, Shown};
 pub use limits::{Limits, Rates};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
+pub use signin::Whoami;
+pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
@@ -51,6 +62,7 @@ use crate::policies::{Publisher, Status};
 use crate::records::Writers;
 use crate::store::Store;
 use crate::tokens::Issuer;
+use crate::visits::SignIns;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
 const FILTER_BYTES: usize = 80 << 20;
@@ -86,6 +98,8 @@ pub struct Control {
     pub writers: Writers,
     /// Control's own issuer.
     pub issuer: Issuer,
+    /// How people sign in in a browser.
+    pub sign_ins: SignIns,
     /// The time, in Unix milliseconds.
     pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Who called how often.
@@ -107,13 +121,15 @@ fn area(filters: Router<Arc<Control>>, people: Router<Arc<Control>>) -> Router<A
 
 /// The service as a router.
 pub fn app(control: Arc<Control>) -> Router {
-    Router::new()
+    let dev = control.sign_ins.dev;
+    let app = Router::new()
         .merge(bundle::routes())
         .merge(budgets::routes())
         .merge(grants::routes())
         .merge(health::routes())
         .merge(holds::routes())
         .merge(records::routes())
+        .merge(signin::routes())
         .merge(tokens::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
@@ -121,7 +137,8 @@ pub fn app(control: Arc<Control>) -> Router {
         })
         .layer(from_fn_with_state(Arc::clone(&control), limits::guard))
         .layer(from_fn_with_state(Arc::clone(&control), measure))
-        .with_state(control)
+        .with_state(control);
+    if dev { app.layer(axum::middleware::from_fn(dev::only_local)) } else { app }
 }
 
 /// A number among what follows `?`.

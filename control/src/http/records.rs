@@ -15,7 +15,8 @@ use sluice_engine::record::Piece;
 use sluice_engine::record::checkpoint::Checkpoint;
 use sluice_engine::wire::{self, Batch, BatchReply, Open, OpenReply};
 
-use super::auth::{DataPlane, Person};
+use super::auth::Person;
+use super::sidecars::DataPlane;
 use super::{Control, Problem, Query, area, limit, number};
 use crate::records::lines::Line;
 use crate::records::{Entry, Report, batch_key, fold, missing, open_kept};

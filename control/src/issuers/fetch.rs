@@ -37,19 +37,50 @@ pub async fn fetch(client: &Client, issuer: &Issuer) -> Result<Fetched, String> 
     Ok(Fetched { keys, fresh: max_age(&headers).unwrap_or(EVERY) })
 }
 
-/// OpenID Connect Discovery 1.0, section 4: the document names its issuer, and that must be the one asked for.
 async fn discover(client: &Client, issuer: &Issuer) -> Result<String, String> {
-    let url = format!("{}/.well-known/openid-configuration", issuer.issuer.trim_end_matches('/'));
-    let (_, document) = get(client, &url).await?;
-    let text = |name: &str| document.get(name).and_then(Value::as_str);
-    if text("issuer") != Some(&issuer.issuer) {
-        return Err(format!("{url} is about another issuer; write `issuer` exactly as it is there"));
+    let document = Document::fetch(client, &issuer.issuer).await?;
+    document.url("jwks_uri")
+}
+
+/// What an issuer says of itself (OpenID Connect Discovery 1.0, section 3).
+pub struct Document {
+    issuer: String,
+    content: Value,
+}
+
+impl Document {
+    /// Fetches it (section 4): the document names its issuer, and that must be the one asked for.
+    ///
+    /// # Errors
+    /// In words for the log.
+    pub async fn fetch(client: &Client, issuer: &str) -> Result<Self, String> {
+        let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        let (_, content) = get(client, &url).await?;
+        if content.get("issuer").and_then(Value::as_str) != Some(issuer) {
+            return Err(format!("{url} is about another issuer; write `issuer` exactly as it is there"));
+        }
+        Ok(Self { issuer: issuer.to_owned(), content })
     }
-    let uri = text("jwks_uri").ok_or_else(|| format!("{url} names no `jwks_uri`"))?;
-    if issuer.issuer.starts_with("https://") && !uri.starts_with("https://") {
-        return Err(format!("{url} sends to keys without https"));
+
+    /// A URL that it must name: https where the issuer is.
+    ///
+    /// # Errors
+    /// In words for the log.
+    pub fn url(&self, name: &str) -> Result<String, String> {
+        let issuer = &self.issuer;
+        let url = self.content.get(name).and_then(Value::as_str);
+        let url = url.ok_or_else(|| format!("the discovery document of {issuer} names no `{name}`"))?;
+        if issuer.starts_with("https://") && !url.starts_with("https://") {
+            return Err(format!("the discovery document of {issuer} names a `{name}` without https"));
+        }
+        Ok(url.to_owned())
     }
-    Ok(uri.to_owned())
+
+    /// A list of texts that it may have.
+    pub fn list(&self, name: &str) -> Option<Vec<&str>> {
+        let list = self.content.get(name)?.as_array()?;
+        Some(list.iter().filter_map(Value::as_str).collect())
+    }
 }
 
 /// The public signature keys of a JWK Set, without any private part.

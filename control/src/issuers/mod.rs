@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use crate::client::Client;
 use crate::policies::Loaded;
-pub use fetch::inline;
+pub use fetch::{Document, inline};
 use fetch::{Fetched, fetch};
 
 /// The shortest time between two fetches, whatever the issuer says of its keys' freshness.

@@ -41,6 +41,7 @@ mod definitions;
 mod grants;
 mod retention;
 mod spending;
+mod visits;
 
 on_both! {
     what_was_acknowledged_is_there_for_everyone_at_once,

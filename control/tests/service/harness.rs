@@ -49,6 +49,8 @@ pub struct Service {
     shared: Option<(String, PathBuf)>,
     /// Settings, as variables of the environment.
     pub settings: Vec<(&'static str, String)>,
+    /// Arguments of `sluice serve` beside the usual ones.
+    args: Vec<String>,
 }
 
 pub fn sluice() -> Command {
@@ -71,17 +73,37 @@ impl Service {
         Self::start_with(None, settings).await
     }
 
+    /// With a policy and arguments of its own.
+    pub async fn start_as(policy: &str, args: &[&str]) -> Self {
+        Self::start_all(None, policy, args).await
+    }
+
     /// One of several on a database, with the keys that `sluice keys make` has made.
     pub async fn replica(database: &str, keys: &Path) -> Self {
         Self::start_with(Some((database.to_owned(), keys.to_owned())), Vec::new()).await
     }
 
     async fn start_with(shared: Option<(String, PathBuf)>, settings: Vec<(&'static str, String)>) -> Self {
+        Self::start_whole(shared, POLICY, &[], settings).await
+    }
+
+    /// All of it.
+    pub async fn start_all(shared: Option<(String, PathBuf)>, policy: &str, args: &[&str]) -> Self {
+        Self::start_whole(shared, policy, args, Vec::new()).await
+    }
+
+    async fn start_whole(
+        shared: Option<(String, PathBuf)>,
+        policy: &str,
+        args: &[&str],
+        settings: Vec<(&'static str, String)>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policy")).unwrap();
-        fs::write(dir.path().join("policy/base.yaml"), POLICY).unwrap();
+        fs::write(dir.path().join("policy/base.yaml"), policy).unwrap();
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
         let mut service =
-            Self { child: None, dir, url: String::new(), client: Client::new(), shared, settings };
+            Self { child: None, dir, url: String::new(), client: Client::new(), shared, settings, args };
         service.run().await;
         service
     }
@@ -106,12 +128,16 @@ impl Service {
 
     pub fn command(&self) -> Command {
         let mut command = sluice();
-        command.args(["serve", "--listen", "127.0.0.1:0", "--public-url", "http://sluice.test"]);
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        if !self.args.iter().any(|arg| arg == "--public-url") {
+            command.args(["--public-url", "http://sluice.test"]);
+        }
         command.arg("--state").arg(self.state()).arg("--policy").arg(self.policy());
         if let Some((database, keys)) = &self.shared {
             command.env("SLUICE_DATABASE", database).arg("--shared-keys").arg(keys);
         }
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command.args(&self.args);
         command
     }
 

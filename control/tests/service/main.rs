@@ -17,9 +17,15 @@ mod policy;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
+mod provider;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod replicas;
+#[cfg(test)]
+mod sidecars;
+#[cfg(test)]
+mod signin;
 #[cfg(test)]
 mod simulate;
 #[cfg(test)]

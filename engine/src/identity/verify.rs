@@ -198,17 +198,16 @@ impl Verifier {
     }
 
     fn check_revocations(&self, token: &Untrusted<'_>, subject: &str) -> Result<(), TokenError> {
-        if let Some(before_ms) = self.subjects.get(subject) {
-            // A token that does not say when it was made may have been made before.
-            let made_ms = claims::time_ms(&token.claims, "iat").ok().flatten();
-            if made_ms.is_none_or(|made_ms| made_ms < *before_ms) {
-                return Err(TokenError::Revoked);
-            }
-        }
-        match token.claims.get("jti").and_then(|jti| jti.as_str()) {
-            Some(jti) if self.tokens.contains(jti) => Err(TokenError::Revoked),
-            _ => Ok(()),
-        }
+        let made_ms = claims::time_ms(&token.claims, "iat").ok().flatten();
+        let jti = token.claims.get("jti").and_then(|jti| jti.as_str());
+        if self.is_revoked(subject, made_ms, jti) { Err(TokenError::Revoked) } else { Ok(()) }
+    }
+
+    /// Whether a subject is shut out who showed a token with this `jti` that was made at this moment. A token that does
+    /// not say when it was made may have been made before anything.
+    pub fn is_revoked(&self, subject: &str, made_ms: Option<u64>, jti: Option<&str>) -> bool {
+        let shut_out = |before_ms: &u64| made_ms.is_none_or(|made_ms| made_ms < *before_ms);
+        self.subjects.get(subject).is_some_and(shut_out) || jti.is_some_and(|jti| self.tokens.contains(jti))
     }
 }
 

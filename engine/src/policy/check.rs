@@ -1,5 +1,6 @@
 //! What is wrong with a policy, where, and what to do about it.
 
+mod access;
 mod advice;
 mod budgets;
 mod grants;
@@ -54,6 +55,7 @@ impl fmt::Display for Problem {
 pub fn check(policy: &Policy) -> Vec<Problem> {
     let mut found = Found::default();
     issuers::check(policy, &mut found);
+    access::check(policy, &mut found);
     roles::check(policy, &mut found);
     roles::check_bindings(policy, &mut found);
     grants::check(policy, &mut found);

@@ -3,6 +3,7 @@
 //! Every list of named things merges by name when a policy spans several files. Field names are camelCase in
 //! YAML. Unknown fields are errors: a misspelt restriction must not silently vanish.
 
+mod access;
 mod budgets;
 mod duration;
 mod grants;
@@ -15,6 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use access::{Sidecars, SignIn};
 pub use budgets::{Budget, Per, Price};
 pub use duration::Duration;
 pub use grants::Grantable;
@@ -84,6 +86,12 @@ pub struct Access {
     ///
     /// Example: `[policy-authors]`
     pub authors: Vec<String>,
+    /// How people sign in in a browser. Absent: only with tokens, as `sluice` does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<SignIn>,
+    /// Which sidecars may call. Absent: those with the data-plane token (`sluice keys show`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sidecars: Option<Sidecars>,
 }
 
 /// An issuer of tokens: an OIDC provider, or control itself.

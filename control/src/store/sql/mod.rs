@@ -15,6 +15,7 @@ mod operation;
 mod retention;
 mod spending;
 pub mod turn;
+mod visits;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -2,7 +2,7 @@
 
 use super::flags::{self, Flag, could_be_flag};
 use super::judge::{Call, Judge};
-use super::parse::Word;
+use super::script::Word;
 use super::variables;
 use crate::command::Effect;
 

@@ -1,7 +1,7 @@
 //! Clients of databases: the SQL in their arguments and on their standard input is judged as SQL.
 
 use super::judge::{Call, Input, Judge, asks_for_version};
-use super::parse::{HOLE, Word};
+use super::script::{HOLE, Word};
 use crate::command::Effect;
 
 /// How a client takes SQL.

@@ -2,7 +2,7 @@
 
 use super::flags::{self, Flag};
 use super::judge::{Call, Judge};
-use super::parse::Word;
+use super::script::Word;
 use crate::command::Effect::{self, Administer, Define, Destroy, Grant, Read, Transaction, Unknown, Write};
 
 /// Verbs as operations begin with them, and what they do.

@@ -2,7 +2,7 @@
 
 use super::flags::{self, Flag};
 use super::judge::{Call, Input, Judge, operands};
-use super::parse::{HOLE, Word};
+use super::script::{HOLE, Word};
 use super::{scripts, transfers};
 use crate::command::Effect;
 

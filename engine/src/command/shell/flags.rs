@@ -1,6 +1,6 @@
 //! Looking for flags among arguments.
 
-use super::parse::{HOLE, Word};
+use super::script::{HOLE, Word};
 
 /// Whether a flag stands among arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

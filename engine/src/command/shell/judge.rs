@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::flags::{self, Flag};
-use super::parse::{Command, Direction, HOLE, Redirect, Script, Word};
+use super::script::{Command, Direction, HOLE, Redirect, Script, Word};
 use super::{
     Act, builtins, clients, cloud, files, known_flags, programs, servers, subcommands, variables, wrappers,
 };

@@ -4,7 +4,7 @@
 
 use super::flags;
 use super::judge::{Call, Input, Judge, operands};
-use super::parse::Word;
+use super::script::Word;
 use super::wrappers;
 use crate::command::Effect::{self, Administer, Destroy, Read, Unknown, Write};
 

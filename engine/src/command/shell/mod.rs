@@ -1,6 +1,6 @@
 //! The effect of shell text: POSIX shells and bash.
 //!
-//! [`parse`] lists the simple commands of a script, whatever branch or substitution they stand in; [`judge`] says
+//! [`parse`] lists the simple commands of a [`script`], whatever branch or substitution they stand in; [`judge`] says
 //! what each would do, by tables of programs ([`programs`], [`subcommands`], [`known_flags`]) and by code for those that start
 //! other programs ([`wrappers`]), hold SQL ([`clients`]) or need their arguments understood ([`files`]).
 //!
@@ -32,6 +32,8 @@ mod judge;
 mod known_flags;
 mod parse;
 mod programs;
+mod reserved;
+mod script;
 mod scripts;
 mod servers;
 mod simple;

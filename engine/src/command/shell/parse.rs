@@ -11,7 +11,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::variables;
+use super::reserved::Reserved;
+use super::script::{Command, Feed, Pending, Script};
 
 /// How deep substitutions are followed.
 const MAX_DEPTH: usize = 40;
@@ -19,102 +20,11 @@ const MAX_DEPTH: usize = 40;
 /// The most commands that are read.
 const MAX_COMMANDS: usize = 2048;
 
-/// Stands in a word for what is only known when it runs.
-pub const HOLE: char = '\0';
-
-/// A word after quote removal.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Word {
-    /// Its text, with a [`HOLE`] for each part that is only known when it runs.
-    pub text: String,
-    /// The same with variables as this script set them, and nothing for what is not known.
-    pub guess: String,
-    /// An unquoted part is only known when it runs: it may become no word, or several.
-    pub splits: bool,
-    /// Unquoted `*`, `?` or `[`: may become several words, the names of files.
-    pub globs: bool,
-    /// Some part was quoted.
-    pub quoted: bool,
-}
-
-impl Word {
-    /// The text, where all of it is known.
-    pub fn known(&self) -> Option<&str> {
-        (!self.text.contains(HOLE) && !self.globs).then_some(&self.text)
-    }
-
-    /// A word of known text.
-    pub fn plain(text: &str) -> Self {
-        Self { text: text.to_owned(), guess: text.to_owned(), ..Self::default() }
-    }
-}
-
-/// What a redirection does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// `<`.
-    From,
-    /// `>`, `>>`, `>|`, `<>`, `&>`.
-    To,
-    /// `<<` and `<<<`: the target is the text itself.
-    Text,
-    /// `>&1`, `<&0`.
-    Duplicate,
-}
-
-/// A redirection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Redirect {
-    /// What it does.
-    pub direction: Direction,
-    /// Its file, descriptor or text.
-    pub target: Word,
-}
-
-/// A simple command.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Command {
-    /// `NAME=value` in front.
-    pub assignments: Vec<(String, Word)>,
-    /// The program and its arguments.
-    pub words: Vec<Word>,
-    /// Its redirections, in order.
-    pub redirects: Vec<Redirect>,
-    /// The command before it in the list feeds its standard input.
-    pub piped: bool,
-    /// Something that cannot be seen feeds its standard input: the end of a loop, group or subshell.
-    pub fed: bool,
-    /// Where it stands in the text.
-    pub text: Range<usize>,
-    /// Here-documents whose text comes after the line.
-    pub(super) awaits: Vec<Pending>,
-}
-
-/// What was read of a script.
-#[derive(Debug, Default)]
-pub struct Script {
-    /// Its commands.
-    pub commands: Vec<Command>,
-    /// What could not be read.
-    pub doubts: Vec<&'static str>,
-}
-
 /// Reads a script.
 pub fn script(text: &str) -> Script {
     let mut parser = Parser::new(text, 0, None, HashMap::new());
     parser.commands(false);
     Script { commands: parser.commands, doubts: parser.doubts }
-}
-
-/// What a pipe carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Feed {
-    /// There is none.
-    Nothing,
-    /// What the command before it prints.
-    Command,
-    /// What a loop, a group or a subshell prints.
-    Unseen,
 }
 
 /// What must be closed before a list ends.
@@ -140,21 +50,6 @@ pub(super) struct Parser<'a> {
     pub(super) announced: usize,
     /// Too deep or too long: nothing more is read.
     pub(super) stopped: bool,
-}
-
-/// A here-document whose text comes after the line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pending {
-    /// The command that it belongs to.
-    pub command: usize,
-    /// Which of its redirections.
-    pub redirect: usize,
-    /// The line that ends it.
-    pub delimiter: String,
-    /// Nothing in it is expanded.
-    pub quoted: bool,
-    /// Leading tabs are stripped.
-    pub tabs: bool,
 }
 
 impl<'a> Parser<'a> {
@@ -378,73 +273,6 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Passes a word if it is exactly this one, unquoted.
-    fn take_word(&mut self, word: &str) -> bool {
-        let rest = self.rest();
-        let ends = rest.strip_prefix(word).is_some_and(|after| {
-            after.bytes().next().is_none_or(|byte| {
-                matches!(byte, b' ' | b'\t' | b'\n' | b';' | b'&' | b'|' | b'(' | b')' | b'<' | b'>')
-            })
-        });
-        if ends {
-            self.at += word.len();
-        }
-        ends
-    }
-
-    fn reserved(&mut self) -> Reserved {
-        if ["then", "do", "else", "elif", "if", "while", "until", "{", "!", "coproc"]
-            .iter()
-            .any(|word| self.take_word(word))
-        {
-            return Reserved::Opens;
-        }
-        if self.take_word("time") {
-            self.blanks();
-            self.take_word("-p");
-            return Reserved::Opens;
-        }
-        if ["fi", "done", "}"].iter().any(|word| self.take_word(word)) {
-            return Reserved::Closes;
-        }
-        if self.take_word("esac") {
-            return Reserved::Esac;
-        }
-        if self.take_word("[[") {
-            self.condition();
-            return Reserved::Closes;
-        }
-        if self.take_word("function") {
-            self.blanks();
-            self.word(false);
-            self.blanks();
-            if self.rest().starts_with("()") {
-                self.at += 2;
-            }
-            return Reserved::Opens;
-        }
-        if self.take_word("for") || self.take_word("select") {
-            self.blanks();
-            if self.rest().starts_with("((") {
-                self.at += 2;
-                self.arithmetic();
-                return Reserved::Opens;
-            }
-            self.words_of_a_loop();
-            return Reserved::Opens;
-        }
-        if self.take_word("case") {
-            self.blanks();
-            self.word(false);
-            self.skip_lines();
-            if !self.take_word("in") {
-                self.doubt("a case without `in`");
-            }
-            return Reserved::Case;
-        }
-        Reserved::No
-    }
-
     pub(super) fn skip_lines(&mut self) {
         self.blanks();
         while self.byte(0) == b'\n' {
@@ -453,88 +281,4 @@ impl<'a> Parser<'a> {
             self.blanks();
         }
     }
-
-    /// `for name in words`: what the name may become; no command.
-    fn words_of_a_loop(&mut self) {
-        let name = self.word(false);
-        if name.as_ref().is_some_and(variables::may_name_one) {
-            self.doubt(variables::MAY_ACT);
-        }
-        self.skip_lines();
-        if !self.take_word("in") {
-            return;
-        }
-        loop {
-            self.blanks();
-            match self.word(false) {
-                Some(word) => {
-                    if let Some(name) = &name {
-                        self.variables.insert(name.text.clone(), word.guess);
-                    }
-                }
-                None => return,
-            }
-        }
-    }
-
-    /// A pattern of a case, with its closing parenthesis.
-    fn pattern(&mut self) {
-        self.skip_lines();
-        if self.take_word("esac") {
-            return self.doubt("an empty case");
-        }
-        self.at += usize::from(self.byte(0) == b'(');
-        loop {
-            self.blanks();
-            match self.byte(0) {
-                b'|' => self.at += 1,
-                b')' => {
-                    self.at += 1;
-                    return;
-                }
-                _ if self.word(false).is_some() => {}
-                _ => return self.doubt("a case pattern that is not understood"),
-            }
-            if self.ended() {
-                return self.doubt("something is opened and not closed");
-            }
-        }
-    }
-
-    /// `[[ ... ]]`. Its arithmetic comparisons evaluate their operands, and those can run commands.
-    fn condition(&mut self) {
-        loop {
-            self.blanks();
-            if self.take_word("]]") {
-                return;
-            }
-            match self.byte(0) {
-                b'\n' => self.at += 1,
-                b';' => return self.doubt("a condition that is not understood"),
-                _ => match self.word(true) {
-                    Some(word)
-                        if matches!(
-                            word.text.as_str(),
-                            "-eq" | "-ne" | "-lt" | "-le" | "-gt" | "-ge" | "-v" | "-R"
-                        ) =>
-                    {
-                        self.doubt("a condition that evaluates its operands");
-                    }
-                    Some(_) => {}
-                    None => return self.doubt("something is opened and not closed"),
-                },
-            }
-        }
-    }
-}
-
-/// What stands where a command may begin.
-enum Reserved {
-    No,
-    /// A keyword after which a command comes.
-    Opens,
-    /// A keyword that ends a group, a loop or a condition.
-    Closes,
-    Case,
-    Esac,
 }

@@ -2,7 +2,7 @@
 //! Sources: their manuals (GNU coreutils 9, findutils, procps, util-linux, ripgrep 14, systemd 255, BSD where it
 //! differs), and for flags that start programs the GTFOBins collection.
 
-use super::parse::Word;
+use super::script::Word;
 use crate::command::Effect::{self, Administer, Destroy, Grant, Unknown, Write};
 
 /// Only look, whatever their arguments.

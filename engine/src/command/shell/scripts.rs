@@ -2,7 +2,7 @@
 
 use super::flags::{self, Flag};
 use super::judge::{Judge, operands};
-use super::parse::{HOLE, Word};
+use super::script::{HOLE, Word};
 use crate::command::Effect;
 
 /// sed: scripts of addresses and `p`, `d`, `q`, `=`, `s///` only look; `w`, `e` and files of scripts do not.

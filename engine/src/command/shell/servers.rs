@@ -2,7 +2,7 @@
 
 use super::clients::sql_word;
 use super::judge::{Call, Input, Judge, asks_for_version};
-use super::parse::Word;
+use super::script::Word;
 use crate::command::Effect;
 
 /// Judges a call if its program is one of these.

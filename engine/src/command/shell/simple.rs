@@ -1,6 +1,7 @@
 //! One simple command: its assignments, words, redirections and here-documents.
 
-use super::parse::{Command, Direction, Feed, HOLE, Parser, Pending, Redirect, Word};
+use super::parse::Parser;
+use super::script::{Command, Direction, Feed, HOLE, Pending, Redirect, Word};
 use super::variables;
 
 impl Parser<'_> {

@@ -3,7 +3,7 @@
 use super::flags::{self, Flag, Subcommand};
 use super::judge::{Call, Judge, asks_for_version};
 use super::known_flags;
-use super::parse::Word;
+use super::script::Word;
 use super::subcommand_tables::{PROGRAMS, Row};
 use crate::command::Effect::{Administer, Define, Destroy, Grant, Read, Transaction, Unknown, Write};
 

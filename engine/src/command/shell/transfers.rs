@@ -2,7 +2,7 @@
 
 use super::flags;
 use super::judge::Judge;
-use super::parse::Word;
+use super::script::Word;
 use crate::command::Effect;
 
 /// curl: only flags that are known to fetch are a read.

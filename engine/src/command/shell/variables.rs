@@ -1,7 +1,7 @@
 //! Variables that change what programs do, however they are set: `PATH=x`, `for PATH in x`, `read PATH`,
 //! `${PATH:=x}`.
 
-use super::parse::{HOLE, Word};
+use super::script::{HOLE, Word};
 
 /// Why setting such a variable is unknown.
 pub const MAY_ACT: &str = "a variable that may change what programs do";

@@ -1,6 +1,7 @@
 //! Words: quotes and expansions.
 
-use super::parse::{HOLE, Parser, Word};
+use super::parse::Parser;
+use super::script::{HOLE, Word};
 use super::variables;
 
 /// The most that is put together for a guess, in bytes; what a script sets may double at every line.

@@ -2,7 +2,7 @@
 
 use super::flags;
 use super::judge::{Call, Input, Judge};
-use super::parse::{HOLE, Word};
+use super::script::{HOLE, Word};
 use crate::command::Effect;
 
 /// Judges a call if its program is one of these.

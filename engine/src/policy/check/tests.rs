@@ -248,3 +248,42 @@ fn all_problems_are_told_at_once() {
     policy.rules[2].when.text = Some("(".into());
     assert_eq!(check(&policy).len(), 4);
 }
+
+#[test]
+fn who_gets_into_control_is_checked() {
+    let sign_in = |change: Value| {
+        let mut sign_in = json!({"issuer": "corp", "clientId": "sluice"});
+        sign_in.as_object_mut().expect("an object").extend(change.as_object().cloned().expect("an object"));
+        json!({"signIn": sign_in})
+    };
+    let sidecars = |sidecars: Value| json!({"sidecars": sidecars});
+    let good = sign_in(json!({"commandLineClientId": "sluice", "scopes": ["groups"], "idle": "5m"}));
+    assert_eq!(check(&policy("/access", good)), []);
+    let good = sidecars(json!({"certificates": ["spiffe://a/*"], "issuer": "corp", "subjects": ["*"]}));
+    assert_eq!(check(&policy("/access", good)), []);
+    for (access, field, why) in [
+        (sign_in(json!({"issuer": "crop"})), "access.signIn.issuer", "no issuer `crop`"),
+        (sign_in(json!({"issuer": "local"})), "access.signIn.issuer", "no page to sign in at"),
+        (sign_in(json!({"clientId": "web"})), "access.signIn.clientId", "add it to its `audiences`"),
+        (sign_in(json!({"commandLineClientId": "c"})), "access.signIn.commandLineClientId", "`audiences`"),
+        (sign_in(json!({"scopes": ["a b"]})), "access.signIn.scopes[0]", "without spaces"),
+        (sign_in(json!({"idle": "1m"})), "access.signIn.idle", "5m to 1d"),
+        (sign_in(json!({"longest": "0s"})), "access.signIn.longest", "more than nothing"),
+        (sign_in(json!({"longest": "25h"})), "access.signIn.longest", "at most 1d"),
+        (sidecars(json!({})), "access.sidecars", "no sidecar could call"),
+        (sidecars(json!({"certificates": ["["]})), "access.sidecars.certificates[0]", "no meaning"),
+        (sidecars(json!({"issuer": "crop", "subjects": ["*"]})), "access.sidecars.issuer", "no issuer"),
+        (sidecars(json!({"issuer": "corp"})), "access.sidecars.subjects", "empty"),
+        (
+            sidecars(json!({"certificates": ["a"], "subjects": ["b"]})),
+            "access.sidecars.issuer",
+            "whose tokens",
+        ),
+    ] {
+        let problems = check(&policy("/access", access.clone()));
+        assert!(
+            problems.len() == 1 && problems[0].field == field && problems[0].why.contains(why),
+            "{access}: expected {field} ({why}), found {problems:?}"
+        );
+    }
+}

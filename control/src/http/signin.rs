@@ -1,0 +1,335 @@
+//! People sign in in a browser, and out.
+//!
+//! | path | what |
+//! |---|---|
+//! | `GET /signin?to=/path` | on to the identity provider; under `--dev` a form that asks who you are |
+//! | `GET /signin/callback` | back from the provider: a visit begins |
+//! | `POST /signin` | the form; only under `--dev` |
+//! | `POST /signout` | the visit is gone |
+//! | `GET /v1/whoami` | who you are to the service, and what the policy lets you see of it |
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Form, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use sluice_engine::identity::{Principal, TokenError};
+use sluice_engine::policy::document::{KeySource, SignIn};
+use sluice_engine::wire::Refresh;
+
+use super::auth::Person;
+use super::visitor::{Submitted, visitor};
+use super::{Control, Problem, Query, area, browser};
+use crate::visits::{Attempt, IdClaims, Relying, SignInError, Visit, VisitId, own_place, shown};
+
+/// How long a sign-in waits for a key that the issuer has just begun to use.
+const NEW_KEY: Duration = Duration::from_secs(5);
+
+/// The longest code that is passed on, in bytes.
+const LONGEST_CODE: usize = 4096;
+
+/// What `--dev` asks. It is sent to where it came from, query included.
+const WHO_ARE_YOU: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>Sign in to Sluice</title>\
+<meta name=viewport content='width=device-width'><h1>Who are you?</h1>\
+<p>This service runs with <code>--dev</code>: it believes what you say here.</p><form method=post>\
+<p><label>Name <input name=subject required maxlength=256 autofocus autocomplete=username></label></p>\
+<p><label>Groups, with spaces between <input name=groups maxlength=4000></label></p>\
+<p><button>Sign in</button></p></form></html>";
+
+const SIGNED_OUT: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>Signed out of Sluice</title>\
+<meta name=viewport content='width=device-width'><h1>You are signed out.</h1>\
+<p><a href='/signin'>Sign in again</a></p></html>";
+
+/// The routes.
+pub fn routes() -> Router<Arc<Control>> {
+    let people = Router::new()
+        .route("/signin", get(begin).post(say_who))
+        .route("/signin/callback", get(come_back))
+        .route("/signout", post(sign_out))
+        .route("/v1/whoami", get(whoami));
+    area(Router::new(), people)
+}
+
+/// `GET /signin?to=/path`.
+async fn begin(State(control): State<Arc<Control>>, query: Query) -> Result<Response, Problem> {
+    if control.sign_ins.dev {
+        return Ok(browser::page(WHO_ARE_YOU));
+    }
+    let sign_ins = &control.sign_ins;
+    let (_, relying) = relying(&control).await?;
+    let place = query.get("to").map_or("/", String::as_str);
+    let attempt = Attempt::begin(&sign_ins.key, place, (control.clock)()).map_err(unable)?;
+    let mut response = browser::go(&relying.page(&attempt.state, &attempt.nonce, &attempt.verifier))?;
+    let seconds = Attempt::LIFE_MS / 1000;
+    keep(&mut response, &control, sign_ins.attempt_cookie(), &attempt.cookie, seconds);
+    Ok(response)
+}
+
+/// `GET /signin/callback`.
+async fn come_back(
+    State(control): State<Arc<Control>>,
+    headers: HeaderMap,
+    query: Query,
+) -> Result<Response, Problem> {
+    let sign_ins = &control.sign_ins;
+    let state = query.get("state").map(String::as_str).unwrap_or_default();
+    let attempt = browser::cookie(&headers, sign_ins.attempt_cookie())
+        .and_then(|cookie| Attempt::resume(&sign_ins.key, cookie, state, (control.clock)()));
+    let attempt = attempt.ok_or_else(|| {
+        Problem::bad_request(
+            "this sign-in was not begun in this browser, is over, or took longer than ten minutes; begin again at \
+             /signin",
+        )
+    })?;
+    let let_in = finish(&control, &headers, &query, &attempt).await;
+    let mut response = let_in.unwrap_or_else(IntoResponse::into_response);
+    // An attempt is used once.
+    keep(&mut response, &control, sign_ins.attempt_cookie(), "", 0);
+    Ok(browser::unkept(response))
+}
+
+/// What the provider said becomes a visit.
+async fn finish(
+    control: &Arc<Control>,
+    headers: &HeaderMap,
+    query: &Query,
+    attempt: &Attempt,
+) -> Result<Response, Problem> {
+    if let Some(error) = query.get("error") {
+        return Err(SignInError::Refused(shown(error)).into());
+    }
+    let (sign_in, relying) = relying(control).await?;
+    let issuer_url = issuer_url(control, &sign_in);
+    // RFC 9207: an answer of another issuer's is not for this attempt.
+    if query.get("iss").is_some_and(|iss| Some(iss) != issuer_url.as_ref()) {
+        return Err(SignInError::Token("the answer is from another issuer".into()).into());
+    }
+    let code = query.get("code").filter(|code| (1..=LONGEST_CODE).contains(&code.len()));
+    let code = code.ok_or_else(|| SignInError::Refused("it sent no code".into()))?;
+    let provider = &control.sign_ins.provider;
+    let token = relying.redeem(provider.client(), code, &attempt.verifier).await?;
+    let principal = verify(control, &token).await?;
+    let claims = relying.check(&token, &attempt.nonce)?;
+    if principal.issuer != sign_in.issuer {
+        return Err(SignInError::Token("the ID token is of another issuer".into()).into());
+    }
+    open(control, headers, principal, Some(&claims), &attempt.place).await
+}
+
+/// By the issuer's keys; one that is not known yet is waited for.
+async fn verify(control: &Control, token: &str) -> Result<Principal, SignInError> {
+    let wrong = |why: TokenError| SignInError::Token(why.to_string());
+    let mut bundle = control.bundle.clone();
+    let verify =
+        |bundle: &crate::policies::Publisher| bundle.borrow().people.verify(token, (control.clock)());
+    let deadline = tokio::time::Instant::now() + NEW_KEY;
+    loop {
+        bundle.mark_unchanged();
+        match verify(&bundle) {
+            Err(TokenError::UnknownKey { issuer, kid }) => {
+                // A queue that is full has this wish already, or another that fetches the same keys.
+                let _full = control.refresh.try_send(Refresh { issuer: issuer.clone(), kid: kid.clone() });
+                let changed = tokio::time::timeout_at(deadline, bundle.changed()).await;
+                if !matches!(changed, Ok(Ok(()))) {
+                    return Err(wrong(TokenError::UnknownKey { issuer, kid }));
+                }
+            }
+            verdict => return verdict.map_err(wrong),
+        }
+    }
+}
+
+/// `POST /signin`: under `--dev`, whoever they say they are.
+async fn say_who(
+    State(control): State<Arc<Control>>,
+    headers: HeaderMap,
+    query: Query,
+    Form(said): Form<SaidWho>,
+) -> Result<Response, Problem> {
+    if !control.sign_ins.dev {
+        return Err(Problem::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "people sign in at the identity provider: GET /signin leads there",
+        ));
+    }
+    browser::own_page(&headers, &control.sign_ins)?;
+    let subject = said.subject.trim();
+    if subject.is_empty() || subject.len() > 256 || subject.chars().any(char::is_control) {
+        return Err(Problem::bad_request("say who you are, in 1 to 256 bytes: the field `subject`"));
+    }
+    let groups = said.groups.split([' ', ',']).filter(|group| !group.is_empty()).map(str::to_owned).collect();
+    // As `sluice token mint` would name them, so that both ways they are one person.
+    let issuer = {
+        let bundle = control.bundle.borrow();
+        let own = bundle.policy.issuers.iter().find(|issuer| issuer.keys == KeySource::Control);
+        own.map_or_else(|| "dev".to_owned(), |own| own.name.clone())
+    };
+    let principal = Principal { issuer, subject: subject.to_owned(), groups, scopes: None, expires_ms: 0 };
+    let place = own_place(query.get("to").map_or("/", String::as_str));
+    open(&control, &headers, principal, None, &place).await
+}
+
+/// The form of `--dev`.
+#[derive(Deserialize)]
+struct SaidWho {
+    subject: String,
+    #[serde(default)]
+    groups: String,
+}
+
+/// A visit begins, under a new id whatever the browser had; the one before is over.
+async fn open(
+    control: &Arc<Control>,
+    headers: &HeaderMap,
+    principal: Principal,
+    claims: Option<&IdClaims>,
+    place: &str,
+) -> Result<Response, Problem> {
+    let sign_ins = &control.sign_ins;
+    let now = (control.clock)();
+    let (basis, limits) = {
+        let bundle = control.bundle.borrow();
+        (sign_ins.basis(&bundle.policy), sign_ins.limits(&bundle.policy))
+    };
+    let (Some(basis), Some((_, longest))) = (basis, limits) else { return Err(not_offered()) };
+    if let Some((before, _)) = browser::visit(headers, control).await? {
+        control.store.end_visit(before.digest()).await?;
+    }
+    let id = VisitId::make().map_err(unable)?;
+    let visit = Visit {
+        principal: Principal { expires_ms: now.saturating_add(longest.as_millis()), ..principal },
+        basis,
+        made_ms: claims.map_or(Some(now), IdClaims::made_ms),
+        token: claims.and_then(|claims| claims.jti.clone()),
+        seen_ms: now,
+    };
+    let (issuer, subject) = (visit.principal.issuer.clone(), visit.principal.subject.clone());
+    control.store.open_visit(id.digest(), visit).await?;
+    tracing::info!(issuer, subject, "somebody signed in");
+    let mut response = browser::go(place)?;
+    keep(&mut response, control, sign_ins.cookie(), id.secret(), longest.as_seconds());
+    Ok(response)
+}
+
+/// `POST /signout`.
+async fn sign_out(
+    State(control): State<Arc<Control>>,
+    headers: HeaderMap,
+    submitted: Submitted<()>,
+) -> Result<Response, Problem> {
+    if let Some((id, _)) = browser::visit(&headers, &control).await? {
+        control.store.end_visit(id.digest()).await?;
+    }
+    tracing::info!(subject = submitted.visitor.person.0.subject, "somebody signed out");
+    let mut response = browser::page(SIGNED_OUT);
+    keep(&mut response, &control, control.sign_ins.cookie(), "", 0);
+    Ok(response)
+}
+
+/// Who somebody is to the service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Whoami {
+    /// The issuer's name in the policy.
+    pub issuer: String,
+    /// Who it is.
+    pub subject: String,
+    /// Their groups.
+    pub groups: Vec<String>,
+    /// Scopes that the token is narrowed to; absent: not narrowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    /// When the token or the visit ends, in Unix milliseconds.
+    pub expires_ms: u64,
+    /// What of `access` in the policy their groups are in: `auditors`, `operators`, `authors`.
+    pub access: Vec<String>,
+    /// For scripts of our own pages: what they send as `x-csrf-token`. Absent for tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csrf: Option<String>,
+}
+
+/// `GET /v1/whoami`.
+async fn whoami(
+    State(control): State<Arc<Control>>,
+    headers: HeaderMap,
+    person: Person,
+) -> Result<Response, Problem> {
+    let csrf = match headers.contains_key(header::AUTHORIZATION) {
+        true => None,
+        false => visitor(&Method::GET, &headers, &control).await?.map(|visitor| visitor.csrf),
+    };
+    let access = {
+        let bundle = control.bundle.borrow();
+        let access = &bundle.policy.access;
+        let lists =
+            [("auditors", &access.auditors), ("operators", &access.operators), ("authors", &access.authors)];
+        let among = |(name, list): (&str, &Vec<String>)| {
+            list.iter().any(|group| person.0.groups.contains(group)).then(|| name.to_owned())
+        };
+        lists.into_iter().filter_map(among).collect()
+    };
+    let Person(Principal { issuer, subject, groups, scopes, expires_ms }) = person;
+    let me = Whoami { issuer, subject, groups, scopes, expires_ms, access, csrf };
+    Ok(browser::unkept(Json(me).into_response()))
+}
+
+/// Control as a client of the provider that the policy names.
+async fn relying(control: &Control) -> Result<(SignIn, Relying), Problem> {
+    let sign_ins = &control.sign_ins;
+    let sign_in = control.bundle.borrow().policy.access.sign_in.clone();
+    let sign_in = sign_in.filter(|_| !sign_ins.dev).ok_or_else(not_offered)?;
+    let issuer = issuer_url(control, &sign_in).ok_or_else(not_offered)?;
+    let endpoints = sign_ins.provider.endpoints(&issuer).await?;
+    let secret = match &sign_ins.secret {
+        Some(file) => Some(tokio::fs::read_to_string(file).await.map_err(|error| {
+            tracing::error!(%error, file = %file.display(), "the client's secret cannot be read");
+            unable("its secret cannot be read")
+        })?),
+        None => None,
+    };
+    let secret = secret.map(|secret| secret.trim().to_owned());
+    let relying = Relying::new(&endpoints, &sign_in.client_id, secret, &sign_in.scopes, sign_ins.callback())?;
+    Ok((sign_in, relying))
+}
+
+fn issuer_url(control: &Control, sign_in: &SignIn) -> Option<String> {
+    let bundle = control.bundle.borrow();
+    let issuer = bundle.policy.issuers.iter().find(|issuer| issuer.name == sign_in.issuer)?;
+    Some(issuer.issuer.clone())
+}
+
+fn keep(response: &mut Response, control: &Control, name: &str, value: &str, seconds: u64) {
+    if let Some(cookie) = browser::set_cookie(&control.sign_ins, name, value, seconds) {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+}
+
+fn not_offered() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "nobody can sign in here in a browser: the policy names no provider in `access.signIn`",
+    )
+}
+
+fn unable(why: impl std::fmt::Display) -> Problem {
+    tracing::error!(%why, "a sign-in could not be done");
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the service cannot do this now; see its log, and try again later",
+    )
+}
+
+impl From<SignInError> for Problem {
+    fn from(error: SignInError) -> Self {
+        tracing::warn!(%error, "nobody was signed in");
+        let status = match error {
+            SignInError::Provider(_) => StatusCode::BAD_GATEWAY,
+            SignInError::Refused(_) | SignInError::Token(_) => StatusCode::FORBIDDEN,
+        };
+        Self::new(status, format!("{error}; begin again at /signin"))
+    }
+}

@@ -1,0 +1,171 @@
+//! What pages are built on: somebody who is signed in in a browser.
+//!
+//! ```ignore
+//! // A page. Whoever is not signed in is sent to /signin and comes back here.
+//! async fn holds(visitor: Visitor, State(control): State<Arc<Control>>) -> Result<Response, Problem> {
+//!     visitor.person.needs_auditor(&control)?;          // the same questions as in the API
+//!     let csrf = &visitor.csrf;                         // into every form: <input type=hidden name=csrf value=...>
+//!     ...                                               // or, for scripts, as the header x-csrf-token
+//! }
+//!
+//! // A form that such a page has sent; `csrf` is checked and taken out before `T` is read.
+//! async fn decide(Submitted { visitor, form }: Submitted<Decision>, ...) -> Result<Response, Problem> { ... }
+//! ```
+//!
+//! `POST /signout` takes a form, too: `<form method=post action=/signout>` with `csrf` in it.
+//!
+//! The API's [`Person`] takes a visit as well as a token. A call that changes something then carries `x-csrf-token`, and
+//! comes from a page of our own.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::de::DeserializeOwned;
+
+use super::auth::Person;
+use super::{Control, Problem, browser};
+use crate::visits::VisitId;
+
+/// The header by which scripts show that they are our own.
+pub const CSRF_HEADER: &str = "x-csrf-token";
+
+/// The field by which forms do.
+const CSRF_FIELD: &str = "csrf";
+
+/// Somebody who is signed in in a browser. For calls that change something it wants [`CSRF_HEADER`]; a form without
+/// scripts is read by [`Submitted`].
+pub struct Visitor {
+    /// Who it is.
+    pub person: Person,
+    /// What forms and scripts of pages made for this visit carry. It stays the same as long as the visit.
+    pub csrf: String,
+}
+
+/// A form that a page of ours has sent for a visitor.
+pub struct Submitted<T> {
+    /// Who sent it.
+    pub visitor: Visitor,
+    /// What is in it, without the token.
+    pub form: T,
+}
+
+/// Why there is no visitor.
+pub enum NoVisitor {
+    /// Nobody is signed in: on to `/signin`, and then to this place.
+    SignIn {
+        /// A path of our own.
+        place: String,
+        /// Whether htmx asks, which follows only what it is told to.
+        htmx: bool,
+    },
+    /// Somebody is, and may not do this, or the service cannot say.
+    Problem(Problem),
+}
+
+impl IntoResponse for NoVisitor {
+    fn into_response(self) -> Response {
+        let (place, htmx) = match self {
+            Self::Problem(problem) => return problem.into_response(),
+            Self::SignIn { place, htmx } => (place, htmx),
+        };
+        let query = serde_urlencoded::to_string([("to", place)]).unwrap_or_default();
+        let to = format!("/signin?{query}");
+        if !htmx {
+            return browser::go(&to).unwrap_or_else(IntoResponse::into_response);
+        }
+        let mut response = StatusCode::UNAUTHORIZED.into_response();
+        response.headers_mut().extend(
+            HeaderValue::try_from(to).ok().map(|to| (header::HeaderName::from_static("hx-redirect"), to)),
+        );
+        browser::unkept(response)
+    }
+}
+
+impl From<Problem> for NoVisitor {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// Who is signed in, before it is clear whether they sent this themselves.
+struct SignedIn {
+    id: VisitId,
+    visitor: Visitor,
+}
+
+impl SignedIn {
+    async fn find(headers: &HeaderMap, control: &Arc<Control>) -> Result<Option<Self>, Problem> {
+        let found = browser::visit(headers, control).await?;
+        Ok(found.map(|(id, visit)| {
+            let csrf = control.sign_ins.key.csrf(&id);
+            Self { id, visitor: Visitor { person: Person(visit.principal), csrf } }
+        }))
+    }
+
+    /// With proof, for what changes something: our own page sent it, with our own token.
+    fn prove(self, headers: &HeaderMap, token: Option<&str>, control: &Control) -> Result<Visitor, Problem> {
+        browser::own_page(headers, &control.sign_ins)?;
+        browser::csrf(control, &self.id, token)?;
+        Ok(self.visitor)
+    }
+}
+
+/// The visitor that a request comes from, with proof where its method changes something; `None`: nobody is signed in.
+pub async fn visitor(
+    method: &Method,
+    headers: &HeaderMap,
+    control: &Arc<Control>,
+) -> Result<Option<Visitor>, Problem> {
+    let Some(signed_in) = SignedIn::find(headers, control).await? else { return Ok(None) };
+    if browser::is_safe(method) {
+        return Ok(Some(signed_in.visitor));
+    }
+    let token = headers.get(CSRF_HEADER).and_then(|token| token.to_str().ok());
+    signed_in.prove(headers, token, control).map(Some)
+}
+
+fn sign_in(method: &Method, uri: &axum::http::Uri, headers: &HeaderMap) -> NoVisitor {
+    let htmx = headers.contains_key("hx-request");
+    let place = uri.path_and_query().filter(|_| browser::is_safe(method) && !htmx);
+    NoVisitor::SignIn { place: place.map_or("/", |place| place.as_str()).to_owned(), htmx }
+}
+
+impl FromRequestParts<Arc<Control>> for Visitor {
+    type Rejection = NoVisitor;
+
+    async fn from_request_parts(parts: &mut Parts, control: &Arc<Control>) -> Result<Self, NoVisitor> {
+        let visitor = visitor(&parts.method, &parts.headers, control).await?;
+        visitor.ok_or_else(|| sign_in(&parts.method, &parts.uri, &parts.headers))
+    }
+}
+
+impl<T: DeserializeOwned> FromRequest<Arc<Control>> for Submitted<T> {
+    type Rejection = NoVisitor;
+
+    async fn from_request(request: Request, control: &Arc<Control>) -> Result<Self, NoVisitor> {
+        let (method, uri, headers) =
+            (request.method().clone(), request.uri().clone(), request.headers().clone());
+        let signed_in = SignedIn::find(&headers, control).await?;
+        let signed_in = signed_in.ok_or_else(|| sign_in(&method, &uri, &headers))?;
+        let body = Bytes::from_request(request, control).await.map_err(|error| {
+            Problem::new(error.status(), "the form is too large, or broke off on its way")
+        })?;
+        let unreadable = || Problem::bad_request("the form cannot be read; load the page again");
+        let fields: Vec<(String, String)> = serde_urlencoded::from_bytes(&body).map_err(|_| unreadable())?;
+        let (tokens, fields): (Vec<_>, Vec<_>) = fields.into_iter().partition(|(name, _)| name == CSRF_FIELD);
+        let header = headers.get(CSRF_HEADER).and_then(|token| token.to_str().ok());
+        let token = match tokens.as_slice() {
+            [] => header,
+            [(_, token)] => Some(token.as_str()),
+            _ => None,
+        };
+        let visitor = signed_in.prove(&headers, token, control)?;
+        let text = serde_urlencoded::to_string(fields).map_err(|_| unreadable())?;
+        let form = serde_urlencoded::from_str(&text).map_err(|_| unreadable())?;
+        Ok(Self { visitor, form })
+    }
+}
