@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod policies;
 pub mod records;
 pub mod retention;
+pub mod reviews;
 pub mod serve;
 pub mod store;
 pub mod tokens;

@@ -18,6 +18,7 @@ use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
 use crate::metrics::{self, Metrics};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
 use crate::records::enrolment;
+use crate::reviews;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
 use crate::visits::{Provider, SignIns, VisitKey};
 
@@ -174,6 +175,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(probe(Arc::clone(&control))),
         tokio::spawn(crate::retention::run(Arc::clone(&control))),
         tokio::spawn(listen(Arc::clone(&control))),
+        tokio::spawn(reviews::conduct(Arc::clone(&control))),
         tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
     ];
     tracing::info!(

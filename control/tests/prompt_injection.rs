@@ -39,6 +39,7 @@ fn compiled(beside: &str) -> Compiled {
         tenant_key: BASE64.encode([7; 32]),
         grants: Vec::new(),
         revocations: Vec::new(),
+        withheld: Vec::new(),
     })
     .unwrap()
 }

@@ -261,6 +261,7 @@ fn case(masking: Masking, held: Vec<Role>, key: &[u8; 32]) -> Result<Case, Failu
         tenant_key: BASE64.encode(key),
         grants: Vec::new(),
         revocations: Vec::new(),
+        withheld: Vec::new(),
     };
     let runtime = Arc::new(Runtime::new(bundle).map_err(Failure::cannot)?);
     let caller = Principal {

@@ -3,6 +3,7 @@
 //! Ends with 0 when all is well, 1 when the answer is no (a policy that is not in order, a log that is not sound, a
 //! decision that was refused), and 2 when it could not be asked (wrong arguments, no connection).
 
+mod access;
 mod api;
 mod backup;
 mod budgets;
@@ -61,6 +62,9 @@ enum Command {
     /// Ask for rights with an end, decide such wishes, take them back.
     #[command(subcommand)]
     Grants(grants::Grants),
+    /// See who has which rights, beside what they used.
+    #[command(subcommand)]
+    Access(access::Access),
     /// See who used what of which budget.
     #[command(subcommand)]
     Budgets(budgets::Budgets),
@@ -154,6 +158,7 @@ async fn run(command: Command) -> Outcome {
         Command::Effect(effect) => effect.run(),
         Command::Holds(holds) => holds.run().await,
         Command::Grants(grants) => grants.run().await,
+        Command::Access(access) => access.run().await,
         Command::Budgets(budgets) => budgets.run().await,
         Command::Sessions(sessions) => sessions.run().await,
         Command::Replay(replay) => replay.run().await,

@@ -15,6 +15,7 @@ mod course;
 mod waiters;
 
 use serde::{Deserialize, Serialize};
+pub use sluice_engine::identity::same_person;
 use sluice_engine::record::Who;
 use sluice_engine::wire::{HoldAsk, HoldDecision, HoldState};
 
@@ -112,12 +113,6 @@ impl Hold {
     pub fn is_for(&self, who: &Who) -> bool {
         self.ask.approvers.iter().any(|group| who.groups.contains(group))
     }
-}
-
-/// Whether two subjects are one person. The subject alone counts, whatever the issuer and the case: one person has
-/// tokens of several issuers, and some providers take `Ana@example.com` and `ana@example.com` for one account.
-pub fn same_person(a: &str, b: &str) -> bool {
-    a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 
 /// Why someone may not decide a hold.

@@ -14,8 +14,10 @@
 //! | `/signin`, `/signin/callback`, `POST /signout` | people in a browser |
 //! | `GET /v1/whoami` | whoever is somebody |
 //! | `GET /v1/budgets` | auditors, operators |
+//! | `GET /v1/access` | auditors, operators; everyone their own |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
+mod access;
 mod auth;
 mod browser;
 mod budgets;
@@ -44,6 +46,7 @@ use sluice_engine::wire::Refresh;
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
+pub use access::Accesses;
 pub use auth::Person;
 pub use budgets::{Use, Uses};
 pub use dev::is_local;
@@ -123,6 +126,7 @@ fn area(filters: Router<Arc<Control>>, people: Router<Arc<Control>>) -> Router<A
 pub fn app(control: Arc<Control>) -> Router {
     let dev = control.sign_ins.dev;
     let app = Router::new()
+        .merge(access::routes())
         .merge(bundle::routes())
         .merge(budgets::routes())
         .merge(grants::routes())

@@ -10,7 +10,7 @@ use ed25519_dalek::SigningKey;
 use prometheus_client::metrics::counter::Counter;
 use sha2::{Digest, Sha256};
 use sluice_engine::identity::Verifier;
-use sluice_engine::policy::bundle::{Bundle, BundleError, FORMAT, Grant, IssuerKeys, SignedBundle};
+use sluice_engine::policy::bundle::{Bundle, BundleError, Grant, IssuerKeys, SignedBundle, Withheld};
 use sluice_engine::policy::document::Policy;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -30,6 +30,10 @@ pub struct Published {
     pub json: Bytes,
     /// The policy in it.
     pub policy: Policy,
+    /// The grants in it.
+    pub grants: Vec<Grant>,
+    /// What reviews have taken back.
+    pub withheld: Vec<Withheld>,
     /// Checks the tokens of the people who use control itself.
     pub people: Verifier,
 }
@@ -98,7 +102,7 @@ impl Sources {
         let mut keys = self.keys.borrow_and_update().clone();
         keys.retain(|keys| loaded.policy.issuers.iter().any(|issuer| issuer.name == keys.issuer));
         let mut bundle = Bundle {
-            format: FORMAT,
+            format: 0,
             version: String::new(),
             policy_version: loaded.version.clone(),
             issued_at_ms: 0,
@@ -107,7 +111,11 @@ impl Sources {
             tenant_key: BASE64.encode(*self.tenant),
             grants: self.grants.borrow_and_update().clone(),
             revocations: Vec::new(),
+            withheld: Vec::new(),
         };
+        // Filters have no use for reviews, and older ones do not know of them.
+        bundle.policy.reviews.clear();
+        bundle.format = bundle.format_needed();
         // With neither version nor time in it: the digest of what decides.
         let decides =
             Zeroizing::new(serde_json::to_vec(&bundle).map_err(|e| BundleError::Unreadable(e.to_string()))?);
@@ -120,7 +128,9 @@ impl Sources {
             issued_at_ms: bundle.issued_at_ms,
             json: json.into(),
             people: Verifier::new(&bundle.policy.issuers, &bundle.keys, &bundle.revocations).0,
-            policy: bundle.policy,
+            policy: loaded.policy.clone(),
+            grants: bundle.grants,
+            withheld: bundle.withheld,
         })
     }
 }

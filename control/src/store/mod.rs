@@ -8,9 +8,8 @@
 //! 4. Entries become visible in the order of their cursors, so that a reader who goes on from the last one misses
 //!    none.
 //!
-//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Spending`], [`Visits`], [`Operation`],
-//! [`Retention`]), in a file of its name; `sql` has
-//! its statements in a file of the same name.
+//! Each area has a trait of its own ([`Log`], [`Holds`] and so on), in a file of its name; `sql` has its statements
+//! in a file of the same name.
 
 mod error;
 mod grants;
@@ -21,6 +20,7 @@ pub mod postgres;
 mod retention;
 mod spending;
 pub mod sqlite;
+mod usage;
 mod visits;
 
 use async_trait::async_trait;
@@ -32,6 +32,7 @@ pub use log::{Addition, Enrolled, Head, Log, Session, Stored, Which, WhichSessio
 pub use operation::Operation;
 pub use retention::Retention;
 pub use spending::{Spending, WhichSpending};
+pub use usage::{Backlog, Usages, WhichUsage};
 pub use visits::Visits;
 
 /// What another replica has changed.
@@ -73,7 +74,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending + Visits + Operation + Retention {
+pub trait Store: Log + Holds + Grants + Spending + Usages + Visits + Operation + Retention {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

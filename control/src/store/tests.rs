@@ -41,6 +41,7 @@ mod definitions;
 mod grants;
 mod retention;
 mod spending;
+mod usage;
 mod visits;
 
 on_both! {

@@ -47,6 +47,7 @@ pub fn runtime(loaded: &Loaded, keys: Vec<IssuerKeys>, now_ms: u64) -> Result<Ar
         tenant_key: BASE64.encode(TENANT),
         grants: Vec::new(),
         revocations: Vec::new(),
+        withheld: Vec::new(),
     };
     Ok(Arc::new(Runtime::new(bundle)?))
 }

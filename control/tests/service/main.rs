@@ -1,6 +1,7 @@
 //! The real binary: started, called, killed and started again.
 
 #[cfg(test)]
+mod access;
 mod budgets;
 #[cfg(test)]
 mod crashes;

@@ -58,6 +58,7 @@ fn bundle(custom: Vec<CustomPattern>) -> Option<Bundle> {
         tenant_key: BASE64.encode(KEY),
         grants: Vec::new(),
         revocations: Vec::new(),
+        withheld: Vec::new(),
     })
 }
 

@@ -27,6 +27,17 @@ pub fn covers(own: &str, scope: &str) -> bool {
     }
 }
 
+/// Whether two subjects are one person. The subject alone counts, whatever the issuer and the case: one person has
+/// tokens of several issuers, and some providers take `Ana@example.com` and `ana@example.com` for one account.
+pub fn same_person(a: &str, b: &str) -> bool {
+    plain_subject(a) == plain_subject(b)
+}
+
+/// A subject without what does not make another person of it: case, and space around it.
+pub fn plain_subject(subject: &str) -> String {
+    subject.trim().to_lowercase()
+}
+
 /// Who is calling, as verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -39,6 +39,18 @@ pub(super) struct Mcp {
     compared: Option<definitions::Compared>,
 }
 
+impl Mcp {
+    /// The scope that the server takes.
+    pub(super) fn scope(&self) -> &str {
+        &self.server.scope
+    }
+
+    /// Takes the name of what was called.
+    pub(super) fn called(&mut self) -> Option<String> {
+        self.tool.take()
+    }
+}
+
 impl Case {
     /// Opens the case of a verified caller who asks an MCP server. `method`: of HTTP; `headers`: all, with names in
     /// lower case.

@@ -49,7 +49,7 @@ use crate::identity::Principal;
 use crate::mask::{Memory, Profile};
 use crate::policy::document::{Action, Part};
 use crate::policy::rights::{Denied, Rights};
-use crate::record::{Decision, Record, Stage, Usage, Who};
+use crate::record::{Decision, Record, Stage, TOOLS, Usage, Who};
 use crate::wire::{HoldDecision, HoldState};
 
 /// Why something is refused: what the caller reads, and the rule that stands in the record.
@@ -99,6 +99,8 @@ pub struct Case {
     stream: bool,
     settled: HashMap<String, Settled>,
     decisions: Vec<Decision>,
+    /// Tools that were called and not refused since the last record.
+    calls: BTreeMap<String, u32>,
     usage: Option<Usage>,
     /// What the request may use.
     demands: Vec<Demand>,
@@ -144,6 +146,7 @@ impl Case {
             stream: false,
             settled: HashMap::new(),
             decisions: Vec::new(),
+            calls: BTreeMap::new(),
             usage: None,
             demands: vec![Demand::plain(None)],
             seen: None,
@@ -225,6 +228,8 @@ impl Case {
 
     /// Remembers a refusal for the record.
     pub fn note(&mut self, refusal: &Refusal) {
+        // What was refused was not called.
+        self.mcp.as_mut().and_then(mcp::Mcp::called);
         // A refused call has said so itself, with its tool and effects.
         let said = self.decisions.last().is_some_and(|last| {
             last.part == Some(Part::ToolCall) && last.action == Action::Deny && last.rule == refusal.rule
@@ -236,6 +241,9 @@ impl Case {
 
     /// The record of a stage. Decisions and findings since the last one go into it.
     pub fn record(&mut self, stage: Stage, now_ms: u64, node: &str) -> Record {
+        if stage == Stage::Close {
+            self.count_mcp_call();
+        }
         let mut decisions = std::mem::take(&mut self.decisions);
         for decision in &mut decisions {
             decision.tool = decision.tool.as_deref().map(|tool| self.recorded_text(tool));
@@ -252,6 +260,8 @@ impl Case {
             model: self.model.as_deref().map(|model| self.recorded_text(model)),
             stream: self.stream,
             policy_version: self.runtime.policy_version.clone(),
+            roles: if stage == Stage::Open { self.used_roles() } else { Vec::new() },
+            calls: std::mem::take(&mut self.calls),
             decisions,
             findings: self.memory.take_findings(),
             body: None,
@@ -259,6 +269,33 @@ impl Case {
             usage: self.priced_usage(),
             stop_reason: self.stop_reason.clone(),
             duration_ms: Some(now_ms.saturating_sub(self.started_ms)),
+        }
+    }
+
+    /// The roles that allow the route and the model, or the MCP server.
+    fn used_roles(&self) -> Vec<String> {
+        let server = self.mcp.as_ref().map(|mcp| mcp.scope());
+        let scopes: Vec<&str> = server.or(self.route.scope).into_iter().collect();
+        let model = self.model.as_deref().filter(|_| server.is_none());
+        self.rights.used(&scopes, model).into_iter().map(str::to_owned).collect()
+    }
+
+    /// Counts the call of a tool that was let through.
+    fn count_call(&mut self, tool: &str) {
+        let tool = self.recorded_text(tool);
+        if let Some(count) = self.calls.get_mut(&tool) {
+            *count = count.saturating_add(1);
+        } else if self.calls.len() < TOOLS {
+            self.calls.insert(tool, 1);
+        }
+    }
+
+    /// Counts the call of an MCP server's tool, once nothing can refuse it any more.
+    fn count_mcp_call(&mut self) {
+        let tool = self.mcp.as_mut().and_then(mcp::Mcp::called);
+        let refused = self.settled.values().any(|settled| matches!(settled, Settled::Refused(_)));
+        if let Some(tool) = tool.filter(|_| !refused) {
+            self.count_call(&tool);
         }
     }
 
@@ -291,6 +328,8 @@ pub fn refused_record(
         model: None,
         stream: false,
         policy_version,
+        roles: Vec::new(),
+        calls: BTreeMap::new(),
         decisions: vec![decision(&refusal.rule, Action::Deny)],
         findings: BTreeMap::new(),
         body: None,

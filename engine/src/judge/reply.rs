@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::calls::Call;
+use super::calls::{Call, tool_name};
 use super::transcript::usage;
 use super::{Case, Refusal};
 use crate::claude::error::ErrorKind;
@@ -120,11 +120,15 @@ impl Case {
     ) -> Result<Vec<String>, Box<HoldAsk>> {
         let content = || message.get("content").into_iter().flat_map(Value::items);
         let mut refused = Vec::new();
+        let mut called = Vec::new();
         let mut passed = false;
         for block in content().filter(|block| block.str("type").is_some_and(|kind| is_call(&kind))) {
             let input = block.get("input").unwrap_or(block);
             match self.call(block, input) {
-                Call::Allow => passed |= block.get("type").is_some_and(|kind| kind.is("tool_use")),
+                Call::Allow => {
+                    called.push(tool_name(block));
+                    passed |= block.get("type").is_some_and(|kind| kind.is("tool_use"));
+                }
                 Call::Hold(ask) => return Err(ask),
                 Call::Deny(words) => {
                     splices.replace(block.span(), text_block(&words));
@@ -132,6 +136,7 @@ impl Case {
                 }
             }
         }
+        called.iter().for_each(|tool| self.count_call(tool));
         for block in content().filter(|block| is_result_of(*block, &refused)) {
             splices.replace(block.span(), text_block(RESULT_LEFT_OUT));
         }

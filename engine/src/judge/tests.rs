@@ -39,6 +39,7 @@ pub(super) fn runtime(mut policy: Value) -> Arc<Runtime> {
         tenant_key: BASE64.encode([7; 32]),
         grants: Vec::new(),
         revocations: Vec::new(),
+        withheld: Vec::new(),
     };
     Arc::new(Runtime::new(bundle).unwrap())
 }

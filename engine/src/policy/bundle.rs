@@ -10,14 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use super::document::Policy;
 
-/// The format that this build writes and reads.
-pub const FORMAT: u32 = 1;
+/// The newest format, and all before it are read. A bundle is written in the oldest that has all it says
+/// ([`Bundle::format_needed`]), so that a filter that cannot know a restriction keeps the bundle out instead of passing
+/// over it: format 2 has [`Bundle::withheld`].
+pub const FORMAT: u32 = 2;
 
 /// Everything the filter runs on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Bundle {
-    /// [`FORMAT`].
+    /// See [`FORMAT`].
     pub format: u32,
     /// Digest of what decides: policy, keys, grants, revocations. Two bundles with one version decide alike.
     pub version: String,
@@ -35,6 +37,56 @@ pub struct Bundle {
     pub grants: Vec<Grant>,
     /// Subjects and tokens that are shut out at once.
     pub revocations: Vec<Revocation>,
+    /// What access reviews have taken back of what bindings give.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withheld: Vec<Withheld>,
+}
+
+impl Bundle {
+    /// The oldest format that has everything this bundle says.
+    pub fn format_needed(&self) -> u32 {
+        if self.withheld.is_empty() { 1 } else { 2 }
+    }
+}
+
+/// What an access review has taken back: a role of one identity, or part of it. It takes from what bindings give, not
+/// from grants: those have been approved for a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Withheld {
+    /// Its id in control.
+    pub id: String,
+    /// The issuer that vouches for who it is about, by its name in the policy.
+    pub issuer: String,
+    /// Who it is about; another spelling of the same subject ([`same_person`](crate::identity::same_person)) is meant too.
+    pub subject: String,
+    /// The role, by name.
+    pub role: String,
+    /// What of it; absent: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+}
+
+/// Part of a role, as globs: what fits one of them is not given by this role, whatever its lists say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Part {
+    /// Scopes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// Models.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<String>,
+    /// Tools, also those that run at the provider.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<String>,
+}
+
+impl Part {
+    /// Whether it names nothing.
+    pub fn is_empty(&self) -> bool {
+        self.scopes.is_empty() && self.models.is_empty() && self.tools.is_empty()
+    }
 }
 
 /// The public keys of an issuer.
@@ -104,7 +156,7 @@ pub enum BundleError {
     Unreadable(String),
     /// Written by a control service of another generation.
     #[error(
-        "the bundle has format {0}, this filter reads format {FORMAT}: bring filter and control to one release"
+        "the bundle has format {0}, this filter reads formats up to {FORMAT}: bring filter and control to one release"
     )]
     Format(u32),
     /// A key that is not an Ed25519 public key.
@@ -138,7 +190,7 @@ impl SignedBundle {
         }
         let bundle: Bundle =
             serde_json::from_str(&self.payload).map_err(|e| BundleError::Unreadable(e.to_string()))?;
-        if bundle.format != FORMAT {
+        if !(1..=FORMAT).contains(&bundle.format) {
             return Err(BundleError::Format(bundle.format));
         }
         Ok(bundle)
@@ -175,7 +227,25 @@ mod tests {
             tenant_key: String::new(),
             grants: Vec::new(),
             revocations: vec![Revocation::Token { jti: "t1".into() }],
+            withheld: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_a_review_took_back_needs_the_format_that_has_it_and_nothing_else_does() {
+        let mut bundle = bundle(FORMAT);
+        assert_eq!(bundle.format_needed(), 1);
+        assert!(!serde_json::to_string(&bundle).expect("JSON").contains("withheld"));
+        bundle.withheld.push(Withheld {
+            id: "w".into(),
+            issuer: "corp".into(),
+            subject: "ann".into(),
+            role: "reader".into(),
+            part: None,
+        });
+        assert_eq!(bundle.format_needed(), 2);
+        let signed = SignedBundle::sign(&bundle, &key(1)).expect("signed");
+        assert_eq!(signed.open(&[key(1).verifying_key()]), Ok(bundle));
     }
 
     #[test]
@@ -206,12 +276,17 @@ mod tests {
         assert_eq!(signed.open(&keys), Err(BundleError::Format(FORMAT + 1)));
 
         let good = SignedBundle::sign(&bundle(FORMAT), &key(1)).expect("signed");
-        let payload = good.payload.replacen(r#""policy":{"#, r#""policy":{"newRestriction":1,"#, 1);
-        let signature = BASE64.encode(key(1).sign(payload.as_bytes()).to_bytes());
-        let signed = SignedBundle { payload, signature };
-        assert!(
-            matches!(signed.open(&keys), Err(BundleError::Unreadable(why)) if why.contains("newRestriction"))
-        );
+        for (place, with) in [
+            (r#""policy":{"#, r#""policy":{"newRestriction":1,"#),
+            (r#""grants":["#, r#""newRestriction":1,"grants":["#),
+        ] {
+            let payload = good.payload.replacen(place, with, 1);
+            let signature = BASE64.encode(key(1).sign(payload.as_bytes()).to_bytes());
+            let signed = SignedBundle { payload, signature };
+            assert!(
+                matches!(signed.open(&keys), Err(BundleError::Unreadable(why)) if why.contains("newRestriction"))
+            );
+        }
     }
 
     #[test]

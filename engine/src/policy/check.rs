@@ -9,6 +9,7 @@ mod kinds;
 mod masking;
 mod mcp;
 mod nearest;
+mod reviews;
 mod roles;
 mod rules;
 
@@ -64,6 +65,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     check_commands(policy, &mut found);
     budgets::check(policy, &mut found);
     mcp::check(policy, &mut found);
+    reviews::check(policy, &mut found);
     check_limits(policy, &mut found);
     found.0
 }

@@ -2,19 +2,20 @@
 
 mod explain;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-pub use explain::Given;
+pub use explain::{Given, given};
 
-use super::bundle::{Bundle, Grant};
+use super::bundle::{Bundle, Grant, Withheld};
 use super::command::Commands;
 use super::document::{Action, Binding, Language, MediaAction, Part};
 use super::field::Fields;
 use super::mcp::CompiledMcp;
 use super::pattern::Patterns;
-use super::rights::{CompiledRole, Rights};
+use super::rights::{CompiledRole, Held, Rights, Taken};
 use super::rule::{CompiledRule, Facts, Outcome};
-use crate::identity::{KeyProblem, Principal, Verifier};
+use crate::identity::{KeyProblem, Principal, Verifier, plain_subject};
 
 /// Why a bundle cannot be used. [`super::check::check`] finds the same before a policy goes out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +34,7 @@ pub struct Compiled {
     roles: Vec<(String, Arc<CompiledRole>)>,
     bindings: Vec<Binding>,
     grants: Vec<Grant>,
+    withheld: HashMap<(String, String), Vec<(String, Arc<Taken>)>>,
     rules: Vec<CompiledRule>,
     texts: Patterns,
     inputs: Patterns,
@@ -94,6 +96,7 @@ impl Compiled {
             roles,
             bindings: policy.bindings.clone(),
             grants: bundle.grants.clone(),
+            withheld: withheld(&bundle.withheld),
             rules,
             texts: patterns("rules[].when.text", &texts)?,
             inputs: patterns("rules[].when.input", &inputs)?,
@@ -114,8 +117,8 @@ impl Compiled {
         &self.key_problems
     }
 
-    /// What the principal may do at `now_ms`: the roles that bindings give to its groups and subject, and those of
-    /// grants that have begun and not ended.
+    /// What the principal may do at `now_ms`: the roles that bindings give to its groups and subject, without what
+    /// access reviews have taken back of them, and those of grants that have begun and not ended.
     pub fn rights(&self, principal: &Principal, now_ms: u64) -> Rights {
         let bound = |role: &str| {
             self.bindings.iter().any(|binding| {
@@ -133,8 +136,23 @@ impl Compiled {
                     && (grant.from_ms..grant.until_ms).contains(&now_ms)
             })
         };
-        let held = self.roles.iter().filter(|(name, _)| bound(name) || granted(name));
-        Rights::new(held.map(|(_, role)| Arc::clone(role)).collect(), principal.scopes.clone())
+        let key = (principal.issuer.clone(), plain_subject(&principal.subject));
+        let taken = self.withheld.get(&key).map(Vec::as_slice).unwrap_or_default();
+        let (mut held, mut withheld, mut denying) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, role) in &self.roles {
+            let (bound, granted) = (bound(name), granted(name));
+            let taken = taken.iter().filter(|(role, _)| role == name).map(|(_, taken)| Arc::clone(taken));
+            let taken: Vec<_> = if bound && !granted { taken.collect() } else { Vec::new() };
+            if !taken.is_empty() {
+                withheld.push(name.clone());
+            }
+            if taken.iter().any(|taken| matches!(&**taken, Taken::Role)) {
+                denying.push(Arc::clone(role));
+            } else if bound || granted {
+                held.push(Held { role: Arc::clone(role), taken });
+            }
+        }
+        Rights::new(held, principal.scopes.clone(), withheld, denying)
     }
 
     /// The rules, in the policy's order.
@@ -199,6 +217,17 @@ impl Compiled {
     pub fn holds_urls(&self, tool: &str, field: &str) -> bool {
         self.urls.holds(tool, field)
     }
+}
+
+/// What was taken back, by whom it was taken from.
+fn withheld(entries: &[Withheld]) -> HashMap<(String, String), Vec<(String, Arc<Taken>)>> {
+    let mut all: HashMap<_, Vec<_>> = HashMap::new();
+    for entry in entries {
+        let key = (entry.issuer.clone(), plain_subject(&entry.subject));
+        let taken = Arc::new(Taken::new(entry.part.as_ref()));
+        all.entry(key).or_default().push((entry.role.clone(), taken));
+    }
+    all
 }
 
 #[cfg(test)]

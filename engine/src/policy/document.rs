@@ -9,6 +9,7 @@ mod duration;
 mod grants;
 mod masking;
 mod mcp;
+mod reviews;
 mod rules;
 mod usd;
 
@@ -22,6 +23,7 @@ pub use duration::Duration;
 pub use grants::Grantable;
 pub use masking::{CustomPattern, MaskMode, MaskStyle, Masking, MediaAction, ToolInputMasking, Validator};
 pub use mcp::{Definitions, FirstSeen, McpServer, ServerAsk};
+pub use reviews::{Review, ReviewScope};
 pub use rules::{Action, Approval, CommandField, Language, Part, Rule, ToolFields, When};
 pub use usd::Usd;
 
@@ -61,6 +63,9 @@ pub struct Policy {
     pub budgets: Vec<Budget>,
     /// MCP servers that callers reach through the filter.
     pub mcp: Vec<McpServer>,
+    /// Access reviews: what people have beside what they used, kept or taken back.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reviews: Vec<Review>,
     /// What is recorded, and when.
     pub recording: Recording,
     /// Sizes and ages that the enforcement point itself keeps to.

@@ -67,6 +67,29 @@ impl Glob {
         &self.text
     }
 
+    /// Whether some name fits both. Time: the length of one times that of the other.
+    pub fn meets(&self, other: &Self) -> bool {
+        // Row by row: whether a name fits the first tokens of this one and the first of the other.
+        let step = |above: &[bool], own: Option<Token>| {
+            let mut row: Vec<bool> = Vec::with_capacity(other.tokens.len() + 1);
+            let at = |row: &[bool], n: usize| row.get(n).copied().unwrap_or(false);
+            row.push(own.is_none_or(|own| own == Token::Run && at(above, 0)));
+            for (n, theirs) in other.tokens.iter().enumerate() {
+                let fits = if own == Some(Token::Run) || *theirs == Token::Run {
+                    // The run is empty here, or takes what the other's token stands for.
+                    at(above, n + 1) || at(&row, n)
+                } else {
+                    at(above, n) && own.is_some_and(|own| own.shares(*theirs))
+                };
+                row.push(fits);
+            }
+            row
+        };
+        let first = step(&[], None);
+        let last = self.tokens.iter().fold(first, |above, own| step(&above, Some(*own)));
+        last.last().copied().unwrap_or(false)
+    }
+
     /// Whether the whole of `name` fits. Time: the length of the name times that of the glob at worst.
     ///
     /// After a mismatch only the latest `*` takes one character more: an earlier one could not fit better.
@@ -93,6 +116,16 @@ impl Glob {
                 }
                 (tokens, chars) = (after_run.clone(), rest.clone());
             }
+        }
+    }
+}
+
+impl Token {
+    /// Whether one character may stand for both.
+    fn shares(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Char(own), Self::Char(other)) => own == other,
+            _ => true,
         }
     }
 }
@@ -203,6 +236,22 @@ mod tests {
             for name in &names {
                 let chars: Vec<char> = name.chars().collect();
                 assert_eq!(compiled.matches(name), meaning(&signs, &chars), "{glob} on {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn two_globs_meet_where_one_name_fits_both() {
+        let names = texts(&['a', 'b'], 6);
+        let globs: Vec<Glob> = texts(&['a', 'b', '*', '?'], 3)
+            .iter()
+            .filter(|glob| !glob.is_empty())
+            .map(|glob| Glob::new(glob).expect("a glob"))
+            .collect();
+        for one in &globs {
+            for other in &globs {
+                let meet = names.iter().any(|name| one.matches(name) && other.matches(name));
+                assert_eq!(one.meets(other), meet, "{} and {}", one.as_str(), other.as_str());
             }
         }
     }

@@ -48,6 +48,7 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
     once("price", &policies, |policy| policy.prices.iter().map(|p| &p.name).collect())?;
     once("budget", &policies, |policy| policy.budgets.iter().map(|b| &b.name).collect())?;
     once("MCP server", &policies, |policy| policy.mcp.iter().map(|s| &s.name).collect())?;
+    once("review", &policies, |policy| policy.reviews.iter().map(|r| &r.name).collect())?;
     let mut merged = Policy {
         masking: setting("masking", &policies, |policy| &policy.masking)?,
         recording: setting("recording", &policies, |policy| &policy.recording)?,
@@ -67,6 +68,7 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
         merged.prices.extend(policy.prices);
         merged.budgets.extend(policy.budgets);
         merged.mcp.extend(policy.mcp);
+        merged.reviews.extend(policy.reviews);
     }
     Ok(merged)
 }
@@ -154,6 +156,7 @@ mod tests {
             ("price", "prices", json!({"name": "n", "models": ["*"], "input": 3, "output": 15})),
             ("budget", "budgets", json!({"name": "n", "requests": 1, "window": "1m"})),
             ("MCP server", "mcp", json!({"name": "n", "path": "/mcp/n"})),
+            ("review", "reviews", json!({"name": "n", "reviewers": ["r"]})),
         ] {
             let error = files(&[("b.yaml", json!({list: [entry]})), ("a.yaml", json!({list: [entry]}))])
                 .expect_err("a name twice");

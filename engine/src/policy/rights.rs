@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::bundle::Part;
 use super::document::{AllowDeny, MaskStyle, Offered, Role};
 use super::glob::{self, Glob};
 use super::server::{Server, ServerGlob};
@@ -24,8 +25,9 @@ pub enum Denied {
     },
     /// No role allows it.
     #[error(
-        "{what} `{name}` is allowed by none of your roles ({}); ask for a role or a grant that allows it",
-        list(roles)
+        "{what} `{name}` is allowed by none of your roles ({}){}; ask for a role or a grant that allows it",
+        list(roles, withheld),
+        taken_back(withheld)
     )]
     Nowhere {
         /// What it is.
@@ -34,6 +36,8 @@ pub enum Denied {
         name: String,
         /// The roles that were asked.
         roles: Vec<String>,
+        /// Roles of which an access review has taken something back, or all.
+        withheld: Vec<String>,
     },
     /// The roles allow it, the token was made for less.
     #[error(
@@ -98,6 +102,8 @@ pub(super) struct CompiledRole {
     max_tokens: Option<u64>,
     thinking_budget: Option<u64>,
     masks: RoleMasks,
+    /// Those of its masks that can make nothing looser.
+    redactions: RoleMasks,
     offered: Offered,
 }
 
@@ -129,6 +135,11 @@ impl CompiledRole {
             max_tokens: role.max_tokens,
             thinking_budget: role.thinking_budget,
             masks: role_masks(role),
+            redactions: {
+                let mut masks = role_masks(role);
+                masks.retain(|(_, style)| *style == MaskStyle::Redact);
+                masks
+            },
             offered: role.offered,
         })
     }
@@ -170,22 +181,100 @@ fn lists<G>(
     Ok(Lists { allow, deny: compile(&format!("{field}.deny"), &lists.deny, &one)? })
 }
 
+/// What an access review has taken back of a role.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// All of it.
+    Role,
+    /// What fits these.
+    Part(TakenPart),
+}
+
+/// Part of a role, compiled.
+#[derive(Debug, Default)]
+pub(super) struct TakenPart {
+    scopes: Vec<Glob>,
+    models: Vec<Glob>,
+    tools: Vec<Glob>,
+}
+
+impl Taken {
+    /// Compiles what is taken; a glob that cannot be read takes all of the role, since what it meant is not known.
+    pub fn new(part: Option<&Part>) -> Self {
+        let Some(part) = part else { return Self::Role };
+        let all = (glob::globs(&part.scopes), glob::globs(&part.models), glob::globs(&part.tools));
+        match all {
+            (Ok(scopes), Ok(models), Ok(tools)) => Self::Part(TakenPart { scopes, models, tools }),
+            _ => Self::Role,
+        }
+    }
+}
+
+/// A role as somebody has it.
+#[derive(Debug, Clone)]
+pub(super) struct Held {
+    pub role: Arc<CompiledRole>,
+    /// What was taken back of it.
+    pub taken: Vec<Arc<Taken>>,
+}
+
+impl Held {
+    /// Whether a name that this role would give was taken back.
+    fn lacks(&self, list: impl Fn(&TakenPart) -> &[Glob], names: &[&str]) -> bool {
+        self.taken.iter().any(|taken| match &**taken {
+            Taken::Role => true,
+            Taken::Part(part) => list(part).iter().any(|glob| names.iter().any(|name| glob.matches(name))),
+        })
+    }
+}
+
 /// What a principal may do. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Rights {
-    roles: Vec<Arc<CompiledRole>>,
+    roles: Vec<Held>,
     /// The scopes of the token, where it narrows.
     scopes: Option<Vec<String>>,
+    /// Roles that bindings give and of which an access review has taken something back.
+    withheld: Vec<String>,
+    /// Those of which it has taken all. They give nothing, and what they deny stays denied: a review never gives.
+    denying: Vec<Arc<CompiledRole>>,
 }
 
 impl Rights {
-    pub(super) fn new(roles: Vec<Arc<CompiledRole>>, scopes: Option<Vec<String>>) -> Self {
-        Self { roles, scopes }
+    pub(super) fn new(
+        roles: Vec<Held>,
+        scopes: Option<Vec<String>>,
+        withheld: Vec<String>,
+        denying: Vec<Arc<CompiledRole>>,
+    ) -> Self {
+        Self { roles, scopes, withheld, denying }
+    }
+
+    /// The roles that deny.
+    fn all(&self) -> impl Iterator<Item = &CompiledRole> {
+        self.compiled().chain(self.denying.iter().map(|role| &**role))
+    }
+
+    fn compiled(&self) -> impl Iterator<Item = &CompiledRole> {
+        self.roles.iter().map(|held| &*held.role)
     }
 
     /// The roles, by name, in the policy's order.
     pub fn roles(&self) -> Vec<&str> {
-        self.roles.iter().map(|role| role.name.as_str()).collect()
+        self.compiled().map(|role| role.name.as_str()).collect()
+    }
+
+    /// The roles that an exchange uses: those that give one of its scopes and, where it names one, the model. Several
+    /// that give the same are all used.
+    pub fn used(&self, scopes: &[&str], model: Option<&str>) -> Vec<&str> {
+        let uses = |held: &&Held| {
+            let gives = |list: &[Glob], taken: fn(&TakenPart) -> &[Glob], name: &str| {
+                glob::first(list, name).is_some() && !held.lacks(taken, &[name])
+            };
+            scopes.iter().any(|scope| gives(&held.role.scopes, |part| &part.scopes, scope))
+                && model.is_none_or(|model| gives(&held.role.models, |part| &part.models, model))
+        };
+        self.roles.iter().filter(uses).map(|held| held.role.name.as_str()).collect()
     }
 
     /// Whether the scope (`messages.create`) is given; see [`Rights::check_scope`].
@@ -199,7 +288,9 @@ impl Rights {
     /// # Errors
     /// [`Denied`].
     pub fn check_scope(&self, scope: &str) -> Result<Allowed<'_>, Denied> {
-        let allowed = self.first(|role| &role.scopes, scope).ok_or_else(|| self.nowhere("scope", scope))?;
+        let allowed = self
+            .first(|role| &role.scopes, |part| &part.scopes, scope)
+            .ok_or_else(|| self.nowhere("scope", scope))?;
         match &self.scopes {
             Some(scopes) if !scopes.iter().any(|own| covers(own, scope)) => {
                 Err(Denied::Narrowed { what: "scope", name: cut(scope) })
@@ -213,7 +304,8 @@ impl Rights {
     /// # Errors
     /// [`Denied`].
     pub fn model(&self, model: &str) -> Result<Allowed<'_>, Denied> {
-        self.first(|role| &role.models, model).ok_or_else(|| self.nowhere("model", model))
+        self.first(|role| &role.models, |part| &part.models, model)
+            .ok_or_else(|| self.nowhere("model", model))
     }
 
     /// Whether the tool may be offered to the model and called by it.
@@ -221,7 +313,7 @@ impl Rights {
     /// # Errors
     /// [`Denied`].
     pub fn tool(&self, tool: &str) -> Result<Allowed<'_>, Denied> {
-        self.listed("tool", tool, |role| &role.tools, |glob| glob.matches(tool), Glob::as_str)
+        self.listed("tool", &[tool], |role| &role.tools, |glob| glob.matches(tool), Glob::as_str)
     }
 
     /// Whether a tool that runs at the provider may be used, by its `type`: `web_search_20250305` is asked for
@@ -232,7 +324,7 @@ impl Rights {
     pub fn server_tool(&self, tool: &str) -> Result<Allowed<'_>, Denied> {
         let plain = undated(tool);
         let fits = |glob: &Glob| glob.matches(tool) || glob.matches(plain);
-        self.listed("server_tool", tool, |role| &role.server_tools, fits, Glob::as_str)
+        self.listed("server_tool", &[tool, plain], |role| &role.server_tools, fits, Glob::as_str)
     }
 
     /// Whether the MCP server at this URL may be used.
@@ -244,7 +336,7 @@ impl Rights {
             return Err(Denied::Unplain { what: "mcp_server", name: cut(url) });
         };
         let fits = |glob: &ServerGlob| glob.matches(&server);
-        self.listed("mcp_server", url, |role| &role.mcp_servers, fits, ServerGlob::as_str)
+        self.listed("mcp_server", &[url], |role| &role.mcp_servers, fits, ServerGlob::as_str)
     }
 
     /// Whether the `anthropic-beta` value may be sent.
@@ -252,7 +344,7 @@ impl Rights {
     /// # Errors
     /// [`Denied`].
     pub fn beta(&self, beta: &str) -> Result<Allowed<'_>, Denied> {
-        self.listed("beta", beta, |role| &role.betas, |glob| glob.matches(beta), Glob::as_str)
+        self.listed("beta", &[beta], |role| &role.betas, |glob| glob.matches(beta), Glob::as_str)
     }
 
     /// The largest `max_tokens`: the largest among the roles; `None`: no limit, since a role has none.
@@ -277,47 +369,58 @@ impl Rights {
 
     /// What the roles say about masks, one after the other; see [`Masker::profile`](crate::mask::Masker::profile).
     pub fn masks(&self) -> impl Iterator<Item = &RoleMasks> {
-        self.roles.iter().map(|role| &role.masks)
+        let withheld = self.denying.iter().map(|role| &role.redactions);
+        self.compiled().map(|role| &role.masks).chain(withheld)
     }
 
     /// Whether a request that offers what is not allowed is refused as a whole.
     pub fn refuses_offers(&self) -> bool {
-        self.roles.iter().any(|role| role.offered == Offered::Refuse)
+        self.all().any(|role| role.offered == Offered::Refuse)
     }
 
     fn largest(&self, limit: impl Fn(&CompiledRole) -> Option<u64>) -> Option<u64> {
         // Without a role nothing is allowed, and not everything.
-        self.roles.iter().try_fold(0, |largest, role| limit(role).map(|limit| limit.max(largest)))
+        self.compiled().try_fold(0, |largest, role| limit(role).map(|limit| limit.max(largest)))
     }
 
     fn role_with(&self, limit: impl Fn(&CompiledRole) -> Option<u64>) -> Option<&str> {
         let most = self.largest(&limit);
-        self.roles.iter().find(|role| limit(role) == most).map(|role| role.name.as_str())
+        self.compiled().find(|role| limit(role) == most).map(|role| role.name.as_str())
     }
 
     /// The first entry of a list without a `deny` that the name fits.
-    fn first(&self, list: impl Fn(&CompiledRole) -> &[Glob], name: &str) -> Option<Allowed<'_>> {
-        self.roles.iter().find_map(|role| {
-            let entry = glob::first(list(role), name)?;
-            Some(Allowed { role: &role.name, entry: Some(entry.as_str()) })
+    fn first(
+        &self,
+        list: impl Fn(&CompiledRole) -> &[Glob],
+        taken: impl Fn(&TakenPart) -> &[Glob],
+        name: &str,
+    ) -> Option<Allowed<'_>> {
+        self.roles.iter().find_map(|held| {
+            let entry = glob::first(list(&held.role), name)?;
+            let allowed = Allowed { role: &held.role.name, entry: Some(entry.as_str()) };
+            (!held.lacks(&taken, &[name])).then_some(allowed)
         })
     }
 
+    /// `names`: the spellings under which it goes, the first as it was asked for.
     fn listed<G: 'static>(
         &self,
         what: &'static str,
-        name: &str,
+        names: &[&str],
         lists: impl Fn(&CompiledRole) -> &Lists<G>,
         fits: impl Fn(&G) -> bool,
         text: impl Fn(&G) -> &str,
     ) -> Result<Allowed<'_>, Denied> {
-        for role in &self.roles {
+        let name = names.first().copied().unwrap_or_default();
+        for role in self.all() {
             if let Some(entry) = lists(role).deny.iter().find(|glob| fits(glob)) {
                 let (role, entry) = (role.name.clone(), text(entry).to_owned());
                 return Err(Denied::By { what, name: cut(name), role, entry });
             }
         }
-        for role in &self.roles {
+        let is_tool = matches!(what, "tool" | "server_tool");
+        for held in self.roles.iter().filter(|held| !(is_tool && held.lacks(|part| &part.tools, names))) {
+            let role = &held.role;
             let Some(allow) = &lists(role).allow else {
                 return Ok(Allowed { role: &role.name, entry: None });
             };
@@ -329,8 +432,8 @@ impl Rights {
     }
 
     fn nowhere(&self, what: &'static str, name: &str) -> Denied {
-        let roles = self.roles.iter().map(|role| role.name.clone()).collect();
-        Denied::Nowhere { what, name: cut(name), roles }
+        let roles = self.compiled().map(|role| role.name.clone()).collect();
+        Denied::Nowhere { what, name: cut(name), roles, withheld: self.withheld.clone() }
     }
 }
 
@@ -346,10 +449,17 @@ fn cut(name: &str) -> String {
     name.chars().take(100).collect()
 }
 
-fn list(roles: &[String]) -> String {
-    if roles.is_empty() {
-        "you have none: none of your groups is bound to one".into()
-    } else {
-        roles.join(", ")
+fn list(roles: &[String], withheld: &[String]) -> String {
+    match (roles.is_empty(), withheld.is_empty()) {
+        (false, _) => roles.join(", "),
+        (true, true) => "you have none: none of your groups is bound to one".into(),
+        (true, false) => "you have none".into(),
     }
+}
+
+fn taken_back(withheld: &[String]) -> String {
+    if withheld.is_empty() {
+        return String::new();
+    }
+    format!(", and of {} an access review has taken back what you had", withheld.join(", "))
 }

@@ -22,6 +22,9 @@ use sha2::{Digest, Sha256};
 use crate::command::Effect;
 use crate::policy::document::{Action, Part};
 
+/// Names of tools that one record counts calls of.
+pub const TOOLS: usize = 64;
+
 /// What happened in one stage of an exchange.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,6 +56,13 @@ pub struct Record {
     pub stream: bool,
     /// The policy in force ([`crate::policy::bundle::Bundle::policy_version`]).
     pub policy_version: String,
+    /// At [`Stage::Open`]: the caller's roles that allow the route and the model
+    /// ([`crate::policy::rights::Rights::used`]).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// Tools that were called and not refused, and how often; of more than [`TOOLS`] names the first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub calls: BTreeMap<String, u32>,
     /// What was decided, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,

@@ -18,6 +18,8 @@ fn record(n: u64) -> Record {
         model: None,
         stream: false,
         policy_version: "p".into(),
+        roles: Vec::new(),
+        calls: BTreeMap::new(),
         decisions: Vec::new(),
         findings: BTreeMap::new(),
         body: None,

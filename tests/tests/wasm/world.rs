@@ -82,6 +82,7 @@ pub fn bundle(mode: &str, word: &str, issued_at_s: u64) -> Bundle {
         tenant_key: BASE64.encode([9; 32]),
         grants: Vec::new(),
         revocations: Vec::new(),
+        withheld: Vec::new(),
     }
 }
 

@@ -122,6 +122,7 @@ fn migrator() -> Migrator {
         (3, "spending", include_str!("../migrations/postgres/0003_spending.sql")),
         (4, "listed", include_str!("../migrations/postgres/0004_listed.sql")),
         (10, "visits", include_str!("../migrations/postgres/0010_visits.sql")),
+        (30, "usage", include_str!("../migrations/postgres/0030_usage.sql")),
         (50, "retention", include_str!("../migrations/postgres/0050_retention.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {

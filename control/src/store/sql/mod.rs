@@ -15,6 +15,7 @@ mod operation;
 mod retention;
 mod spending;
 pub mod turn;
+mod usage;
 mod visits;
 mod writer;
 

@@ -97,6 +97,7 @@ fn migrator() -> Migrator {
         (4, "spending", include_str!("../migrations/sqlite/0004_spending.sql")),
         (5, "listed", include_str!("../migrations/sqlite/0005_listed.sql")),
         (10, "visits", include_str!("../migrations/sqlite/0010_visits.sql")),
+        (30, "usage", include_str!("../migrations/sqlite/0030_usage.sql")),
         (50, "retention", include_str!("../migrations/sqlite/0050_retention.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {

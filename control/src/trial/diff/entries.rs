@@ -1,4 +1,4 @@
-//! Budgets, prices, grants and MCP servers: entries by name, and field by field.
+//! Budgets, prices, grants, MCP servers and reviews: entries by name, and field by field.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::fields::{is_empty, strings};
 use super::{Change, Direction, change, json};
 
 /// Fields of a policy that are compared here.
-pub(super) const AREAS: &[&str] = &["budgets", "prices", "grants", "mcp"];
+pub(super) const AREAS: &[&str] = &["budgets", "prices", "grants", "mcp", "reviews"];
 
 pub(super) fn changes(old: &Policy, new: &Policy) -> Vec<Change> {
     let (old, new) = (json(old), json(new));
@@ -29,10 +29,10 @@ pub(super) fn changes(old: &Policy, new: &Policy) -> Vec<Change> {
     found
 }
 
-/// A budget stops; a grant and a server open. Which price is asked instead cannot be told.
+/// A budget stops, a review takes back; a grant and a server open. Which price is asked instead cannot be told.
 fn when_gone(area: &str) -> Direction {
     match area {
-        "budgets" => Direction::Loosened,
+        "budgets" | "reviews" => Direction::Loosened,
         "grants" | "mcp" => Direction::Tightened,
         _ => Direction::Unclear,
     }

@@ -50,6 +50,7 @@ impl ReplyStream {
                 return Ok(Some(ask));
             }
             Call::Allow => {
+                case.count_call(&tool_name(block));
                 self.passed |= block.get("type").is_some_and(|kind| kind.is("tool_use"));
                 let mut splices = Splices::new();
                 case.base(|| format!("/content/{index}/input"));

@@ -134,3 +134,42 @@ fn a_call_that_two_rules_hold_needs_the_approval_of_each() {
     let sent = ready(case.reply(reply.as_bytes(), 200, None), &reply);
     assert!(sent["content"][0]["text"].as_str().unwrap().contains("rule `legal`"), "{sent}");
 }
+
+#[test]
+fn the_record_has_the_roles_that_were_used_and_the_calls_that_were_let_through() {
+    let reply =
+        message(json!([bash("a", "rm -rf /"), bash("b", "ls"), bash("c", "make deploy"), bash("d", "pwd")]));
+    let policy = json!({
+        "roles": [{"name":"talk","scopes":["messages.create"],"models":["claude-*"]},
+                  {"name":"other-model","scopes":["messages.create"],"models":["gpt-*"]},
+                  {"name":"other-route","scopes":["files.*"],"models":["*"]}],
+        "bindings": [{"name":"staff","groups":["staff"],"roles":["talk","other-model","other-route"]}],
+        "rules": [bash_rule("no-rm","rm -rf","deny"), bash_rule("deploys","deploy","hold")],
+    });
+    let mut case = case(policy);
+    let judged = case.request(br#"{"model":"claude-x","max_tokens":9,"messages":[]}"#, &[]);
+    assert_eq!(judged.refusal, None);
+    let open = case.record(crate::record::Stage::Open, 1, "n");
+    assert_eq!((open.roles, open.calls.len()), (vec!["talk".to_owned()], 0));
+    let Replied::Hold(ask) = case.reply(reply.as_bytes(), 200, None) else { panic!("held") };
+    case.settle(&ask.key, &ask.rule, &state(HoldDecision::Denied));
+    ready(case.reply(reply.as_bytes(), 200, None), &reply);
+    let close = case.record(crate::record::Stage::Close, 2, "n");
+    assert_eq!(
+        close.calls,
+        [("Bash".to_owned(), 2)].into(),
+        "neither what was refused, nor what was judged twice"
+    );
+    assert!(close.roles.is_empty());
+}
+
+#[test]
+fn a_reply_with_tools_without_number_is_counted_within_bounds() {
+    let names: Vec<Value> = (0..500)
+        .map(|n| json!({"type":"tool_use","id":format!("t{n}"),"name":format!("tool-{n}"),"input":{}}))
+        .collect();
+    let reply = message(json!(names));
+    let mut case = case(json!({}));
+    ready(case.reply(reply.as_bytes(), 200, None), &reply);
+    assert_eq!(case.record(crate::record::Stage::Close, 2, "n").calls.len(), crate::record::TOOLS);
+}

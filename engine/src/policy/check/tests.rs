@@ -287,3 +287,34 @@ fn who_gets_into_control_is_checked() {
         );
     }
 }
+
+#[test]
+fn a_review_has_reviewers_and_time_and_names_what_there_is() {
+    let problems = |review: serde_json::Value| {
+        let policy = serde_json::json!({
+            "issuers": [{"name": "own", "issuer": "https://x.example", "audiences": ["a"]}],
+            "roles": [{"name": "writer"}], "reviews": [review],
+        });
+        let policy: Policy = serde_json::from_value(policy).expect("a policy");
+        check(&policy).iter().map(|problem| problem.field.clone()).collect::<Vec<_>>()
+    };
+    let json = |more: serde_json::Value| {
+        let mut review =
+            serde_json::json!({"name": "q", "reviewers": ["leads"], "every": "90d", "reminders": ["1d"]});
+        review.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        review
+    };
+    assert_eq!(problems(json(serde_json::json!({}))), [""; 0]);
+    for (more, field) in [
+        (serde_json::json!({"reviewers": []}), "reviews[0].reviewers"),
+        (serde_json::json!({"every": "12h", "deadline": "1h", "reminders": []}), "reviews[0].every"),
+        (serde_json::json!({"every": "14d"}), "reviews[0].every"),
+        (serde_json::json!({"deadline": "0s", "reminders": []}), "reviews[0].deadline"),
+        (serde_json::json!({"reminders": ["14d"]}), "reviews[0].reminders[0]"),
+        (serde_json::json!({"scope": {"roles": ["wirter"]}}), "reviews[0].scope.roles[0]"),
+        (serde_json::json!({"scope": {"models": ["{a}"]}}), "reviews[0].scope.models[0]"),
+        (serde_json::json!({"scope": {"tools": [""]}}), "reviews[0].scope.tools[0]"),
+    ] {
+        assert_eq!(problems(json(more)), [field]);
+    }
+}

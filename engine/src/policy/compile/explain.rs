@@ -2,6 +2,8 @@
 
 use super::Compiled;
 use crate::identity::Principal;
+use crate::policy::bundle::Grant;
+use crate::policy::document::Binding;
 use crate::policy::rule::{CompiledRule, Facts};
 
 /// A role that a principal has, and through what.
@@ -13,32 +15,55 @@ pub struct Given<'c> {
     pub binding: Option<&'c str>,
     /// The group by which the binding applies; `None`: by the subject.
     pub group: Option<&'c str>,
+    /// The grant, where it is none of a binding.
+    pub grant: Option<&'c Grant>,
+}
+
+/// Through what a principal has its roles at `now_ms`, before access reviews: what bindings give to its groups and
+/// subject, and grants that have begun and not ended.
+pub fn given<'c>(
+    bindings: &'c [Binding],
+    grants: &'c [Grant],
+    principal: &Principal,
+    now_ms: u64,
+) -> Vec<Given<'c>> {
+    let mut given = Vec::new();
+    for binding in bindings {
+        if binding.issuer.as_ref().is_some_and(|issuer| *issuer != principal.issuer) {
+            continue;
+        }
+        let group = binding.groups.iter().find(|group| principal.groups.contains(group));
+        if group.is_none() && !binding.subjects.contains(&principal.subject) {
+            continue;
+        }
+        given.extend(binding.roles.iter().map(|role| Given {
+            role,
+            binding: Some(&binding.name),
+            group: group.map(String::as_str),
+            grant: None,
+        }));
+    }
+    let live = grants.iter().filter(|grant| {
+        grant.issuer == principal.issuer
+            && grant.subject == principal.subject
+            && (grant.from_ms..grant.until_ms).contains(&now_ms)
+    });
+    given.extend(live.map(|grant| Given {
+        role: &grant.role,
+        binding: None,
+        group: None,
+        grant: Some(grant),
+    }));
+    given
 }
 
 impl Compiled {
-    /// Through what the principal has its roles at `now_ms`, as [`Compiled::rights`] puts them together.
+    /// See [`given`]; without what access reviews have taken back, as [`Compiled::rights`] puts them together.
     pub fn given(&self, principal: &Principal, now_ms: u64) -> Vec<Given<'_>> {
-        let mut given = Vec::new();
-        for binding in &self.bindings {
-            if binding.issuer.as_ref().is_some_and(|issuer| *issuer != principal.issuer) {
-                continue;
-            }
-            let group = binding.groups.iter().find(|group| principal.groups.contains(group));
-            if group.is_none() && !binding.subjects.contains(&principal.subject) {
-                continue;
-            }
-            given.extend(binding.roles.iter().map(|role| Given {
-                role,
-                binding: Some(&binding.name),
-                group: group.map(String::as_str),
-            }));
-        }
-        let live = |from, until| (from..until).contains(&now_ms);
-        let grants = self
-            .grants
-            .iter()
-            .filter(|grant| grant.subject == principal.subject && live(grant.from_ms, grant.until_ms));
-        given.extend(grants.map(|grant| Given { role: &grant.role, binding: None, group: None }));
+        let rights = self.rights(principal, now_ms);
+        let held = rights.roles();
+        let mut given = given(&self.bindings, &self.grants, principal, now_ms);
+        given.retain(|given| held.contains(&given.role));
         given
     }
 

@@ -20,6 +20,7 @@ fn bundle(policy: Value) -> Bundle {
         tenant_key: String::new(),
         grants: Vec::new(),
         revocations: Vec::new(),
+        withheld: Vec::new(),
     }
 }
 
@@ -192,8 +193,122 @@ fn a_denial_names_the_roles_that_were_asked_and_bounds_what_it_repeats() {
     assert_eq!(denied.rule(), "model");
     assert_eq!(
         denied,
-        Denied::Nowhere { what: "model", name: "x".repeat(100), roles: vec!["a".into(), "b".into()] }
+        Denied::Nowhere {
+            what: "model",
+            name: "x".repeat(100),
+            roles: vec!["a".into(), "b".into()],
+            withheld: vec![]
+        }
     );
+}
+
+/// What reviews have taken back of ann's role `reader`, or of another.
+fn taken(role: &str, part: Value) -> Withheld {
+    serde_json::from_value(
+        json!({"id": "w1", "issuer": "corp", "subject": "ann", "role": role, "part": part}),
+    )
+    .expect("something withheld")
+}
+
+#[test]
+fn what_a_review_took_back_of_a_binding_is_gone_for_that_person_in_any_spelling_and_for_nobody_else() {
+    let mut bundle = bundle(json!({
+        "roles": [{"name": "reader", "scopes": ["messages.create"]}, {"name": "writer"}],
+        "bindings": [{"name": "a", "groups": ["g"], "roles": ["reader", "writer"]}],
+    }));
+    bundle.withheld = vec![taken("reader", Value::Null), taken("gone", Value::Null)];
+    let compiled = Compiled::new(&bundle).expect("compiled");
+    let roles = |who: &Principal| names(&compiled.rights(who, NOW));
+    assert_eq!(roles(&principal("ann", &["g"])), ["writer"]);
+    assert_eq!(roles(&principal(" Ann", &["g"])), ["writer"], "a provider may take both for one account");
+    assert_eq!(roles(&principal("bob", &["g"])), ["reader", "writer"]);
+    let elsewhere = Principal { issuer: "elsewhere".into(), ..principal("ann", &["g"]) };
+    assert_eq!(roles(&elsewhere), ["reader", "writer"]);
+    let rights = compiled.rights(&principal("ann", &["g"]), NOW);
+    let said = rights.check_scope("messages.create").expect_err("denied").to_string();
+    assert!(said.contains("of reader an access review has taken back"), "{said}");
+    let given = compiled.given(&principal("ann", &["g"]), NOW);
+    assert_eq!(given.iter().map(|given| given.role).collect::<Vec<_>>(), ["writer"]);
+}
+
+#[test]
+fn a_grant_gives_what_a_review_took_back_for_its_time() {
+    let mut bundle = bundle(json!({
+        "roles": [{"name": "reader", "models": ["*"]}],
+        "bindings": [{"name": "a", "groups": ["g"], "roles": ["reader"]}],
+    }));
+    for part in [Value::Null, json!({"models": ["*"]})] {
+        bundle.withheld = vec![taken("reader", part)];
+        bundle.grants = vec![Grant {
+            id: "g1".into(),
+            issuer: "corp".into(),
+            subject: "ann".into(),
+            role: "reader".into(),
+            from_ms: NOW,
+            until_ms: NOW + 10,
+        }];
+        let compiled = Compiled::new(&bundle).expect("compiled");
+        assert!(compiled.rights(&principal("ann", &["g"]), NOW).model("m").is_ok());
+        assert!(compiled.rights(&principal("ann", &["g"]), NOW + 10).model("m").is_err());
+    }
+}
+
+#[test]
+fn what_a_review_reduced_is_not_given_by_that_role_and_still_by_others() {
+    let mut bundle = bundle(json!({
+        "roles": [
+            {"name": "reader", "scopes": ["messages.*", "batches.*"], "models": ["claude-*"],
+             "serverTools": {"allow": ["*"]}},
+            {"name": "other", "scopes": ["batches.read"], "tools": {"allow": ["Write"]}},
+        ],
+        "bindings": [{"name": "a", "groups": ["g"], "roles": ["reader"]}, {"name": "b", "groups": ["h"], "roles": ["other"]}],
+    }));
+    bundle.withheld = vec![
+        taken("reader", json!({"models": ["claude-opus-*"], "tools": ["Bash", "Write", "web_search"]})),
+        taken("reader", json!({"scopes": ["batches.*"]})),
+    ];
+    let compiled = Compiled::new(&bundle).expect("compiled");
+    let rights = compiled.rights(&principal("ann", &["g"]), NOW);
+    assert_eq!(names(&rights), ["reader"]);
+    assert!(rights.model("claude-sonnet-4-5").is_ok() && rights.model("claude-opus-4-5").is_err());
+    assert!(rights.tool("Read").is_ok() && rights.tool("Bash").is_err() && rights.tool("Write").is_err());
+    assert!(rights.server_tool("web_search_20250305").is_err() && rights.server_tool("web_fetch").is_ok());
+    assert!(rights.scope("messages.create") && !rights.scope("batches.read"));
+    assert_eq!(rights.used(&["batches.read"], None), [""; 0]);
+    let rights = compiled.rights(&principal("ann", &["g", "h"]), NOW);
+    assert!(rights.tool("Write").is_ok() && rights.scope("batches.read") && rights.tool("Bash").is_err());
+    assert_eq!(rights.used(&["batches.read"], None), ["other"]);
+    assert_eq!(rights.used(&["messages.create"], Some("claude-sonnet-4-5")), ["reader"]);
+    assert_eq!(rights.used(&["messages.create"], Some("claude-opus-4-5")), [""; 0]);
+}
+
+#[test]
+fn a_review_never_gives_what_the_role_that_it_took_back_denied() {
+    let mut bundle = bundle(json!({
+        "roles": [
+            {"name": "careful", "tools": {"deny": ["Bash"]}, "masks": {"email": "redact", "phone": "off"}, "offered": "refuse"},
+            {"name": "all"},
+        ],
+        "bindings": [{"name": "a", "groups": ["g"], "roles": ["careful", "all"]}],
+    }));
+    bundle.withheld = vec![taken("careful", Value::Null)];
+    let compiled = Compiled::new(&bundle).expect("compiled");
+    let rights = compiled.rights(&principal("ann", &["g"]), NOW);
+    assert_eq!(names(&rights), ["all"]);
+    assert!(rights.tool("Bash").is_err() && rights.tool("Read").is_ok() && rights.refuses_offers());
+    let masks: Vec<_> = rights.masks().flatten().map(|(kind, _)| kind.as_str()).collect();
+    assert_eq!(masks, ["email"], "it redacts on, and no longer lets through");
+}
+
+#[test]
+fn a_part_that_cannot_be_read_takes_the_role() {
+    let mut bundle = bundle(json!({
+        "roles": [{"name": "reader"}],
+        "bindings": [{"name": "a", "groups": ["g"], "roles": ["reader"]}],
+    }));
+    bundle.withheld = vec![taken("reader", json!({"tools": ["{a,b}"]}))];
+    let compiled = Compiled::new(&bundle).expect("compiled");
+    assert_eq!(names(&compiled.rights(&principal("ann", &["g"]), NOW)), [""; 0]);
 }
 
 fn facts(part: Part) -> Facts<'static> {

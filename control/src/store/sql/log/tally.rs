@@ -7,20 +7,27 @@ use sluice_engine::record::Stage;
 
 use super::super::super::Connection;
 use super::super::columns::{column, signed};
+use super::super::usage::Used;
 use crate::records::Entry;
 use crate::store::{Session, StoreError};
 
-/// Additions to sessions.
+/// Additions to sessions, and to what identities have used.
 #[derive(Default)]
-pub struct Tally(BTreeMap<(String, String, String), Session>);
+pub struct Tally {
+    sessions: BTreeMap<(String, String, String), Session>,
+    used: Used,
+}
 
 impl Tally {
     pub fn count(&mut self, entry: &Entry) {
         let (Entry::Exchange(record), Some(id)) = (entry, entry.session()) else { return };
+        self.used.count(record);
         let (issuer, subject) =
             record.principal.as_ref().map_or(("", ""), |who| (who.issuer.as_str(), who.subject.as_str()));
-        let session =
-            self.0.entry((id.to_owned(), issuer.to_owned(), subject.to_owned())).or_insert_with(|| Session {
+        let session = self
+            .sessions
+            .entry((id.to_owned(), issuer.to_owned(), subject.to_owned()))
+            .or_insert_with(|| Session {
                 session: id.to_owned(),
                 named: record.session.is_some(),
                 issuer: issuer.to_owned(),
@@ -52,8 +59,8 @@ impl Tally {
         }
     }
 
-    pub async fn write(&self, connection: &mut Connection) -> Result<(), StoreError> {
-        for session in self.0.values() {
+    pub async fn write(self, connection: &mut Connection) -> Result<(), StoreError> {
+        for session in self.sessions.values() {
             sqlx::query(
                 "INSERT INTO sessions (session, issuer, subject, named, first_ms, last_ms, exchanges, denied,
                                        held, findings, input_tokens, output_tokens)
@@ -85,6 +92,6 @@ impl Tally {
             .execute(&mut *connection)
             .await?;
         }
-        Ok(())
+        self.used.write(connection).await
     }
 }

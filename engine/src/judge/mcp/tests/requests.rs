@@ -194,3 +194,25 @@ fn a_call_does_not_pass_as_a_notification() {
         asked(open.clone(), &notify(method));
     }
 }
+
+#[test]
+fn a_call_is_in_the_record_of_the_end_unless_it_was_refused() {
+    let ended = |tool: &str, hold: Option<crate::wire::HoldDecision>| {
+        let rule = json!({"name":"held","when":{"tools":["mcp__notes__put"]},"action":"hold","approval":{"groups":["a"]}});
+        let mut case = case(json!({"rules":[rule]}));
+        let judged = ask(&mut case, &call(tool, json!({})));
+        if let (Some(held), Some(decision)) = (judged.holds.first(), hold) {
+            let state = crate::wire::HoldState { id: "h".into(), decision, reason: None, by: None };
+            case.settle(&held.key, &held.rule, &state);
+        }
+        let open = case.record(crate::record::Stage::Open, 1, "n");
+        assert!(open.calls.is_empty());
+        (open.roles, case.record(crate::record::Stage::Close, 2, "n").calls)
+    };
+    use crate::wire::HoldDecision::{Approved, Denied};
+    let all = vec!["all".to_owned()];
+    assert_eq!(ended("get", None), (all.clone(), [("mcp__notes__get".to_owned(), 1)].into()));
+    assert_eq!(ended("put", Some(Approved)), (all.clone(), [("mcp__notes__put".to_owned(), 1)].into()));
+    assert_eq!(ended("put", Some(Denied)).1.len(), 0);
+    assert_eq!(ended("drop_all", None).1.len(), 0);
+}
