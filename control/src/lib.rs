@@ -19,6 +19,7 @@ pub mod http;
 pub mod issuers;
 pub mod keys;
 pub mod metrics;
+pub mod openapi;
 pub mod policies;
 pub mod records;
 pub mod retention;

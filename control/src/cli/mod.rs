@@ -13,6 +13,7 @@ mod grants;
 mod holds;
 mod keys;
 mod mask;
+mod openapi;
 mod policy;
 mod print;
 mod records;
@@ -78,6 +79,8 @@ enum Command {
     Records(records::Records),
     Backup(backup::Backup),
     Restore(backup::Restore),
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApi),
 }
 
 /// Where the service is, and who asks.
@@ -165,6 +168,7 @@ async fn run(command: Command) -> Outcome {
         Command::Records(records) => records.run().await,
         Command::Backup(backup) => backup.run().await,
         Command::Restore(restore) => restore.run().await,
+        Command::OpenApi(openapi) => openapi.run(),
     }
 }
 

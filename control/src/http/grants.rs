@@ -24,7 +24,7 @@ const WAITING: usize = 20;
 const LOOKED_AT: u32 = 5000;
 
 /// A wish as it is sent.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Wish {
     /// What is asked for, by its name in the policy.
@@ -37,7 +37,7 @@ pub struct Wish {
 }
 
 /// Why a grant is taken back, as it is sent.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Taking {
     /// Why.

@@ -19,7 +19,7 @@ use crate::holds::{Bar, Hold};
 use crate::store::{Decided, Decision};
 
 /// A person's decision as it is sent.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ruling {
     /// Whether it goes on.

@@ -154,7 +154,7 @@ pub async fn export(
 }
 
 /// What a verification is asked with.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct VerifyAsk {
     /// Checkpoints that were kept elsewhere, one note after the other: the log must still contain what they say.
