@@ -209,7 +209,11 @@ pub fn random_id() -> String {
     bytes.iter().filter_map(|b| LETTERS.get(usize::from(b & 31))).map(|b| char::from(*b)).collect()
 }
 
-fn open_state(state: &Path) -> Result<(), KeyError> {
+/// Makes a directory that only its owner may reach, or checks that it is one.
+///
+/// # Errors
+/// See [`KeyError`].
+pub(crate) fn open_state(state: &Path) -> Result<(), KeyError> {
     if !state.exists() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(state).map_err(|e| file_error(state, &e))?;
     }
@@ -238,7 +242,7 @@ fn read_seed(
 }
 
 /// Writes a new file whole: under another name first, so that a crash leaves no half of a key.
-fn write_new(path: &Path, text: &str) -> Result<(), KeyError> {
+pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), KeyError> {
     let draft = path.with_extension("new");
     let write = || -> std::io::Result<()> {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
@@ -254,7 +258,11 @@ fn write_new(path: &Path, text: &str) -> Result<(), KeyError> {
     write().map_err(|e| file_error(path, &e))
 }
 
-fn read_private(path: &Path) -> Result<String, KeyError> {
+/// Reads a file that only its owner may reach.
+///
+/// # Errors
+/// See [`KeyError`].
+pub(crate) fn read_private(path: &Path) -> Result<String, KeyError> {
     check_mode(path, 0o600)?;
     read(path)
 }

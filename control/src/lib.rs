@@ -10,6 +10,7 @@
 //! [`serve`] puts it together; [`app`] is the service as a router, so that tests can drive it without a socket.
 
 pub mod anchors;
+pub mod approvals;
 pub mod backup;
 pub mod cli;
 pub mod client;
@@ -26,6 +27,7 @@ pub mod retention;
 pub mod reviews;
 pub mod serve;
 pub mod store;
+pub mod tls;
 pub mod tokens;
 pub mod trial;
 pub mod visits;

@@ -20,6 +20,9 @@ use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_pol
 use crate::records::enrolment;
 use crate::reviews;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
+use crate::tls::{Files, Tls};
+use crate::tokens::device::Attempts;
+use crate::tokens::revocation::{self, now_revoked};
 use crate::visits::{Provider, SignIns, VisitKey};
 
 /// How often holds are looked over for those whose time is over.
@@ -59,6 +62,8 @@ pub struct Options {
     pub anchors: Anchors,
     /// A file with the secret of the client that people sign in by.
     pub sign_in_secret: Option<PathBuf>,
+    /// The service's own TLS; absent: it speaks plain HTTP.
+    pub tls: Option<Files>,
     /// Whether people may say themselves who they are, and sidecars need no token.
     pub dev: bool,
 }
@@ -90,6 +95,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
             lines.join("\n")
         )
     })?;
+    let tls = options.tls.clone().map(Tls::open).transpose()?;
     let listener = TcpListener::bind(options.listen)
         .await
         .map_err(|e| format!("cannot listen on {}: {e}; choose another with --listen", options.listen))?;
@@ -107,7 +113,10 @@ pub async fn serve(options: Options) -> Result<(), String> {
             Some(listener)
         }
     };
-    let url = options.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let url = options.public_url.clone().unwrap_or_else(|| {
+        let scheme = if options.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{address}")
+    });
     let url = url.trim_end_matches('/').to_owned();
     if options.dev {
         check_dev(address, &url)?;
@@ -133,9 +142,12 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let (live, grants) = watch::channel(now_live(&*store, now_ms()).await.map_err(|e| text(&e))?);
     let grants_changed = Arc::new(Notify::new());
     let metrics = Metrics::new(store.meter());
+    let (shut_out, revocations) = watch::channel(now_revoked(&*store, now_ms()).await.map_err(|e| text(&e))?);
+    let revocations_changed = Arc::new(Notify::new());
     let sources = Sources {
         faults: metrics.signing_faults.clone(),
         grants,
+        revocations,
         policy: policy_seen.clone(),
         keys: issuer_keys,
         key: keys.bundle.clone(),
@@ -148,6 +160,8 @@ pub async fn serve(options: Options) -> Result<(), String> {
         store: Arc::clone(&store),
         waiters: crate::holds::Waiters::default(),
         grants_changed: Arc::clone(&grants_changed),
+        revocations_changed: Arc::clone(&revocations_changed),
+        attempts: Attempts::default(),
         bundle,
         policy: Arc::clone(&status),
         issuers: statuses,
@@ -167,7 +181,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         metrics,
         closing,
     });
-    let tasks = [
+    let mut tasks = vec![
         tokio::spawn(publishing),
         tokio::spawn(keyring.run(policy_seen, asked)),
         tokio::spawn(watch_policy(options.policy.clone(), policy, status, clock)),
@@ -177,6 +191,12 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(listen(Arc::clone(&control))),
         tokio::spawn(reviews::conduct(Arc::clone(&control))),
         tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
+        tokio::spawn(revocation::follow(
+            store.clone(),
+            revocations_changed,
+            shut_out,
+            Arc::clone(&control.clock),
+        )),
     ];
     tracing::info!(
         %address, url, bundle_key = keys.bundle_public(), state = %options.state.display(),
@@ -193,7 +213,11 @@ pub async fn serve(options: Options) -> Result<(), String> {
             let _closed = closing.wait_for(|closing| *closing).await;
         }
     };
-    let server = tokio::spawn(listener::serve(listener, app(control), ended));
+    let tls = tls.map(|(tls, watching)| {
+        tasks.push(tokio::spawn(watching));
+        tls
+    });
+    let server = tokio::spawn(listener::serve(listener, tls, app(control), ended));
     wait_for_signal().await?;
     tracing::info!("ending: those who wait are let go, answers on their way are finished");
     close.send_replace(true);
@@ -253,10 +277,13 @@ fn warn_of_other_issuer(loaded: &Loaded, url: &str) {
     }
 }
 
-/// Ends the holds whose time is over, so that the log says so even when nobody waits.
+/// Ends the holds whose time is over, so that the log says so even when nobody waits; forgets sign-ins that have ended.
 async fn sweep(control: Arc<Control>) {
     loop {
         tokio::time::sleep(SWEEP).await;
+        if let Err(error) = control.store.forget_tokens((control.clock)()).await {
+            tracing::error!(%error, "sign-ins whose time is over could not be forgotten");
+        }
         match control.store.expire((control.clock)()).await {
             Ok(ids) => ids.iter().for_each(|id| control.waiters.wake(id)),
             Err(error) => tracing::error!(%error, "holds whose time is over could not be ended"),
@@ -285,9 +312,11 @@ async fn listen(control: Arc<Control>) {
         let error = control.store.listen(Box::new(move |news| match news {
             News::Hold(hold) => waking.waiters.wake(hold),
             News::Grants => waking.grants_changed.notify_one(),
+            News::Revocations => waking.revocations_changed.notify_one(),
             News::Missed => {
                 waking.waiters.wake_all();
                 waking.grants_changed.notify_one();
+                waking.revocations_changed.notify_one();
             }
         }));
         let error = error.await;

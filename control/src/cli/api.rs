@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
-use super::{Failure, Service};
+use super::print::clean_line;
+use super::{Failure, Service, saved};
 use crate::client::{Call, Client};
 use crate::http::Problem;
+use crate::serve::now_ms;
 
 /// How long an answer may take. Exports and verifications of large logs take their time.
 const TIMEOUT: Duration = Duration::from_secs(600);
@@ -16,14 +19,46 @@ const TIMEOUT: Duration = Duration::from_secs(600);
 const LIMIT: usize = 1 << 30;
 
 impl Service {
+    /// The token that was given, or the one of `sluice login`.
+    fn credential(&self) -> Result<Zeroizing<String>, Failure> {
+        let given = self.token.as_deref().map(str::trim).filter(|token| !token.is_empty());
+        if let Some(given) = given {
+            return Ok(Zeroizing::new(given.to_owned()));
+        }
+        let Some(saved) = saved::token(&self.url)? else {
+            return Err(Failure::cannot(
+                "no token: sign in with `sluice login`, or set SLUICE_TOKEN, for example to what `sluice token mint` prints",
+            ));
+        };
+        if saved.expires_ms <= now_ms() {
+            return Err(Failure::Cannot(format!(
+                "the sign-in of {} has ended: `sluice login` begins another",
+                clean_line(&saved.subject)
+            )));
+        }
+        Ok(Zeroizing::new(saved.token))
+    }
+
+    /// Calls a path that wants no token.
+    pub async fn public(&self, path: &str) -> Result<String, Failure> {
+        self.send(Method::GET, path, None, None).await
+    }
+
     /// Calls a path and reads the answer's text.
     pub async fn text(&self, method: Method, path: &str, body: Option<String>) -> Result<String, Failure> {
-        let token =
-            self.token.as_deref().map(str::trim).filter(|token| !token.is_empty()).ok_or_else(|| {
-                Failure::cannot("no token: set SLUICE_TOKEN, for example to what `sluice token mint` prints")
-            })?;
+        let token = self.credential()?;
+        self.send(method, path, Some(&token), body).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<String>,
+    ) -> Result<String, Failure> {
         let url = format!("{}{path}", self.url.trim_end_matches('/'));
-        let call = Call { method, url: &url, token: Some(token), body, timeout: TIMEOUT, limit: LIMIT };
+        let call = Call { method, url: &url, token, body, timeout: TIMEOUT, limit: LIMIT };
         let answer = Client::new().call(call).await.map_err(Failure::cannot)?;
         if answer.status.is_success() {
             return String::from_utf8(answer.body.to_vec()).map_err(|_| {

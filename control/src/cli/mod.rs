@@ -5,6 +5,7 @@
 
 mod access;
 mod api;
+mod approvals;
 mod backup;
 mod budgets;
 mod documents;
@@ -12,14 +13,17 @@ mod effect;
 mod grants;
 mod holds;
 mod keys;
+mod login;
 mod mask;
 mod openapi;
 mod policy;
 mod print;
 mod records;
 mod replay;
+mod saved;
 mod service;
 mod settings;
+mod tokens;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -44,8 +48,11 @@ struct Cli {
 enum Command {
     /// Run the control service: bundles, records, holds.
     Serve(Box<service::Serve>),
-    /// Make tokens of control's own issuer.
-    #[command(subcommand)]
+    Login(login::Login),
+    Logout(login::Logout),
+    Whoami(login::Who),
+    /// Make tokens of control's own issuer, revoke tokens, see what is revoked.
+    #[command(subcommand, visible_alias = "tokens")]
     Token(keys::Token),
     /// Look at the service's keys.
     #[command(subcommand)]
@@ -90,6 +97,7 @@ struct Service {
     #[arg(long, env = "SLUICE_URL", default_value = "http://127.0.0.1:9901", value_name = "URL")]
     url: String,
     /// Your token, from an issuer in the policy. Best given as SLUICE_TOKEN: arguments are seen by other processes.
+    /// Default: the one of `sluice login`.
     #[arg(long, env = "SLUICE_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
 }
@@ -154,7 +162,10 @@ pub fn parse_and_run() -> ExitCode {
 async fn run(command: Command) -> Outcome {
     match command {
         Command::Serve(serve) => serve.run().await,
-        Command::Token(token) => token.run(),
+        Command::Login(login) => login.run().await,
+        Command::Logout(logout) => logout.run(),
+        Command::Whoami(who) => who.run().await,
+        Command::Token(token) => token.run().await,
         Command::Keys(keys) => keys.run(),
         Command::Policy(policy) => policy.run().await,
         Command::Mask(mask) => mask.run(),

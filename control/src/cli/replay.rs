@@ -107,7 +107,9 @@ pub fn exchanges(text: &str) -> Result<Vec<Exchange>, Failure> {
         match entry {
             Entry::Hold(event) => exchange.holds.push(*event),
             // No part of a session.
-            Entry::Grant(_) | Entry::Token(_) | Entry::Restore(_) | Entry::Retention(_) => {}
+            Entry::Pass(_) | Entry::Delegation(_) | Entry::Policy(_) => {}
+            Entry::Grant(_) | Entry::Token(_) | Entry::Revocation(_) => {}
+            Entry::Restore(_) | Entry::Retention(_) => {}
             Entry::Exchange(record) => {
                 let body = record.body.as_ref().map(|body| value(body, &blocks));
                 match record.stage {

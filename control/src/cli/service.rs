@@ -12,6 +12,7 @@ use super::{Failure, Outcome, State};
 use crate::anchors::Anchors;
 use crate::http::Rates;
 use crate::serve::{Options, serve};
+use crate::tls::Files;
 
 /// Run the control service.
 ///
@@ -68,6 +69,17 @@ pub struct Serve {
     /// How often a checkpoint is kept, if something was written: `30s`, `5m`, `1h`.
     #[arg(long, env = "SLUICE_CHECKPOINT_EVERY", default_value = "5m", value_name = "TIME")]
     checkpoint_every: String,
+    /// The service's certificate, as PEM, with those between it and a root. Followed while the service runs, as are the
+    /// other two. Without it the service speaks plain HTTP, for this machine or behind a proxy.
+    #[arg(long, env = "SLUICE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, as PEM.
+    #[arg(long, env = "SLUICE_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Who issues the client certificates of sidecars, as PEM. Which of them may call stands in the policy:
+    /// `access.sidecars.certificates`.
+    #[arg(long, env = "SLUICE_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
+    client_ca: Option<PathBuf>,
     /// A file with the secret of the client that people sign in by (`access.signIn` in the policy), where the provider gave
     /// it one. Read at each sign-in, so that it can be rotated.
     #[arg(long, env = "SLUICE_SIGN_IN_SECRET_FILE", value_name = "FILE")]
@@ -119,7 +131,13 @@ impl Serve {
             token: token.map(Zeroizing::new),
             every: std::time::Duration::from_secs(every.as_seconds()),
         };
+        let tls = self.tls_cert.zip(self.tls_key).map(|(certificate, key)| Files {
+            certificate,
+            key,
+            client_ca: self.client_ca,
+        });
         let options = Options {
+            tls,
             database,
             shared_keys: self.state.shared_keys,
             state: self.state.state,

@@ -19,6 +19,7 @@ use http_body_util::BodyExt;
 
 use super::sidecars::DataPlane;
 use super::{Control, Problem};
+use crate::tls::Peer;
 
 /// A bucket holds this many seconds' worth of calls.
 const BURST_SECONDS: u32 = 5;
@@ -148,9 +149,10 @@ fn caller(peer: IpAddr) -> IpAddr {
 /// Keeps peers to their rate, and bodies to a pace.
 pub async fn guard(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| caller(peer.0.ip()));
+    let names = request.extensions().get::<ConnectInfo<Peer>>().map(|peer| peer.0.clone());
     let peer = peer.filter(|_| !PROBES.contains(&request.uri().path()));
     if let Some(Err(wait)) = peer.map(|peer| control.limits.peers.take(peer, 1, Instant::now()))
-        && DataPlane::check(request.headers(), &control).is_err()
+        && DataPlane::check(request.headers(), names.as_ref(), &control).is_err()
     {
         return too_often(wait).into_response();
     }

@@ -11,10 +11,13 @@ use axum::extract::ConnectInfo;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
+
+use crate::tls::{Peer, Tls};
 
 /// Connections at once. Each sidecar that polls or waits for a hold has one.
 const CONNECTIONS: usize = 20_000;
@@ -69,8 +72,8 @@ impl Drop for Counted {
 }
 
 /// Answers until `ended`, and then until every answer that is on its way is out. Who calls stands in the extensions of
-/// each request, as [`ConnectInfo`].
-pub async fn serve(listener: TcpListener, app: Router, ended: impl Future<Output = ()>) {
+/// each request, as [`ConnectInfo`]: the address, and under TLS what the certificate says.
+pub async fn serve(listener: TcpListener, tls: Option<Tls>, app: Router, ended: impl Future<Output = ()>) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD);
     let http2 = &mut builder.http2();
@@ -83,7 +86,7 @@ pub async fn serve(listener: TcpListener, app: Router, ended: impl Future<Output
             let slot = Arc::clone(&slots).acquire_owned().await;
             listener.accept().await.map(|accepted| (accepted, slot))
         };
-        let ((stream, peer), slot) = tokio::select! {
+        let ((stream, address), slot) = tokio::select! {
             accepted = accepted => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -94,29 +97,61 @@ pub async fn serve(listener: TcpListener, app: Router, ended: impl Future<Output
             },
             () = &mut ended => break,
         };
-        let Some(counted) = Counted::new(&peers, peer.ip()) else {
-            tracing::warn!(peer = %peer.ip(), "an address has {OF_ONE} connections; another one of it was refused");
+        let Some(counted) = Counted::new(&peers, address.ip()) else {
+            tracing::warn!(peer = %address.ip(), "an address has {OF_ONE} connections; another one of it was refused");
             continue;
         };
         // Small answers must not wait for the other side's acknowledgement of the one before.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps Nagle's algorithm");
         }
-        let app = app.clone();
-        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo::<SocketAddr>(peer));
-            app.clone().oneshot(request)
-        });
-        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-        let connection = graceful.watch(connection);
+        let (app, builder, watcher) = (app.clone(), builder.clone(), graceful.watcher());
+        let begun = match &tls {
+            Some(tls) => Begun::Tls(Box::pin(tls.accept(stream))),
+            None => Begun::Plain(stream),
+        };
         tokio::spawn(async move {
             let _held = (slot, counted);
-            if let Err(error) = connection.await {
+            let answered = match begun {
+                Begun::Plain(stream) => answer(&builder, watcher, stream, app, address, None).await,
+                Begun::Tls(shaking) => match shaking.await {
+                    Some((stream, peer)) => answer(&builder, watcher, stream, app, address, Some(peer)).await,
+                    None => Ok(()),
+                },
+            };
+            if let Err(error) = answered {
                 tracing::debug!(%error, "a connection ended badly");
             }
         });
     }
     drop(listener);
     graceful.shutdown().await;
+}
+
+/// A connection that has come.
+enum Begun<F> {
+    Plain(TcpStream),
+    /// Hands are being shaken.
+    Tls(F),
+}
+
+/// Answers the requests of one connection.
+async fn answer(
+    builder: &Builder<TokioExecutor>,
+    watcher: Watcher,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    app: Router,
+    address: SocketAddr,
+    peer: Option<Peer>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo::<SocketAddr>(address));
+        if let Some(peer) = &peer {
+            request.extensions_mut().insert(ConnectInfo(peer.clone()));
+        }
+        app.clone().oneshot(request)
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    watcher.watch(connection).await
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use sluice_engine::policy::glob::Glob;
@@ -10,8 +10,9 @@ use subtle::ConstantTimeEq as _;
 
 use super::auth::bearer;
 use super::{Control, Problem};
+use crate::tls::Peer;
 
-/// A sidecar: by a token of the issuer that the policy names for them (`access.sidecars`); where it names none, by the
+/// A sidecar: by its certificate, or a token of the issuer, that the policy names (`access.sidecars`); where it names none, by the
 /// data-plane token. Under `--dev` by nothing, as long as no page in a browser sends it.
 pub struct DataPlane;
 
@@ -19,19 +20,21 @@ impl FromRequestParts<Arc<Control>> for DataPlane {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, control: &Arc<Control>) -> Result<Self, Problem> {
-        Self::check(&parts.headers, control)
+        let peer = parts.extensions.get::<ConnectInfo<Peer>>();
+        Self::check(&parts.headers, peer.map(|peer| &peer.0), control)
     }
 }
 
 impl DataPlane {
-    /// Whether the caller is a sidecar.
+    /// Whether the caller is a sidecar; `peer`: what its certificate says.
     ///
     /// # Errors
     /// Why not.
-    pub fn check(headers: &HeaderMap, control: &Control) -> Result<Self, Problem> {
+    pub fn check(headers: &HeaderMap, peer: Option<&Peer>, control: &Control) -> Result<Self, Problem> {
         if control.sign_ins.dev && !comes_from_browser(headers) {
             return Ok(Self);
         }
+        let names = peer.map(|peer| &*peer.names).unwrap_or_default();
         let given = bearer(headers).unwrap_or_default();
         let bundle = control.bundle.borrow();
         let Some(sidecars) = &bundle.policy.access.sidecars else {
@@ -43,6 +46,15 @@ impl DataPlane {
                 )),
             };
         };
+        if names.iter().any(|name| fits(&sidecars.certificates, name)) {
+            return Ok(Self);
+        }
+        if sidecars.issuer.is_none() {
+            return Err(refused(
+                "this is for sidecars: call by TLS with a client certificate that `access.sidecars.certificates` in the \
+                 policy names, of the authority that control was started with (--client-ca)",
+            ));
+        }
         match bundle.people.verify(given, (control.clock)()) {
             Ok(caller)
                 if Some(&caller.issuer) == sidecars.issuer.as_ref()

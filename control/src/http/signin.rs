@@ -6,6 +6,7 @@
 //! | `GET /signin/callback` | back from the provider: a visit begins |
 //! | `POST /signin` | the form; only under `--dev` |
 //! | `POST /signout` | the visit is gone |
+//! | `GET /v1/signin` | where `sluice login` signs in |
 //! | `GET /v1/whoami` | who you are to the service, and what the policy lets you see of it |
 
 use std::sync::Arc;
@@ -50,6 +51,7 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/signin", get(begin).post(say_who))
         .route("/signin/callback", get(come_back))
         .route("/signout", post(sign_out))
+        .route("/v1/signin", get(offer))
         .route("/v1/whoami", get(whoami));
     area(Router::new(), people)
 }
@@ -228,6 +230,34 @@ async fn sign_out(
     let mut response = browser::page(SIGNED_OUT);
     keep(&mut response, &control, control.sign_ins.cookie(), "", 0);
     Ok(response)
+}
+
+/// Where `sluice login` signs in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignInOffer {
+    /// The provider's issuer URL.
+    pub issuer: String,
+    /// The public client that the command line is there.
+    pub client_id: String,
+    /// Scopes that are asked for beside `openid`.
+    pub scopes: Vec<String>,
+}
+
+/// `GET /v1/signin`, for anyone: it says nothing that the provider's own page does not.
+async fn offer(State(control): State<Arc<Control>>) -> Result<Json<SignInOffer>, Problem> {
+    let sign_in = control.bundle.borrow().policy.access.sign_in.clone().filter(|_| !control.sign_ins.dev);
+    let offer = sign_in.and_then(|sign_in| {
+        let issuer = issuer_url(&control, &sign_in)?;
+        Some(SignInOffer { issuer, client_id: sign_in.command_line_client_id?, scopes: sign_in.scopes })
+    });
+    offer.map(Json).ok_or_else(|| {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "nobody can sign in here from the command line: the policy has no `access.signIn.commandLineClientId`; set \
+             SLUICE_TOKEN to a token of an issuer in the policy",
+        )
+    })
 }
 
 /// Who somebody is to the service.

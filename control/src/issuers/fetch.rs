@@ -70,6 +70,11 @@ impl Document {
         let issuer = &self.issuer;
         let url = self.content.get(name).and_then(Value::as_str);
         let url = url.ok_or_else(|| format!("the discovery document of {issuer} names no `{name}`"))?;
+        if !url.starts_with("https://") && !url.starts_with("http://") {
+            return Err(format!(
+                "the discovery document of {issuer} names a `{name}` that is no web address"
+            ));
+        }
         if issuer.starts_with("https://") && !url.starts_with("https://") {
             return Err(format!("the discovery document of {issuer} names a `{name}` without https"));
         }

@@ -6,7 +6,7 @@ use sluice_engine::wire;
 
 use super::Caller::{Anyone, Person, Sidecar};
 use super::{Call, Kind, call};
-use crate::http::{Ruling, Taking, VerifyAsk, Wish};
+use crate::http::{Allowing, Handing, Ruling, Said, Shut, Taking, VerifyAsk, Wish};
 
 /// How grants and holds stand.
 const HOLDS: [&str; 5] = ["all", "waiting", "approved", "denied", "expired"];
@@ -23,6 +23,8 @@ pub fn calls(schemas: &mut SchemaGenerator) -> Vec<Call> {
     calls.extend(of_sidecars());
     calls.extend(of_records(schemas));
     calls.extend(of_holds_and_grants(schemas));
+    calls.extend(of_approvals(schemas));
+    calls.extend(of_tokens(schemas));
     calls
 }
 
@@ -43,11 +45,14 @@ fn of_anyone() -> Vec<Call> {
             .gives(&[(200, Kind::Json), (503, Kind::Json)]),
         call("get", "/.well-known/openid-configuration", Anyone, "Control's own issuer."),
         call("get", "/.well-known/jwks.json", Anyone, "The public keys of control's own issuer."),
+        call("get", "/.well-known/oauth-authorization-server", Anyone, "Where tokens are given (RFC 8414).")
+            .text("base", "For a gateway: the URL by which its clients reach it."),
         Call {
             refusals: vec![400, 401, 403, 503],
             ..call("post", "/v1/oauth/token", Anyone, "A token for a token (RFC 7523, RFC 8693).")
         }
         .body("application/x-www-form-urlencoded", form),
+        call("get", "/v1/signin", Anyone, "How people sign in here, for the command line.").refuses(&[404]),
         call(
             "get",
             "/v1/whoami",
@@ -132,5 +137,59 @@ fn of_holds_and_grants(schemas: &mut SchemaGenerator) -> Vec<Call> {
         call("post", "/v1/grants/{id}/revoke", Person, "Take a grant back.")
             .takes::<Taking>(schemas)
             .refuses(&[409]),
+    ]
+}
+
+fn of_approvals(schemas: &mut SchemaGenerator) -> Vec<Call> {
+    let created = [(201, Kind::Json)];
+    vec![
+        call("get", "/v1/holds/{id}/comments", Person, "What was said about a hold."),
+        call("post", "/v1/holds/{id}/comments", Person, "Say something about a hold.")
+            .takes::<Said>(schemas)
+            .refuses(&[409])
+            .gives(&[(200, Kind::Json), (201, Kind::Json)]),
+        call("get", "/v1/delegations", Person, "Rights to decide that were handed over, the newest first.")
+            .number("limit", "How many; at most 1000."),
+        call("post", "/v1/delegations", Person, "Hand a right to decide over, for a time.")
+            .takes::<Handing>(schemas)
+            .refuses(&[404, 409])
+            .gives(&created),
+        call("post", "/v1/delegations/{id}/end", Person, "End a delegation.")
+            .takes::<Taking>(schemas)
+            .refuses(&[409]),
+        call("get", "/v1/passes", Person, "Approvals for a time, the newest first.")
+            .number("limit", "How many; at most 1000."),
+        call("post", "/v1/passes/{id}/revoke", Person, "End an approval for a time.")
+            .takes::<Taking>(schemas)
+            .refuses(&[409]),
+    ]
+}
+
+fn of_tokens(schemas: &mut SchemaGenerator) -> Vec<Call> {
+    let form = "application/x-www-form-urlencoded";
+    let revoked = json!({
+        "type": "object", "required": ["token"],
+        "properties": {"token": {"type": "string"}, "token_type_hint": {"type": "string"}},
+    });
+    let device = json!({
+        "type": "object", "properties": {"client_id": {"type": "string"}, "scope": {"type": "string"}},
+    });
+    vec![
+        call("get", "/v1/revocations", Person, "Tokens and subjects that are shut out, the newest first.")
+            .number("limit", "How many; at most 1000."),
+        call("post", "/v1/revocations", Person, "Shut a token or a subject out.")
+            .takes::<Shut>(schemas)
+            .gives(&[(201, Kind::Json)]),
+        call("post", "/v1/oauth/revoke", Anyone, "Take one's own token back (RFC 7009).")
+            .body(form, revoked)
+            .refuses(&[503]),
+        call("post", "/v1/oauth/device", Anyone, "A code for a device (RFC 8628).")
+            .body(form, device)
+            .refuses(&[503]),
+        call("get", "/v1/devices/{code}", Person, "A device that waits for a person."),
+        call("post", "/v1/devices/{code}/decision", Person, "Let a device in, or not.")
+            .takes::<Allowing>(schemas)
+            .refuses(&[409])
+            .gives(&[(204, Kind::Empty)]),
     ]
 }

@@ -142,8 +142,8 @@ impl Call {
         }
         for status in self.all_refusals() {
             let name = match status {
-                429 => "TooOften",
                 _ if self.path.starts_with(OAUTH) => "RefusedByOAuth",
+                429 => "TooOften",
                 _ => "Refused",
             };
             let reference = json!({"$ref": format!("#/components/responses/{name}")});

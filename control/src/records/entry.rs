@@ -1,8 +1,13 @@
 use serde::{Deserialize, Serialize};
+use sluice_engine::identity::TokenId;
 use sluice_engine::record::{Record, Who};
+use sluice_engine::wire::HoldDecision;
 
+use super::{DelegationEvent, PassEvent, PolicyEvent};
+use crate::approvals::{DecidedBy, Delegated};
 use crate::grants::{Grant, GrantState};
-use crate::holds::Hold;
+use crate::holds::{Comment, Hold};
+use crate::tokens::revocation::Revoked;
 
 /// An entry of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +21,14 @@ pub enum Entry {
     Grant(Box<GrantEvent>),
     /// A token was exchanged for one of control's own.
     Token(Box<TokenEvent>),
+    /// Something happened to an approval for a time.
+    Pass(Box<PassEvent>),
+    /// Something happened to a delegation.
+    Delegation(Box<DelegationEvent>),
+    /// Something happened to policy.
+    Policy(Box<PolicyEvent>),
+    /// A token or a subject was shut out.
+    Revocation(Box<Revoked>),
     /// The log goes on from a backup.
     Restore(Box<RestoreEvent>),
     /// Texts are removed, since they are older than the policy keeps them.
@@ -62,6 +75,9 @@ pub struct RestoreEvent {
 pub struct TokenEvent {
     /// The new token's `jti`.
     pub id: String,
+    /// The tokens that were given for it, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<TokenId>,
     /// When, in Unix milliseconds.
     pub at_ms: u64,
     /// Who it speaks for.
@@ -69,6 +85,9 @@ pub struct TokenEvent {
     /// The scopes that it is narrowed to; absent: not narrowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    /// What the device says that it is which a person let in with it; absent: no device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// When it ends.
     pub expires_ms: u64,
 }
@@ -101,6 +120,9 @@ pub struct GrantEvent {
     /// The reason given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whose right they used.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub on_behalf: Option<Delegated>,
 }
 
 /// Something that happened to a hold.
@@ -124,12 +146,18 @@ pub struct HoldEvent {
     pub session: Option<String>,
     /// The exchange that asked first; for [`HoldChange::Used`], the one that used the approval.
     pub exchange: String,
-    /// Who decided, as issuer and subject.
+    /// Who decided or spoke, as issuer and subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<(String, String)>,
-    /// The reason given.
+    /// The reason given, or the comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whose right they used.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub on_behalf: Option<Delegated>,
+    /// The pass that it opened, or that approved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pass: Option<String>,
 }
 
 /// What happened to a hold.
@@ -138,7 +166,11 @@ pub struct HoldEvent {
 pub enum HoldChange {
     /// It waits.
     Opened,
-    /// A person let it go on.
+    /// A person approved it, and more must.
+    Agreed,
+    /// Somebody said something about it.
+    Commented,
+    /// It may go on: a person let it, the last of those who must, or a pass did.
     Approved,
     /// A person refused it.
     Denied,
@@ -148,13 +180,28 @@ pub enum HoldChange {
     Used,
 }
 
+impl HoldChange {
+    /// The word for it, in exports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Agreed => "agreed",
+            Self::Commented => "commented",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Used => "used",
+        }
+    }
+}
+
 impl Entry {
     /// The session that it belongs to; the exchange where the client sends none.
     pub fn session(&self) -> Option<&str> {
         match self {
             Self::Exchange(record) => record.session.as_deref().or(Some(&record.exchange)),
             Self::Hold(event) => event.session.as_deref().or(Some(&event.exchange)),
-            Self::Grant(_) | Self::Token(_) | Self::Restore(_) | Self::Retention(_) => None,
+            _ => None,
         }
     }
 
@@ -163,7 +210,7 @@ impl Entry {
         match self {
             Self::Exchange(record) => Some(&record.exchange),
             Self::Hold(event) => Some(&event.exchange),
-            Self::Grant(_) | Self::Token(_) | Self::Restore(_) | Self::Retention(_) => None,
+            _ => None,
         }
     }
 
@@ -174,6 +221,10 @@ impl Entry {
             Self::Hold(_) => "hold",
             Self::Grant(_) => "grant",
             Self::Token(_) => "token",
+            Self::Pass(_) => "pass",
+            Self::Delegation(_) => "delegation",
+            Self::Policy(_) => "policy",
+            Self::Revocation(_) => "revocation",
             Self::Restore(_) => "restore",
             Self::Retention(_) => "retention",
         }
@@ -197,11 +248,16 @@ impl GrantEvent {
         let by = match grant.state {
             GrantState::Live | GrantState::Denied => grant.decided.as_ref(),
             GrantState::Revoked => grant.revoked.as_ref(),
-            GrantState::Waiting | GrantState::Expired | GrantState::Ended => None,
+            // Somebody approved, and more must.
+            GrantState::Waiting => grant.voices.last().map(|voice| &voice.by),
+            GrantState::Expired | GrantState::Ended => None,
         };
-        let reason = by.and_then(|by| by.reason.clone());
-        let by = by.map(|by| (by.issuer.clone(), by.subject.clone()));
-        Self { by, reason, ..Self::new(grant, at_ms) }
+        Self {
+            by: by.map(|by| (by.issuer.clone(), by.subject.clone())),
+            reason: by.and_then(|by| by.reason.clone()),
+            on_behalf: by.and_then(|by| by.on_behalf.clone()),
+            ..Self::new(grant, at_ms)
+        }
     }
 
     fn new(grant: &Grant, at_ms: u64) -> Self {
@@ -217,6 +273,7 @@ impl GrantEvent {
             ends_ms: grant.ends_ms,
             by: None,
             reason: None,
+            on_behalf: None,
         }
     }
 }
@@ -227,13 +284,29 @@ impl HoldEvent {
         Self::new(hold, HoldChange::Opened, hold.created_ms)
     }
 
-    /// The hold was decided.
-    pub fn decided(hold: &Hold, at_ms: u64) -> Self {
-        let approved = hold.state == sluice_engine::wire::HoldDecision::Approved;
-        let change = if approved { HoldChange::Approved } else { HoldChange::Denied };
-        let by = hold.decided.as_ref().map(|d| (d.issuer.clone(), d.subject.clone()));
-        let reason = hold.decided.as_ref().and_then(|d| d.reason.clone());
-        Self { by, reason, ..Self::new(hold, change, at_ms) }
+    /// Somebody has spoken, and the hold stands as it then does: decided, or still waiting.
+    pub fn heard(hold: &Hold, by: &DecidedBy) -> Self {
+        let change = match hold.state {
+            HoldDecision::Approved => HoldChange::Approved,
+            HoldDecision::Waiting => HoldChange::Agreed,
+            HoldDecision::Denied | HoldDecision::Expired => HoldChange::Denied,
+        };
+        Self {
+            by: Some((by.issuer.clone(), by.subject.clone())),
+            reason: by.reason.clone(),
+            on_behalf: by.on_behalf.clone(),
+            pass: hold.pass.clone(),
+            ..Self::new(hold, change, by.at_ms)
+        }
+    }
+
+    /// Somebody said something about the hold.
+    pub fn commented(hold: &Hold, comment: &Comment) -> Self {
+        Self {
+            by: Some((comment.issuer.clone(), comment.subject.clone())),
+            reason: Some(comment.text.clone()),
+            ..Self::new(hold, HoldChange::Commented, comment.at_ms)
+        }
     }
 
     /// The hold's time ran out.
@@ -258,6 +331,8 @@ impl HoldEvent {
             exchange: hold.ask.exchange.clone(),
             by: None,
             reason: None,
+            on_behalf: None,
+            pass: None,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the log holds, and reads of it.
 
+mod approvals;
 pub mod csv;
 mod entry;
 mod intake;
@@ -11,6 +12,7 @@ mod writers;
 use ed25519_dalek::VerifyingKey;
 use sha2::{Digest, Sha256};
 
+pub use approvals::{DelegationEvent, PassEvent, PolicyChange, PolicyEvent};
 pub use entry::{
     Entry, GrantEvent, HoldChange, HoldEvent, RestoreEvent, RetentionEvent, Through, TokenEvent,
 };

@@ -6,16 +6,23 @@
 //! | hold | API Activity (6003), with the hold as its resource |
 //! | grant | User Access Management (3005) |
 //! | token | Authentication (3002) |
+//! | pass, delegation | User Access Management (3005) |
+//! | policy | API Activity (6003), with the policy as its resource |
+//! | revocation | Account Change (3001) |
 //!
 //! No event carries a body: who, when, what, which rule, how it ended.
 
+mod approvals;
+
 use serde_json::{Map, Value, json};
+use sluice_engine::policy::bundle::Revocation;
 use sluice_engine::policy::document::Action;
 use sluice_engine::record::{Record, Stage, Who};
 
 use super::{Entry, GrantEvent, HoldChange, HoldEvent, RestoreEvent, RetentionEvent, TokenEvent};
 use crate::grants::GrantState;
 use crate::store::Stored;
+use crate::tokens::revocation::Revoked;
 
 /// Severities and statuses of the schema.
 const INFORMATIONAL: u8 = 1;
@@ -34,6 +41,10 @@ pub fn event(stored: &Stored) -> Option<Value> {
         Entry::Hold(event) => hold(event),
         Entry::Grant(event) => grant(event),
         Entry::Token(event) => token(event),
+        Entry::Pass(event) => approvals::pass(event),
+        Entry::Delegation(event) => approvals::delegation(event),
+        Entry::Policy(event) => approvals::policy(event),
+        Entry::Revocation(revoked) => revocation(revoked),
         Entry::Restore(event) => restore(event),
         Entry::Retention(event) => retention(event),
     };
@@ -117,13 +128,14 @@ fn activity(route: &str) -> u8 {
 }
 
 fn hold(hold: &HoldEvent) -> Map<String, Value> {
-    let (name, severity, status) = match hold.change {
-        HoldChange::Opened => ("opened", LOW, UNKNOWN),
-        HoldChange::Approved => ("approved", LOW, SUCCESS),
-        HoldChange::Denied => ("denied", MEDIUM, FAILURE),
-        HoldChange::Expired => ("expired", LOW, FAILURE),
-        HoldChange::Used => ("used", INFORMATIONAL, SUCCESS),
+    let (severity, status) = match hold.change {
+        HoldChange::Opened | HoldChange::Agreed => (LOW, UNKNOWN),
+        HoldChange::Approved => (LOW, SUCCESS),
+        HoldChange::Denied => (MEDIUM, FAILURE),
+        HoldChange::Expired => (LOW, FAILURE),
+        HoldChange::Used | HoldChange::Commented => (INFORMATIONAL, SUCCESS),
     };
+    let name = hold.change.word();
     let mut event = base(6003, OTHER, hold.at_ms, severity, status);
     let who = hold.by.as_ref().map(|(issuer, subject)| Who {
         issuer: issuer.clone(),
@@ -140,7 +152,10 @@ fn hold(hold: &HoldEvent) -> Map<String, Value> {
     event.insert("src_endpoint".into(), json!({"name": "control"}));
     event.insert("resources".into(), json!([{"uid": hold.id, "type": "hold"}]));
     event.insert("comment".into(), hold.reason.clone().into());
-    event.insert("unmapped".into(), json!({"rule": hold.rule, "requester": hold.requester}));
+    event.insert(
+        "unmapped".into(),
+        json!({"rule": hold.rule, "requester": hold.requester, "for": hold.on_behalf, "pass": hold.pass}),
+    );
     event
 }
 
@@ -166,7 +181,9 @@ fn grant(grant: &GrantEvent) -> Map<String, Value> {
     event.insert("comment".into(), grant.reason.clone().into());
     event.insert(
         "unmapped".into(),
-        json!({"wish": grant.wish, "break_glass": grant.break_glass, "ends_time": grant.ends_ms}),
+        json!({
+            "wish": grant.wish, "break_glass": grant.break_glass, "ends_time": grant.ends_ms, "for": grant.on_behalf,
+        }),
     );
     event
 }
@@ -179,7 +196,26 @@ fn token(token: &TokenEvent) -> Map<String, Value> {
     event.insert("auth_protocol".into(), "OAuth 2.0".into());
     event.insert("session".into(), json!({"uid": token.id, "expiration_time": token.expires_ms}));
     event.insert("service".into(), json!({"name": "Claude API"}));
-    event.insert("unmapped".into(), json!({"scopes": token.scopes}));
+    event.insert(
+        "unmapped".into(),
+        json!({"scopes": token.scopes, "from": token.from, "device": token.device}),
+    );
+    event
+}
+
+/// Account Change (3001): what somebody had until now no longer lets them in.
+fn revocation(revoked: &Revoked) -> Map<String, Value> {
+    let mut event = base(3001, OTHER, revoked.at_ms, LOW, SUCCESS);
+    event.insert("activity_name".into(), "Revoke Tokens".into());
+    event.insert("actor".into(), actor(Some(&revoked.by), None));
+    let (name, uid) = match &revoked.what {
+        Revocation::Subject { issuer, subject, .. } => (subject.clone(), format!("{issuer}/{subject}")),
+        Revocation::Token { issuer, id } => (id.clone(), format!("{issuer}/{id}")),
+    };
+    let user = revoked.holder.as_ref().map_or_else(|| json!({"name": name, "uid": uid}), user);
+    event.insert("user".into(), user);
+    event.insert("comment".into(), revoked.reason.clone().into());
+    event.insert("unmapped".into(), json!({"what": revoked.what, "until_time": revoked.until_ms}));
     event
 }
 

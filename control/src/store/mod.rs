@@ -10,7 +10,10 @@
 //!
 //! Each area has a trait of its own ([`Log`], [`Holds`] and so on), in a file of its name; `sql` has its statements
 //! in a file of the same name.
+//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Revocations`], [`Spending`], [`Tokens`], [`Visits`]), in
+//! a file of its name; `sql` has its statements in a file of the same name.
 
+mod approvals;
 mod error;
 mod grants;
 mod holds;
@@ -18,20 +21,25 @@ mod log;
 mod operation;
 pub mod postgres;
 mod retention;
+mod revocations;
 mod spending;
 pub mod sqlite;
+mod tokens;
 mod usage;
 mod visits;
 
 use async_trait::async_trait;
 
+pub use approvals::{Approvals, Commented};
 pub use error::StoreError;
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Session, Stored, Which, WhichSessions};
 pub use operation::Operation;
 pub use retention::Retention;
+pub use revocations::Revocations;
 pub use spending::{Spending, WhichSpending};
+pub use tokens::Tokens;
 pub use usage::{Backlog, Usages, WhichUsage};
 pub use visits::Visits;
 
@@ -42,6 +50,8 @@ pub enum News<'a> {
     Hold(&'a str),
     /// Some grant.
     Grants,
+    /// Something is shut out.
+    Revocations,
     /// Something may have been missed: anything.
     Missed,
 }
@@ -50,11 +60,15 @@ impl<'a> News<'a> {
     /// The word for a change of grants.
     const GRANTS: &'static str = "grants";
 
+    /// The word for a change of revocations.
+    const REVOCATIONS: &'static str = "revocations";
+
     /// As one replica tells it to the others. A hold is told by its id; none of its letters makes one of the words.
     pub fn word(self) -> &'a str {
         match self {
             Self::Hold(id) => id,
             Self::Grants => Self::GRANTS,
+            Self::Revocations => Self::REVOCATIONS,
             Self::Missed => "",
         }
     }
@@ -64,6 +78,7 @@ impl<'a> News<'a> {
         match word {
             "" => Self::Missed,
             Self::GRANTS => Self::Grants,
+            Self::REVOCATIONS => Self::Revocations,
             id => Self::Hold(id),
         }
     }
@@ -74,7 +89,9 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending + Usages + Visits + Operation + Retention {
+pub trait Store:
+    Log + Holds + Grants + Revocations + Spending + Approvals + Tokens + Usages + Visits + Operation + Retention
+{
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

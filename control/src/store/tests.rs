@@ -37,10 +37,13 @@ macro_rules! on_both {
     };
 }
 
+mod approvals;
 mod definitions;
 mod grants;
 mod retention;
+mod revocations;
 mod spending;
+mod tokens;
 mod usage;
 mod visits;
 
@@ -79,7 +82,7 @@ pub fn asking(key: &str, exchange: &str) -> Addition {
 
 pub fn approval(hold: &str) -> Decision {
     let by = Who { issuer: "corp".into(), subject: "ben".into(), groups: vec!["approvers".into()] };
-    Decision { hold: hold.into(), approve: true, by, reason: Some("seen".into()) }
+    Decision { hold: hold.into(), approve: true, by, reason: Some("seen".into()), span: None }
 }
 
 async fn what_was_acknowledged_is_there_for_everyone_at_once(on: On) {

@@ -2,15 +2,22 @@
 
 #[cfg(test)]
 mod access;
+#[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod crashes;
+#[cfg(test)]
+mod families;
 #[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod holds;
+#[cfg(test)]
+mod login;
 #[cfg(test)]
 mod operation;
 #[cfg(test)]
@@ -24,10 +31,13 @@ mod records;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod revocations;
 mod sidecars;
 #[cfg(test)]
 mod signin;
 #[cfg(test)]
 mod simulate;
+#[cfg(test)]
+mod tls;
 #[cfg(test)]
 mod tokens;

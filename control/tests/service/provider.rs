@@ -103,9 +103,9 @@ impl Provider {
     /// The issuer and the way in, as the policy has them.
     pub fn policy(&self) -> String {
         super::harness::POLICY.replace("issuers:\n", &format!(
-            "issuers:\n  - name: corp\n    issuer: {}\n    audiences: [web]\n    claims: {{ groups: groups }}\n",
+            "issuers:\n  - name: corp\n    issuer: {}\n    audiences: [web, cli]\n    claims: {{ groups: groups }}\n",
             self.url
-        )) + "  signIn: { issuer: corp, clientId: web, scopes: [groups] }\n"
+        )) + "  signIn: { issuer: corp, clientId: web, commandLineClientId: cli, scopes: [groups] }\n"
     }
 }
 
@@ -134,8 +134,7 @@ async fn authorize(
     Query(asked): Query<HashMap<String, String>>,
 ) -> Response {
     let mut inner = provider.inner.lock().unwrap();
-    for (name, value) in [("response_type", "code"), ("client_id", "web"), ("code_challenge_method", "S256")]
-    {
+    for (name, value) in [("response_type", "code"), ("code_challenge_method", "S256")] {
         assert_eq!(asked.get(name).map(String::as_str), Some(value), "{name}");
     }
     assert!(asked["scope"].split(' ').any(|scope| scope == "openid"), "{asked:?}");
@@ -175,7 +174,7 @@ async fn token(
     let mut claims = inner.who.clone();
     let now = seconds();
     let honest = json!({
-        "iss": provider.url, "aud": "web", "nonce": begun["nonce"], "iat": now, "exp": now + 300, "jti": begun["nonce"],
+        "iss": provider.url, "aud": begun["client_id"], "nonce": begun["nonce"], "iat": now, "exp": now + 300, "jti": begun["nonce"],
     });
     for (name, value) in honest.as_object().unwrap().iter().chain(inner.claims.as_object().unwrap()) {
         claims[name] = value.clone();

@@ -287,7 +287,7 @@ async fn a_visit_outlives_the_service_and_not_the_policy_that_let_it_in() {
     let policy = provider.policy();
     let mut again = restart(&mut service, &policy.replace("[operators]", "[others]"), &browser).await;
     assert_eq!(csrf(&mut again).await, token);
-    let other = policy.replace("audiences: [web]", "audiences: [web, more]");
+    let other = policy.replace("[web, cli]", "[web, cli, more]");
     assert_ne!(other, policy);
     let mut again = restart(&mut service, &other, &browser).await;
     assert_eq!(me(&mut again).await, None);

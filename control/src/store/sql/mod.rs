@@ -7,13 +7,16 @@
 //! transaction, and so a sync of the disk; each is answered after the commit. Reads have connections of their own
 //! and see what is committed.
 
+mod approvals;
 mod columns;
 mod grants;
 mod holds;
 mod log;
 mod operation;
 mod retention;
+mod revocations;
 mod spending;
+mod tokens;
 pub mod turn;
 mod usage;
 mod visits;

@@ -96,8 +96,12 @@ fn migrator() -> Migrator {
         (3, "grants", include_str!("../migrations/sqlite/0003_grants.sql")),
         (4, "spending", include_str!("../migrations/sqlite/0004_spending.sql")),
         (5, "listed", include_str!("../migrations/sqlite/0005_listed.sql")),
+        (20, "revocations", include_str!("../migrations/sqlite/0020_revocations.sql")),
+        (21, "refresh", include_str!("../migrations/sqlite/0021_refresh.sql")),
+        (22, "devices", include_str!("../migrations/sqlite/0022_devices.sql")),
         (10, "visits", include_str!("../migrations/sqlite/0010_visits.sql")),
         (30, "usage", include_str!("../migrations/sqlite/0030_usage.sql")),
+        (40, "approvals", include_str!("../migrations/sqlite/0040_approvals.sql")),
         (50, "retention", include_str!("../migrations/sqlite/0050_retention.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {

@@ -173,6 +173,7 @@ fn each_change_is_said_to_loosen_to_tighten_or_neither() {
         ),
         ("/issuers/0/audiences/-", json!("more"), Loosened, "tokens for more are now taken"),
         ("/issuers/0/maxLifetime", json!("1h"), Tightened, "tokens may live 1h, not 1d"),
+        ("/issuers/0/refresh", json!("8h"), Loosened, "sign-ins may last 8h, not no time"),
         ("/issuers/0/issuer", json!("https://other"), Unclear, "idp: `issuer` differs"),
         ("/issuers/0/claims", json!({"groups": "roles"}), Unclear, "idp: `claims` differs"),
         ("/recording/mode", json!("off"), Loosened, "`mode`: background became off"),
@@ -180,6 +181,10 @@ fn each_change_is_said_to_loosen_to_tighten_or_neither() {
         ("/limits", json!({"bodyBytes": 1}), Tightened, "`bodyBytes`"),
         ("/limits", json!({"bundleAge": "48h"}), Loosened, "`bundleAge`: 1d became 2d"),
         ("/access/auditors/-", json!("all"), Loosened, "group all is now among the auditors"),
+        ("/access/teams", json!(["team-*"]), Tightened, "group team-* is now among the teams"),
+        ("/rules/1/approval/quorum", json!(2), Tightened, "2 people must approve, not one person"),
+        ("/rules/1/approval/excludeTeam", json!(true), Tightened, "team may no longer decide"),
+        ("/rules/1/approval/grantFor", json!("1h"), Loosened, "for 1h at most"),
         (
             "/commands",
             json!([{"tools": ["x"], "fields": ["y"], "language": "sql"}]),
