@@ -32,6 +32,7 @@ demo: envoy wasm programs ## A tour of a minute in the terminal
 test: rust envoy wasm clients postgres test-v8 ## Every test, on real parts
 	cargo test --workspace --exclude sluice-tests
 	cargo build -p sluice-control --bin sluice
+	control/tests/fuzz_api.sh target/debug/sluice $(CLIENTS)/schemathesis/bin/schemathesis --max-examples 5
 	cargo test -p sluice-tests
 
 .PHONY: test-v8
@@ -61,6 +62,11 @@ fuzz: rust ## libFuzzer against parsers and masking; FUZZ_SECONDS for each targe
 	cd engine && for target in json events stream findings; do \
 	  cargo fuzz run --sanitizer none $$target -- -max_total_time=$(or $(FUZZ_SECONDS),60) -max_len=4096 -dict=fuzz/words.dict; \
 	done
+
+.PHONY: fuzz-api
+fuzz-api: rust $(CLIENTS)/schemathesis/ready ## The HTTP API fuzzed by its description; EXAMPLES for each call
+	cargo build -p sluice-control --bin sluice
+	control/tests/fuzz_api.sh target/debug/sluice $(CLIENTS)/schemathesis/bin/schemathesis --max-examples $(or $(EXAMPLES),200)
 
 .PHONY: crashes
 crashes: rust postgres ## kill -9 under load a hundred times: what was acknowledged is there, and the log verifies
@@ -125,11 +131,12 @@ postgres:
 
 # Real clients, pinned in tests/clients. Each is made anew when its list changes.
 .PHONY: clients
-clients: $(CLIENTS)/python/ready $(CLIENTS)/python-0/ready $(CLIENTS)/typescript/ready
+clients: $(CLIENTS)/python/ready $(CLIENTS)/python-0/ready $(CLIENTS)/schemathesis/ready $(CLIENTS)/typescript/ready
 
 $(CLIENTS)/python/ready: tests/clients/python.txt
 $(CLIENTS)/python-0/ready: tests/clients/python-0.txt
-$(CLIENTS)/python/ready $(CLIENTS)/python-0/ready:
+$(CLIENTS)/schemathesis/ready: tests/clients/schemathesis.txt
+$(CLIENTS)/python/ready $(CLIENTS)/python-0/ready $(CLIENTS)/schemathesis/ready:
 	$(call need,python3,$(PYTHON_SENTENCE))
 	rm -rf $(@D)
 	mkdir -p $(CLIENTS)

@@ -16,6 +16,9 @@ use crate::tokens::Issuer;
 /// Files of the keys that all replicas have: bundle, issuer, tenant.
 const SHARED: [&str; 3] = ["bundle.key", "issuer.key", "tenant.key"];
 
+/// All files of keys, and the data-plane token.
+pub const FILES: [&str; 5] = ["bundle.key", "issuer.key", "tenant.key", "record.key", DATA_TOKEN];
+
 /// File of the data-plane token within the state directory.
 pub const DATA_TOKEN: &str = "data.token";
 

@@ -9,7 +9,9 @@
 //!
 //! [`serve`] puts it together; [`app`] is the service as a router, so that tests can drive it without a socket.
 
+pub mod anchors;
 pub mod approvals;
+pub mod backup;
 pub mod cli;
 pub mod client;
 mod fleet;
@@ -18,11 +20,14 @@ pub mod holds;
 pub mod http;
 pub mod issuers;
 pub mod keys;
+pub mod metrics;
 pub mod notices;
+pub mod openapi;
 mod pages;
 pub mod policies;
 pub mod proposals;
 pub mod records;
+pub mod retention;
 pub mod reviews;
 pub mod serve;
 pub mod store;

@@ -5,24 +5,25 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::serve::ListenerExt;
 use sluice_engine::policy::document::KeySource;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::anchors::Anchors;
 use crate::client::Client;
 use crate::grants::{follow, now_live};
-use crate::http::{Control, app, is_local};
+use crate::http::{Control, Limits, Rates, app, is_local, listener};
 use crate::issuers::{Keyring, Statuses};
 use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
+use crate::metrics::{self, Metrics};
 use crate::notices::{Channels, Dispatcher};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
 use crate::proposals::{Origin, begin, follow as follow_policy, record};
 use crate::records::enrolment;
 use crate::reviews;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
-use crate::tls::{Files, Peer, Tls, TlsListener};
+use crate::tls::{Files, Tls};
 use crate::tokens::device::Attempts;
 use crate::tokens::introspection::Introspector;
 use crate::tokens::revocation::{self, now_revoked};
@@ -61,6 +62,12 @@ pub struct Options {
     pub notices: Option<PathBuf>,
     /// The URL under which others reach the service, and which its tokens carry as `iss`.
     pub public_url: Option<String>,
+    /// How often one caller may call.
+    pub rates: Rates,
+    /// Where Prometheus asks; absent: nowhere.
+    pub metrics: Option<SocketAddr>,
+    /// Where checkpoints are kept.
+    pub anchors: Anchors,
     /// A file with the secret of the client that people sign in by.
     pub sign_in_secret: Option<PathBuf>,
     /// The service's own TLS; absent: it speaks plain HTTP.
@@ -107,6 +114,19 @@ pub async fn serve(options: Options) -> Result<(), String> {
         .await
         .map_err(|e| format!("cannot listen on {}: {e}; choose another with --listen", options.listen))?;
     let address = listener.local_addr().map_err(|e| text(&e))?;
+    let metrics_listener = match options.metrics {
+        None => None,
+        Some(address) => {
+            let listener = TcpListener::bind(address).await.map_err(|e| {
+                format!(
+                    "cannot listen on {address} for Prometheus: {e}; choose another with --metrics-listen"
+                )
+            })?;
+            let address = listener.local_addr().map_err(|e| text(&e))?;
+            tracing::info!(metrics = %address, "Prometheus is answered");
+            Some(listener)
+        }
+    };
     let url = options.public_url.clone().unwrap_or_else(|| {
         let scheme = if options.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{address}")
@@ -142,11 +162,13 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let (refresh, asked) = mpsc::channel(64);
     let (live, grants) = watch::channel(now_live(&*store, now_ms()).await.map_err(|e| text(&e))?);
     let grants_changed = Arc::new(Notify::new());
+    let metrics = Metrics::new(store.meter());
     let (shut_out, revocations) = watch::channel(now_revoked(&*store, now_ms()).await.map_err(|e| text(&e))?);
     let revocations_changed = Arc::new(Notify::new());
     let (held_back, withheld) = watch::channel(reviews::now_withheld(&*store).await.map_err(|e| text(&e))?);
     let withheld_changed = Arc::new(Notify::new());
     let sources = Sources {
+        faults: metrics.signing_faults.clone(),
         grants,
         revocations,
         withheld,
@@ -194,6 +216,8 @@ pub async fn serve(options: Options) -> Result<(), String> {
         },
         clock: Arc::clone(&clock),
         fleet: Arc::default(),
+        limits: Limits::new(options.rates),
+        metrics,
         closing,
     });
     let mut tasks = vec![
@@ -208,6 +232,8 @@ pub async fn serve(options: Options) -> Result<(), String> {
         },
         tokio::spawn(sweep(Arc::clone(&control))),
         tokio::spawn(dispatcher.run()),
+        tokio::spawn(probe(Arc::clone(&control))),
+        tokio::spawn(crate::retention::run(Arc::clone(&control))),
         tokio::spawn(listen(Arc::clone(&control))),
         tokio::spawn(Arc::clone(&control.fleet).keep(Arc::clone(&store))),
         tokio::spawn(reviews::conduct(Arc::clone(&control))),
@@ -225,35 +251,30 @@ pub async fn serve(options: Options) -> Result<(), String> {
         policy = %options.policy.display(), "sluice control serves"
     );
 
+    if let Some(listener) = metrics_listener {
+        tokio::spawn(metrics::serve(listener, Arc::clone(&control)));
+    }
+    let anchoring = tokio::spawn(options.anchors.clone().run(Arc::clone(&control)));
     let ended = {
         let mut closing = control.closing.clone();
         async move {
             let _closed = closing.wait_for(|closing| *closing).await;
         }
     };
-    let app = app(control);
-    let server = match tls {
-        Some((tls, watching)) => {
-            tasks.push(tokio::spawn(watching));
-            let app = app.into_make_service_with_connect_info::<Peer>();
-            let server = axum::serve(TlsListener::new(listener, tls), app);
-            tokio::spawn(server.with_graceful_shutdown(ended).into_future())
-        }
-        None => {
-            // Small answers must not wait for the other side's acknowledgement of the one before.
-            let listener = listener.tap_io(|stream| {
-                if let Err(error) = stream.set_nodelay(true) {
-                    tracing::debug!(%error, "a connection keeps Nagle's algorithm");
-                }
-            });
-            tokio::spawn(axum::serve(listener, app).with_graceful_shutdown(ended).into_future())
-        }
-    };
+    let tls = tls.map(|(tls, watching)| {
+        tasks.push(tokio::spawn(watching));
+        tls
+    });
+    let server = tokio::spawn(listener::serve(listener, tls, app(control), ended));
     wait_for_signal().await?;
     tracing::info!("ending: those who wait are let go, answers on their way are finished");
     close.send_replace(true);
     if tokio::time::timeout(GRACE, server).await.is_err() {
         tracing::warn!("some connections did not end in time and are cut");
+    }
+    // What was acknowledged until now is in the last checkpoint.
+    if tokio::time::timeout(GRACE, anchoring).await.is_err() {
+        tracing::warn!("the last checkpoint could not be kept elsewhere in time");
     }
     for task in tasks {
         task.abort();
@@ -317,6 +338,16 @@ async fn sweep(control: Arc<Control>) {
         }
         if let Err(error) = control.store.end_visits((control.clock)()).await {
             tracing::error!(%error, "visits whose time is over could not be forgotten");
+        }
+    }
+}
+
+/// While the store takes no writes, tries one again and again: a service that is not ready gets no others.
+async fn probe(control: Arc<Control>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        if control.store.trouble().is_some() && control.store.probe((control.clock)()).await.is_ok() {
+            tracing::info!("the store takes writes again");
         }
     }
 }

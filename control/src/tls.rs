@@ -3,34 +3,26 @@
 //! The files are read again when they change, as those of cert-manager and of mounted secrets do; what cannot be used
 //! leaves the last good ones in force. Connections that are open keep what they began with.
 
-use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use sha2::{Digest as _, Sha256};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// How often the files are looked at.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// How long a client may take to shake hands, and how many may do so at once.
+/// How long a client may take to shake hands.
 const PATIENCE: Duration = Duration::from_secs(10);
-const SHAKING: usize = 1024;
-
-/// Connections that wait to be taken up.
-const QUEUE: usize = 64;
 
 /// The largest file of certificates, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -174,93 +166,28 @@ impl Peer {
     }
 }
 
-impl Connected<IncomingStream<'_, TlsListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        stream.remote_addr().clone()
-    }
-}
-
-/// Connections on which hands were shaken. A client that is slow at it keeps no other waiting.
-pub struct TlsListener {
-    ready: mpsc::Receiver<(TlsStream<TcpStream>, Peer)>,
-}
-
-impl TlsListener {
-    /// Takes up connections for as long as it is there itself.
-    pub fn new(listener: TcpListener, tls: Tls) -> Self {
-        let (sender, ready) = mpsc::channel(QUEUE);
-        tokio::spawn(take_up(listener, tls, sender));
-        Self { ready }
-    }
-}
-
-async fn take_up(listener: TcpListener, tls: Tls, ready: mpsc::Sender<(TlsStream<TcpStream>, Peer)>) {
-    let shaking = Arc::new(Semaphore::new(SHAKING));
-    loop {
-        let Ok(permit) = Arc::clone(&shaking).acquire_owned().await else { return };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = ready.closed() => return,
-        };
-        let (stream, from) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // Most often too many open files: others must end first.
-                tracing::error!(%error, "a connection could not be taken up");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                continue;
+impl Tls {
+    /// Shakes hands, with what is in force now; a client that cannot, or takes too long, is named in the log.
+    pub fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> impl Future<Output = Option<(TlsStream<TcpStream>, Peer)>> + use<> {
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.config.borrow()));
+        async move {
+            match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => {
+                    let peer = Peer::of(&stream);
+                    Some((stream, peer))
+                }
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "a client did not speak TLS with us");
+                    None
+                }
+                Err(_) => {
+                    tracing::debug!("a client took too long to begin");
+                    None
+                }
             }
-        };
-        let acceptor = TlsAcceptor::from(Arc::clone(&tls.config.borrow()));
-        let ready = ready.clone();
-        tokio::spawn(async move {
-            if let Some(shaken) = shake_hands(acceptor, stream, from).await {
-                // Nobody to take it: the service is ending.
-                let _ended = ready.send(shaken).await;
-            }
-            drop(permit);
-        });
-    }
-}
-
-async fn shake_hands(
-    acceptor: TlsAcceptor,
-    stream: TcpStream,
-    from: SocketAddr,
-) -> Option<(TlsStream<TcpStream>, Peer)> {
-    // Small answers must not wait for the other side's acknowledgement of the one before.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection keeps Nagle's algorithm");
-    }
-    match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
-        Ok(Ok(stream)) => {
-            let peer = Peer::of(&stream);
-            Some((stream, peer))
         }
-        Ok(Err(error)) => {
-            tracing::debug!(%error, %from, "a client did not speak TLS with us");
-            None
-        }
-        Err(_) => {
-            tracing::debug!(%from, "a client took too long to begin");
-            None
-        }
-    }
-}
-
-impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
-    type Addr = Peer;
-
-    async fn accept(&mut self) -> (Self::Io, Peer) {
-        match self.ready.recv().await {
-            Some(shaken) => shaken,
-            // The task lives as long as this: it never comes to that.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<Peer> {
-        Ok(Peer::default())
     }
 }

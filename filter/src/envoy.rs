@@ -5,13 +5,15 @@
 
 #![allow(unsafe_code)]
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{MetricType, Status};
 
-use crate::host::{Call, Host, HostError, Metric, Side};
+use crate::host::{Call, Host, HostError, Side};
+use crate::metrics::{Counter, Gauge, findings};
 
 // proxy-wasm ABI 0.2.1. Every pointer is only read or written during the call; memory that the host
 // returns was allocated through `proxy_on_memory_allocate`, which the SDK exports as a boxed slice of bytes.
@@ -131,7 +133,10 @@ pub struct Envoy {
     /// Cluster, authority and token of control.
     pub control: Control,
     /// The host's ids of counters.
-    pub metrics: HashMap<Metric, u32>,
+    counters: HashMap<Counter, u32>,
+    gauges: HashMap<Gauge, u32>,
+    /// Those of kinds of findings, defined as they come.
+    kinds: RefCell<HashMap<String, u32>>,
 }
 
 /// How control is reached.
@@ -146,12 +151,17 @@ pub struct Control {
 }
 
 impl Envoy {
-    /// Defines the counters.
+    /// Defines counters and gauges.
     pub fn new(control: Control) -> Self {
-        let define = |metric: Metric| {
-            Some((metric, hostcalls::define_metric(MetricType::Counter, metric.name()).ok()?))
-        };
-        Self { control, metrics: Metric::ALL.into_iter().filter_map(define).collect() }
+        let counter =
+            |own: Counter| Some((own, hostcalls::define_metric(MetricType::Counter, own.name()).ok()?));
+        let gauge = |own: Gauge| Some((own, hostcalls::define_metric(MetricType::Gauge, own.name()).ok()?));
+        Self {
+            control,
+            counters: Counter::ALL.into_iter().filter_map(counter).collect(),
+            gauges: Gauge::ALL.into_iter().filter_map(gauge).collect(),
+            kinds: RefCell::default(),
+        }
     }
 }
 
@@ -280,8 +290,32 @@ impl Host for Envoy {
         hostcalls::set_shared_data(key, Some(value), version).is_ok()
     }
 
-    fn count(&self, metric: Metric, by: u64) {
-        if let (Some(id), Ok(by)) = (self.metrics.get(&metric), i64::try_from(by)) {
+    fn count(&self, counter: Counter, by: u64) {
+        if let (Some(id), Ok(by)) = (self.counters.get(&counter), i64::try_from(by)) {
+            let _ = hostcalls::increment_metric(*id, by);
+        }
+    }
+
+    fn count_findings(&self, kind: &str, by: u64) {
+        let known = self.kinds.borrow().get(kind).copied();
+        let id = known.or_else(|| {
+            let id = hostcalls::define_metric(MetricType::Counter, &findings(kind)).ok()?;
+            self.kinds.borrow_mut().insert(kind.to_owned(), id);
+            Some(id)
+        });
+        if let (Some(id), Ok(by)) = (id, i64::try_from(by)) {
+            let _ = hostcalls::increment_metric(id, by);
+        }
+    }
+
+    fn set(&self, gauge: Gauge, value: u64) {
+        if let Some(id) = self.gauges.get(&gauge) {
+            let _ = hostcalls::record_metric(*id, value);
+        }
+    }
+
+    fn add(&self, gauge: Gauge, by: i64) {
+        if let Some(id) = self.gauges.get(&gauge) {
             let _ = hostcalls::increment_metric(*id, by);
         }
     }

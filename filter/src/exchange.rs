@@ -25,7 +25,7 @@ use std::rc::{Rc, Weak};
 use sluice_engine::judge::{Case, Refusal, ReplyStream, refused_record};
 use sluice_engine::mcp::answer::Answers;
 use sluice_engine::policy::document::RecordMode;
-use sluice_engine::record::{Stage, cut};
+use sluice_engine::record::{Record, Stage, cut};
 use sluice_engine::wire::{HoldAsk, Open, ToolsSeen};
 
 use crate::host::{Host, Side};
@@ -212,7 +212,7 @@ impl Exchange {
         }
         if self.question().is_some_and(|question| question.token == Some(token)) {
             if status != 200 {
-                host.count(crate::host::Metric::ControlFailed, 1);
+                host.count(crate::metrics::Counter::ControlFailed, 1);
             }
             self.later(host, |own| own.hear(status, &body, host));
         }
@@ -264,13 +264,20 @@ impl Exchange {
         }
     }
 
+    /// The record of a stage. What it says is counted.
+    fn record(&self, case: &mut Case, stage: Stage, host: &dyn Host) -> Record {
+        let record = case.record(stage, host.now_ms(), &self.shared.node);
+        crate::metrics::count(&record, host);
+        record
+    }
+
     /// Queues the record of the end.
     fn close(&mut self, case: &mut Case, status: Option<u16>, recorded: Option<String>, host: &dyn Host) {
         self.settle_budgets(case, host);
+        let mut record = self.record(case, Stage::Close, host);
         if case.runtime().recording == RecordMode::Off {
             return;
         }
-        let mut record = case.record(Stage::Close, host.now_ms(), &self.shared.node);
         record.status = status;
         let mut blocks = Vec::new();
         if let Some(body) = recorded {
@@ -296,7 +303,7 @@ impl Exchange {
     /// Queues the beginning of an exchange that goes no further.
     fn record_refused(&mut self, case: &mut Case, recorded: Option<String>, host: &dyn Host) {
         if case.runtime().recording != RecordMode::Off {
-            let mut record = case.record(Stage::Open, host.now_ms(), &self.shared.node);
+            let mut record = self.record(case, Stage::Open, host);
             let (body, blocks) = recorded.map(|body| cut(&body)).unzip();
             record.body = body;
             self.shared.queue.borrow_mut().push(record, blocks.unwrap_or_default());
@@ -317,6 +324,7 @@ impl Exchange {
         if let Some(runtime) = runtime.filter(|own| own.recording != RecordMode::Off && !self.is_crowded()) {
             let version = runtime.policy_version.clone();
             let record = refused_record(refusal, host.random_id(), &self.shared.node, version, host.now_ms());
+            crate::metrics::count(&record, host);
             self.shared.queue.borrow_mut().push(record, Vec::new());
         }
         self.answer(refusal, retry_after, host)

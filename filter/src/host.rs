@@ -1,5 +1,7 @@
 //! What the filter needs of its host: one trait, with typed errors. Envoy is one host, tests have another.
 
+use crate::metrics::{Counter, Gauge};
+
 /// A header map or a body of which side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -34,55 +36,6 @@ pub struct Call {
     pub form: bool,
     /// Until Envoy gives up.
     pub timeout_ms: u64,
-}
-
-/// A counter of the filter. The names are those in Envoy's stats, below `wasmcustom.`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Metric {
-    /// Requests that went upstream.
-    Forwarded,
-    /// Requests that were refused by policy or identity.
-    Denied,
-    /// Holds that were asked for.
-    Held,
-    /// Requests refused because the filter could not decide or record.
-    Unavailable,
-    /// Bundles that were kept out.
-    BundleRejected,
-    /// Bundles that came into force.
-    BundleLoaded,
-    /// Calls to control that failed.
-    ControlFailed,
-    /// Records that control has acknowledged.
-    Recorded,
-}
-
-impl Metric {
-    /// All of them.
-    pub const ALL: [Metric; 8] = [
-        Metric::Forwarded,
-        Metric::Denied,
-        Metric::Held,
-        Metric::Unavailable,
-        Metric::BundleRejected,
-        Metric::BundleLoaded,
-        Metric::ControlFailed,
-        Metric::Recorded,
-    ];
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Metric::Forwarded => "sluice_requests_forwarded_total",
-            Metric::Denied => "sluice_requests_denied_total",
-            Metric::Held => "sluice_holds_asked_total",
-            Metric::Unavailable => "sluice_requests_unavailable_total",
-            Metric::BundleRejected => "sluice_bundles_rejected_total",
-            Metric::BundleLoaded => "sluice_bundles_loaded_total",
-            Metric::ControlFailed => "sluice_control_calls_failed_total",
-            Metric::Recorded => "sluice_records_acknowledged_total",
-        }
-    }
 }
 
 /// The version to give to [`Host::set_shared`] so that data is only made where there is none: Envoy compares versions
@@ -147,5 +100,11 @@ pub trait Host {
     /// Shares data; with a version, only if it is still the one. Says whether it was taken.
     fn set_shared(&self, key: &str, value: &[u8], version: Option<u32>) -> bool;
     /// Counts.
-    fn count(&self, metric: Metric, by: u64);
+    fn count(&self, counter: Counter, by: u64);
+    /// Counts findings of a kind.
+    fn count_findings(&self, kind: &str, by: u64);
+    /// Sets a gauge that is the same for all VMs.
+    fn set(&self, gauge: Gauge, value: u64);
+    /// Adds to a gauge that is the sum over all VMs.
+    fn add(&self, gauge: Gauge, by: i64);
 }

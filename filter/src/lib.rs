@@ -15,6 +15,7 @@ mod contexts;
 mod envoy;
 pub mod exchange;
 pub mod host;
+pub mod metrics;
 pub mod queue;
 pub mod root;
 pub mod shared;

@@ -74,6 +74,11 @@ impl Queue {
         self.entries.is_empty()
     }
 
+    /// Records that wait, and their bytes.
+    pub fn size(&self) -> (usize, usize) {
+        (self.entries.len(), self.bytes)
+    }
+
     /// Adds a record with the blocks that it names.
     pub fn push(&mut self, record: Record, blocks: Vec<Block>) {
         const RECORD: usize = 1024;

@@ -11,7 +11,8 @@ use sluice_engine::policy::bundle::SignedBundle;
 use sluice_engine::wire::{self, BatchReply, Refresh};
 
 use crate::exchange::Exchange;
-use crate::host::{Call, Host, Metric, Side};
+use crate::host::{Call, Host, Side};
+use crate::metrics::{Counter, Gauge};
 use crate::shared::Shared;
 use crate::spending::Reports;
 
@@ -58,6 +59,8 @@ pub struct Root {
     poll_at_ms: u64,
     refresh_at_ms: u64,
     reports: Reports,
+    /// Records and bytes in the queue, as the gauges have them.
+    told: (i64, i64),
 }
 
 impl Root {
@@ -76,6 +79,7 @@ impl Root {
             poll_at_ms: 0,
             refresh_at_ms: 0,
             reports: Reports::default(),
+            told: (0, 0),
         }
     }
 
@@ -98,6 +102,20 @@ impl Root {
         self.shared.proxied.borrow_mut().retain(|_, (_, exchange)| exchange.strong_count() > 0);
         // The host takes whatever comes next in this callback for ours again.
         let _ = host.enter(self.context);
+        self.tell_queue(host);
+    }
+
+    /// The gauges are those of all VMs together: each adds what has changed in its own queue.
+    fn tell_queue(&mut self, host: &dyn Host) {
+        let (records, bytes) = self.shared.queue.borrow().size();
+        let number = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
+        let now = (number(records), number(bytes));
+        let before = std::mem::replace(&mut self.told, now);
+        for (gauge, by) in [(Gauge::QueueRecords, now.0 - before.0), (Gauge::QueueBytes, now.1 - before.1)] {
+            if by != 0 {
+                host.add(gauge, by);
+            }
+        }
     }
 
     /// Control has answered a call that this context made, for itself or for an exchange.
@@ -135,7 +153,7 @@ impl Root {
                 match (status, serde_json::from_slice::<BatchReply>(&body)) {
                     (200, Ok(reply)) if queue.is_sending(&id) => {
                         let written = queue.answered(&reply, now_ms);
-                        host.count(Metric::Recorded, written as u64);
+                        host.count(Counter::Recorded, written as u64);
                     }
                     _ => queue.failed(now_ms),
                 }
@@ -166,7 +184,7 @@ impl Root {
     fn note_status(&mut self, status: u16, asked: &Asked, host: &dyn Host) {
         let good = matches!(status, 200 | 202 | 304);
         if !good {
-            host.count(Metric::ControlFailed, 1);
+            host.count(Counter::ControlFailed, 1);
         }
         match (self.reached, good) {
             (true, false) => log::warn!(
@@ -206,7 +224,7 @@ impl Root {
                 self.calls.insert(token, Asked::Bundle);
             }
             Err(why) => {
-                host.count(Metric::ControlFailed, 1);
+                host.count(Counter::ControlFailed, 1);
                 log::error!(
                     "sluice: control cannot be asked for the bundle (cluster `{}`): {why}",
                     self.shared.settings.config.control_cluster
@@ -251,7 +269,7 @@ impl Root {
                 self.calls.insert(token, Asked::Records(batch.id));
             }
             Err(_) => {
-                host.count(Metric::ControlFailed, 1);
+                host.count(Counter::ControlFailed, 1);
                 self.shared.queue.borrow_mut().failed(now_ms);
             }
         }
@@ -269,7 +287,7 @@ impl Root {
                 self.calls.insert(token, Asked::Spending);
             }
             Err(_) => {
-                host.count(Metric::ControlFailed, 1);
+                host.count(Counter::ControlFailed, 1);
                 self.reports.failed();
             }
         }

@@ -12,7 +12,8 @@ use sluice_engine::policy::bundle::SignedBundle;
 
 use crate::config::Settings;
 use crate::exchange::Exchange;
-use crate::host::{Host, Metric};
+use crate::host::Host;
+use crate::metrics::{Counter, Gauge, fingerprint};
 use crate::queue::Queue;
 
 /// How long an opaque token is nobody's without a further question: a client that tries again at once.
@@ -117,12 +118,13 @@ impl Shared {
                 *self.runtime.borrow_mut() = Some(Arc::new(runtime));
                 *self.tokens.borrow_mut() = Cache::default();
                 self.refused.borrow_mut().clear();
-                host.count(Metric::BundleLoaded, 1);
+                self.tell_bundle(host);
+                host.count(Counter::BundleLoaded, 1);
                 true
             }
             Err(why) => {
                 log::error!("sluice: a bundle was kept out, the last good one stays: {why}");
-                host.count(Metric::BundleRejected, 1);
+                host.count(Counter::BundleRejected, 1);
                 false
             }
         }
@@ -141,6 +143,13 @@ impl Shared {
     pub fn refused_token(&self, digest: &Digest, now_ms: u64) -> Option<Refusal> {
         let refused = self.refused.borrow();
         refused.get(digest).filter(|(until_ms, _)| now_ms < *until_ms).map(|(_, refusal)| refusal.clone())
+    }
+
+    fn tell_bundle(&self, host: &dyn Host) {
+        if let Some(runtime) = &*self.runtime.borrow() {
+            host.set(Gauge::BundleIssued, runtime.issued_at_ms / 1000);
+            host.set(Gauge::BundleFingerprint, fingerprint(&runtime.version));
+        }
     }
 
     /// Asks for `exchange` to be driven again at a moment.

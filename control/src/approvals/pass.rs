@@ -8,7 +8,7 @@ use sluice_engine::wire::HoldAsk;
 use super::{DecidedBy, Voice};
 
 /// For how long, and for what, an approver would let somebody go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Span {
     /// How long, in seconds from the decision.

@@ -6,6 +6,7 @@
 mod access;
 mod api;
 mod approvals;
+mod backup;
 mod budgets;
 mod documents;
 mod effect;
@@ -15,6 +16,7 @@ mod keys;
 mod login;
 mod mask;
 mod notices;
+mod openapi;
 mod policy;
 mod print;
 mod records;
@@ -22,12 +24,13 @@ mod replay;
 mod reviews;
 mod saved;
 mod service;
+mod settings;
 mod tokens;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::keys::Keys;
 
@@ -35,7 +38,8 @@ use crate::keys::Keys;
 #[derive(Debug, Parser)]
 #[command(name = "sluice", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "Exit status: 0 all is well, 1 the answer is no, 2 it could not be asked.\n\
-    Flags come before the environment (SLUICE_URL, SLUICE_TOKEN, SLUICE_STATE), that before the defaults.\n\
+    Flags come before the environment (SLUICE_URL, SLUICE_TOKEN, SLUICE_STATE), that before the file of\n\
+    `sluice serve --config`, and the file before the defaults.\n\
     NO_COLOR turns colours off.")]
 struct Cli {
     #[command(subcommand)]
@@ -45,7 +49,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the control service: bundles, records, holds.
-    Serve(service::Serve),
+    Serve(Box<service::Serve>),
     Login(login::Login),
     Logout(login::Logout),
     Whoami(login::Who),
@@ -88,6 +92,10 @@ enum Command {
     /// Verify and export the record.
     #[command(subcommand)]
     Records(records::Records),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApi),
 }
 
 /// Where the service is, and who asks.
@@ -148,7 +156,10 @@ type Outcome = Result<(), Failure>;
 
 /// Reads the arguments, does what they say, and says how it ended.
 pub fn parse_and_run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match settings::matches(Cli::command(), std::env::args_os().collect()) {
+        Ok(matches) => Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()),
+        Err(why) => return end(Err(Failure::Cannot(why))),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return end(Err(Failure::cannot(error))),
@@ -176,6 +187,9 @@ async fn run(command: Command) -> Outcome {
         Command::Sessions(sessions) => sessions.run().await,
         Command::Replay(replay) => replay.run().await,
         Command::Records(records) => records.run().await,
+        Command::Backup(backup) => backup.run().await,
+        Command::Restore(restore) => restore.run().await,
+        Command::OpenApi(openapi) => openapi.run(),
     }
 }
 

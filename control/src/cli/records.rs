@@ -19,7 +19,7 @@ use super::{Failure, Outcome, Output, Service};
 use crate::http::VerifyAsk;
 use crate::keys::Keys;
 use crate::records::lines::Line;
-use crate::records::{Report, WriterReport, verify, writer_name};
+use crate::records::{Kept, Report, WriterReport, open_kept, verify, writer_name};
 use crate::serve::DATABASE;
 use crate::store::{Session, sqlite::Sqlite};
 
@@ -72,9 +72,10 @@ pub struct Verify {
     /// The record key that signs heads, as `sluice keys show` prints it; of each replica. For --file.
     #[arg(long = "key", value_name = "BASE64")]
     keys: Vec<String>,
-    /// A file with a checkpoint that was kept elsewhere: the log must still contain what it says.
-    #[arg(long, value_name = "FILE")]
-    checkpoint: Option<PathBuf>,
+    /// A file with checkpoints that were kept elsewhere (`sluice serve --checkpoint-file`): the log must still contain
+    /// what they say.
+    #[arg(long, alias = "checkpoint", value_name = "FILE")]
+    checkpoints: Option<PathBuf>,
     /// How to write it.
     #[arg(long, default_value = "text")]
     output: Output,
@@ -180,7 +181,7 @@ impl Records {
 
 impl Verify {
     async fn run(self) -> Outcome {
-        let note = match &self.checkpoint {
+        let note = match &self.checkpoints {
             None => None,
             Some(path) => {
                 let read = std::fs::read_to_string(path);
@@ -192,16 +193,16 @@ impl Verify {
                 let keys = Keys::open(state, None).map_err(Failure::cannot)?;
                 let store = Sqlite::open_to_read(&state.join(DATABASE)).await.map_err(Failure::cannot)?;
                 let keys = keys.writers().keys(&store).await.map_err(Failure::cannot)?;
-                let against = open_note(note.as_deref(), &keys)?;
-                verify(&store, &keys, against.as_ref()).await.map_err(Failure::cannot)?
+                let against = open_notes(note.as_deref(), &keys)?;
+                verify(&store, &keys, &against).await.map_err(Failure::cannot)?
             }
             (None, Some(file)) => {
                 let keys: Result<Vec<_>, _> = self.keys.iter().map(|key| verifying_key(key)).collect();
                 let keys = keys.map_err(Failure::cannot)?;
-                let against = open_note(note.as_deref(), &keys)?;
+                let against = open_notes(note.as_deref(), &keys)?;
                 let text = std::fs::read_to_string(file)
                     .map_err(|e| Failure::cannot(format!("{}: {e}", file.display())))?;
-                verify_file(&text, &keys, against.as_ref())?
+                verify_file(&text, &keys, &against)?
             }
             (None, None) => {
                 let ask = serde_json::to_string(&VerifyAsk { checkpoint: note }).map_err(Failure::cannot)?;
@@ -217,11 +218,16 @@ impl Verify {
     }
 }
 
-fn open_note(note: Option<&str>, keys: &[VerifyingKey]) -> Result<Option<Checkpoint>, Failure> {
-    let Some(note) = note else { return Ok(None) };
-    let opened = keys.iter().find_map(|key| Checkpoint::open(note, key).ok());
-    let why = "the checkpoint was not signed by a writer of this log, or was altered";
-    opened.map(Some).ok_or_else(|| Failure::cannot(why))
+fn open_notes(notes: Option<&str>, keys: &[VerifyingKey]) -> Result<Vec<Checkpoint>, Failure> {
+    let Some(notes) = notes else { return Ok(Vec::new()) };
+    open_kept(notes, keys).map_err(|at| {
+        let which = if at == 0 {
+            "there is no checkpoint in the file; each".into()
+        } else {
+            format!("checkpoint {at}")
+        };
+        Failure::cannot(format!("{which} must be a note that was signed by a writer of this log"))
+    })
 }
 
 fn tell(report: &Report) {
@@ -239,6 +245,16 @@ fn tell(report: &Report) {
     for problem in &report.block_problems {
         say(&format!("  {}", paint.red(&clean_line(&problem.to_string()))));
     }
+    if let Some(retention) = &report.retention {
+        let through: Vec<String> =
+            retention.through.iter().map(|at| format!("{} of {}", at.seq, clean_line(&at.writer))).collect();
+        say(&format!(
+            "{} blocks last named before {} were removed by retention, up to entry {}",
+            retention.blocks,
+            time(retention.before_ms),
+            through.join(", ")
+        ));
+    }
     if report.sound {
         say(&paint.green("the log is what was written"));
     }
@@ -247,6 +263,7 @@ fn tell(report: &Report) {
 /// A writer's chain in an export.
 struct Chain<'k> {
     name: String,
+    kept: Kept<'k>,
     key: &'k VerifyingKey,
     verifier: Verifier,
     entries: u64,
@@ -255,10 +272,15 @@ struct Chain<'k> {
 
 /// Verifies an export without the service: each writer's chain from its first entry on, against its head in the
 /// last lines.
-fn verify_file(text: &str, keys: &[VerifyingKey], against: Option<&Checkpoint>) -> Result<Report, Failure> {
+fn verify_file<'k>(
+    text: &str,
+    keys: &'k [VerifyingKey],
+    against: &'k [Checkpoint],
+) -> Result<Report, Failure> {
     let chain = |key| {
         let name = writer_name(key);
-        Chain { verifier: Verifier::new(&name), name, key, entries: 0, head: None }
+        let kept = Kept::of(&name, against);
+        Chain { verifier: Verifier::new(&name), name, key, kept, entries: 0, head: None }
     };
     let mut chains: Vec<Chain> = keys.iter().map(chain).collect();
     let mut report = Report::default();
@@ -295,16 +317,14 @@ fn verify_file(text: &str, keys: &[VerifyingKey], against: Option<&Checkpoint>) 
             let signature = BASE64.decode(signature).unwrap_or_default();
             verifier.signed(verifier.here().is_signed(&signature, chain.key));
         }
-        if against.is_some_and(|kept| kept.writer == writer && kept.seq == seq && *kept != verifier.here()) {
+        if !chain.kept.fit(&verifier.here()) {
             verifier.signed(false);
         }
     }
     for chain in chains {
         let reached = chain.verifier.here().seq;
         let mut problems = chain.verifier.finish(chain.head.as_ref().map(|(head, _)| head));
-        if let Some(kept) = against.filter(|kept| kept.writer == chain.name && kept.seq > reached) {
-            problems.push(Problem::Truncated { from: reached + 1, to: kept.seq });
-        }
+        problems.extend(chain.kept.cut_off(reached));
         let checkpoint = chain.head.map(|(_, note)| note);
         report.writers.push(WriterReport {
             writer: chain.name,

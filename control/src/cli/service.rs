@@ -1,12 +1,16 @@
 //! `sluice serve`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use sluice_engine::policy::document::Duration;
 use tracing_subscriber::filter::LevelFilter;
+use zeroize::Zeroizing;
 
 use super::{Failure, Outcome, State};
+use crate::anchors::Anchors;
+use crate::http::Rates;
 use crate::serve::{Options, serve};
 use crate::tls::Files;
 
@@ -46,6 +50,33 @@ pub struct Serve {
     /// The URL that others reach the service under; its tokens carry it as `iss`. Default: http://ADDRESS.
     #[arg(long, env = "SLUICE_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
+    /// Settings in a file: YAML, one key for each of these flags (`listen: 127.0.0.1:9901`). A flag comes before the
+    /// environment, that before the file.
+    #[arg(long, env = "SLUICE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where Prometheus asks for `/metrics`, over plain HTTP and without signing in: keep it where only Prometheus
+    /// reaches it. Default: nowhere.
+    #[arg(long, env = "SLUICE_METRICS_LISTEN", value_name = "ADDRESS")]
+    metrics_listen: Option<SocketAddr>,
+    /// Calls a second from one address; it may save up five seconds' worth. 0: any number. Sidecars are not limited.
+    #[arg(long, env = "SLUICE_PEER_RATE", default_value_t = Rates::default().peer, value_name = "N")]
+    peer_rate: u32,
+    /// Calls a second by one person, from anywhere; they may save up five seconds' worth. 0: any number.
+    #[arg(long, env = "SLUICE_PERSON_RATE", default_value_t = Rates::default().person, value_name = "N")]
+    person_rate: u32,
+    /// A file, elsewhere, that signed checkpoints of the log are added to: what is cut off later shows
+    /// (`sluice records verify --checkpoints`).
+    #[arg(long, env = "SLUICE_CHECKPOINT_FILE", value_name = "FILE")]
+    checkpoint_file: Option<PathBuf>,
+    /// A URL that signed checkpoints of the log are sent to by POST.
+    #[arg(long, env = "SLUICE_CHECKPOINT_URL", value_name = "URL")]
+    checkpoint_url: Option<String>,
+    /// A file with a bearer token for --checkpoint-url.
+    #[arg(long, env = "SLUICE_CHECKPOINT_TOKEN_FILE", value_name = "FILE", requires = "checkpoint_url")]
+    checkpoint_token_file: Option<PathBuf>,
+    /// How often a checkpoint is kept, if something was written: `30s`, `5m`, `1h`.
+    #[arg(long, env = "SLUICE_CHECKPOINT_EVERY", default_value = "5m", value_name = "TIME")]
+    checkpoint_every: String,
     /// The service's certificate, as PEM, with those between it and a root. Followed while the service runs, as are the
     /// other two. Without it the service speaks plain HTTP, for this machine or behind a proxy.
     #[arg(long, env = "SLUICE_TLS_CERT", value_name = "FILE", requires = "tls_key")]
@@ -95,11 +126,22 @@ impl Serve {
             LogFormat::Json => log.json().flatten_event(true).init(),
         }
         let database = match &self.database_file {
-            Some(file) => {
-                let read = std::fs::read_to_string(file);
-                Some(read.map_err(|e| Failure::cannot(format!("{}: {e}", file.display())))?.trim().to_owned())
-            }
+            Some(file) => Some(read(file)?),
             None => self.database,
+        };
+        let every = Duration::parse(&self.checkpoint_every).filter(|every| every.as_seconds() > 0);
+        let every = every.ok_or_else(|| {
+            Failure::cannot(format!(
+                "--checkpoint-every {}: a time is written 30s, 5m or 1h",
+                self.checkpoint_every
+            ))
+        })?;
+        let token = self.checkpoint_token_file.as_deref().map(read).transpose()?;
+        let anchors = Anchors {
+            file: self.checkpoint_file,
+            url: self.checkpoint_url,
+            token: token.map(Zeroizing::new),
+            every: std::time::Duration::from_secs(every.as_seconds()),
         };
         let tls = self.tls_cert.zip(self.tls_key).map(|(certificate, key)| Files {
             certificate,
@@ -118,9 +160,18 @@ impl Serve {
             notices: self.notices,
             public_url: self.public_url,
             introspection_secrets: self.introspection_secrets,
+            rates: Rates { peer: self.peer_rate, person: self.person_rate },
+            metrics: self.metrics_listen,
+            anchors,
             sign_in_secret: self.sign_in_secret_file,
             dev: self.dev,
         };
         serve(options).await.map_err(Failure::Cannot)
     }
+}
+
+/// A secret in a file, without the line's end.
+fn read(file: &Path) -> Result<String, Failure> {
+    let text = std::fs::read_to_string(file);
+    Ok(text.map_err(|e| Failure::cannot(format!("{}: {e}", file.display())))?.trim().to_owned())
 }

@@ -23,7 +23,7 @@ const LIVE: usize = 20;
 const LOOKED_AT: u32 = 5000;
 
 /// A person's decision as it is sent.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ruling {
     /// Whether it goes on.
@@ -37,7 +37,7 @@ pub struct Ruling {
 }
 
 /// Why something is taken back, as it is sent.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Taking {
     /// Why.
@@ -46,7 +46,7 @@ pub struct Taking {
 }
 
 /// A right that somebody would hand over, as it is sent.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Handing {
     /// The issuer of who gets it, by its name in the policy. Absent: one's own.

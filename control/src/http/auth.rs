@@ -28,6 +28,8 @@ impl FromRequestParts<Arc<Control>> for Person {
         if !parts.headers.contains_key(header::AUTHORIZATION)
             && let Some(visitor) = visitor(&parts.method, &parts.headers, control).await?
         {
+            let Principal { issuer, subject, .. } = &visitor.person.0;
+            control.limits.person(issuer, subject)?;
             return Ok(visitor.person);
         }
         let token = bearer(&parts.headers).ok_or_else(|| {
@@ -36,7 +38,9 @@ impl FromRequestParts<Arc<Control>> for Person {
                     .into(),
             )
         })?;
-        Ok(Self(of_person(control, token).await?.principal))
+        let person = Self(of_person(control, token).await?.principal);
+        control.limits.person(&person.0.issuer, &person.0.subject)?;
+        Ok(person)
     }
 }
 

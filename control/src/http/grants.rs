@@ -26,7 +26,7 @@ const WAITING: usize = 20;
 const LOOKED_AT: u32 = 5000;
 
 /// A wish as it is sent.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Wish {
     /// What is asked for, by its name in the policy.

@@ -27,7 +27,7 @@ pub struct Shown {
 }
 
 /// What somebody would say about a hold, as it is sent.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Said {
     /// The text.
@@ -166,6 +166,8 @@ pub async fn decide_as(
     match control.store.decide(decision, (control.clock)()).await? {
         Decided::Done(hold) => {
             control.waiters.wake(id);
+            let took = (control.clock)().saturating_sub(hold.created_ms);
+            control.metrics.decision.observe(Duration::from_millis(took).as_secs_f64());
             tracing::info!(hold = id, state = ?hold.state, by = person.0.subject, "somebody decided on a hold");
             Ok(hold)
         }

@@ -50,6 +50,8 @@ pub(crate) mod grants;
 mod health;
 pub(crate) mod holds;
 mod introspect;
+mod limits;
+pub mod listener;
 mod notices;
 pub(crate) mod policy;
 mod problem;
@@ -72,6 +74,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
 use sluice_engine::wire::Refresh;
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
@@ -87,6 +90,7 @@ pub use dev::is_local;
 pub use fleet::Sidecars;
 pub use grants::{Offered, ShownGrants, Wish};
 pub use holds::{Said, Shown, ShownComments};
+pub use limits::{Limits, Rates};
 pub use notices::{ChannelState, Listed, ShownNotices};
 pub use problem::Problem;
 pub use proposals::{Acceptance, InForce, ShownProposals, Wanted};
@@ -103,6 +107,7 @@ pub use withheld::ShownWithheld;
 use crate::fleet::Fleet;
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
+use crate::metrics::{Metrics, measure};
 use crate::notices::Channels;
 use crate::policies::{Publisher, Status};
 use crate::proposals::Origin;
@@ -168,6 +173,10 @@ pub struct Control {
     pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// Which sidecars ask for their bundle.
     pub fleet: Arc<Fleet>,
+    /// Who called how often.
+    pub limits: Limits,
+    /// What the service tells of itself.
+    pub metrics: Metrics,
     /// Turns true when the service is ending, so that those who wait are let go.
     pub closing: watch::Receiver<bool>,
 }
@@ -212,6 +221,8 @@ pub fn app(control: Arc<Control>) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
         })
         .layer(axum::middleware::from_fn(crate::pages::readable))
+        .layer(from_fn_with_state(Arc::clone(&control), limits::guard))
+        .layer(from_fn_with_state(Arc::clone(&control), measure))
         .with_state(control);
     if dev { app.layer(axum::middleware::from_fn(dev::only_local)) } else { app }
 }

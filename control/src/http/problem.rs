@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::records::IntakeError;
 use crate::store::StoreError;
 
+/// The media type of problems.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
 /// An error as callers see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
@@ -16,13 +19,16 @@ pub struct Problem {
     pub title: String,
     /// What happened, why, and what to do.
     pub detail: String,
+    /// When coming again makes sense, in seconds; sent as `retry-after`.
+    #[serde(skip)]
+    pub retry_after: Option<u64>,
 }
 
 impl Problem {
     /// A problem of this status.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Problem").to_owned();
-        Self { status: status.as_u16(), title, detail: detail.into() }
+        Self { status: status.as_u16(), title, detail: detail.into(), retry_after: None }
     }
 
     /// 400.
@@ -47,8 +53,10 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // Strings and a number: they always serialise.
         let body = serde_json::to_string(&self).unwrap_or_default();
-        let mut response =
-            (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        let mut response = (status, [(header::CONTENT_TYPE, MEDIA_TYPE)], body).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
         // For who shows it to a browser.
         response.extensions_mut().insert(self);
         response

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -21,9 +21,12 @@ use super::sidecars::DataPlane;
 use super::{Control, Problem, Query, area, limit, number};
 use crate::records::lines::Line;
 use crate::records::session::{Exchange, read};
-use crate::records::{Entry, Report, batch_key, missing};
+use crate::records::{Entry, Report, batch_key, fold, missing, open_kept};
 use crate::records::{csv, ocsf};
 use crate::store::{Addition, Mark, Session, StoreError, Verdicts, Which, WhichSessions};
+
+/// The largest wish for a verification: a hundred thousand checkpoints.
+const VERIFY_BYTES: usize = 32 << 20;
 
 /// Entries that an export reads at a time.
 const PAGE: u32 = 100;
@@ -42,7 +45,7 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/v1/sessions", get(sessions))
         .route("/v1/sessions/{id}", get(replay))
         .route("/v1/exchanges/{id}", get(exchange))
-        .route("/v1/records/verify", post(verify));
+        .route("/v1/records/verify", post(verify).layer(DefaultBodyLimit::max(VERIFY_BYTES)));
     area(filters, people)
 }
 
@@ -52,7 +55,7 @@ pub async fn open(
     State(control): State<Arc<Control>>,
     body: Bytes,
 ) -> Result<Json<OpenReply>, Problem> {
-    let open: Open = serde_json::from_slice(&body).map_err(|e| Problem::unreadable("an exchange", &e))?;
+    let mut open: Open = serde_json::from_slice(&body).map_err(|e| Problem::unreadable("an exchange", &e))?;
     let lacking = missing(&*control.store, open.record.as_slice(), &open.blocks).await?;
     if !lacking.is_empty() {
         return Ok(Json(OpenReply { missing: lacking, ..OpenReply::default() }));
@@ -60,6 +63,7 @@ pub async fn open(
     if open.hold.as_ref().is_some_and(|ask| ask.key.is_empty() || ask.exchange.is_empty()) {
         return Err(Problem::bad_request("a hold needs a `key` and the `exchange` that asks"));
     }
+    fold(open.record.as_mut_slice(), &mut open.blocks);
     let entries = open.record.map(|record| Entry::Exchange(Box::new(record))).into_iter().collect();
     let addition = Addition { batch: None, entries, blocks: open.blocks, ask: open.hold };
     let hold = control.store.add(addition, (control.clock)()).await?;
@@ -79,12 +83,13 @@ pub async fn batch(
     State(control): State<Arc<Control>>,
     body: Bytes,
 ) -> Result<Json<BatchReply>, Problem> {
-    let batch: Batch = serde_json::from_slice(&body).map_err(|e| Problem::unreadable("a batch", &e))?;
+    let mut batch: Batch = serde_json::from_slice(&body).map_err(|e| Problem::unreadable("a batch", &e))?;
     let lacking = missing(&*control.store, &batch.records, &batch.blocks).await?;
     if !lacking.is_empty() {
         return Ok(Json(BatchReply { missing: lacking }));
     }
     let key = batch_key(&batch.id, &batch.records);
+    fold(&mut batch.records, &mut batch.blocks);
     let entries = batch.records.into_iter().map(|record| Entry::Exchange(Box::new(record))).collect();
     let addition = Addition { batch: Some(key), entries, blocks: batch.blocks, ask: None };
     control.store.add(addition, (control.clock)()).await?;
@@ -241,10 +246,10 @@ pub async fn export(
 }
 
 /// What a verification is asked with.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct VerifyAsk {
-    /// A checkpoint that was kept elsewhere: the log must still contain what it says.
+    /// Checkpoints that were kept elsewhere, one note after the other: the log must still contain what they say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<String>,
 }
@@ -262,14 +267,15 @@ pub async fn verify(
         serde_json::from_slice(&body).map_err(|e| Problem::unreadable("a wish for verification", &e))?
     };
     let writers = control.writers.keys(&*control.store).await?;
-    let open = |note: &String| {
-        let mut opened = writers.iter().map(|key| Checkpoint::open(note, key));
-        opened.find_map(Result::ok).ok_or_else(|| {
-            Problem::bad_request("the checkpoint was not signed by a writer of this log, or was altered")
+    let open = |text: &String| {
+        open_kept(text, &writers).map_err(|at| {
+            Problem::bad_request(format!(
+                "checkpoint {at} was not signed by a writer of this log, or was altered, or is none"
+            ))
         })
     };
-    let against = ask.checkpoint.as_ref().map(open).transpose()?;
-    let report = crate::records::verify(&*control.store, &writers, against.as_ref()).await?;
+    let against = ask.checkpoint.as_ref().map(open).transpose()?.unwrap_or_default();
+    let report = crate::records::verify(&*control.store, &writers, &against).await?;
     Ok(Json(report))
 }
 

@@ -18,7 +18,7 @@ use crate::tokens::revocation::{REMEMBERED_MS, Revoked};
 const LONGEST: usize = 256;
 
 /// What shall be shut out, as it is sent: a token or a subject.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Shut {
     /// The issuer, by its name in the policy.

@@ -20,12 +20,22 @@ impl FromRequestParts<Arc<Control>> for DataPlane {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, control: &Arc<Control>) -> Result<Self, Problem> {
-        if control.sign_ins.dev && !comes_from_browser(&parts.headers) {
+        let peer = parts.extensions.get::<ConnectInfo<Peer>>();
+        Self::check(&parts.headers, peer.map(|peer| &peer.0), control)
+    }
+}
+
+impl DataPlane {
+    /// Whether the caller is a sidecar; `peer`: what its certificate says.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(headers: &HeaderMap, peer: Option<&Peer>, control: &Control) -> Result<Self, Problem> {
+        if control.sign_ins.dev && !comes_from_browser(headers) {
             return Ok(Self);
         }
-        let peer = parts.extensions.get::<ConnectInfo<Peer>>();
-        let names = peer.map(|peer| &*peer.0.names).unwrap_or_default();
-        let given = bearer(&parts.headers).unwrap_or_default();
+        let names = peer.map(|peer| &*peer.names).unwrap_or_default();
+        let given = bearer(headers).unwrap_or_default();
         let bundle = control.bundle.borrow();
         let Some(sidecars) = &bundle.policy.access.sidecars else {
             return match bool::from(given.as_bytes().ct_eq(control.data_token.as_bytes())) {

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
+use prometheus_client::metrics::counter::Counter;
 use sha2::{Digest, Sha256};
 use sluice_engine::identity::Verifier;
 use sluice_engine::judge::Runtime;
@@ -75,6 +76,8 @@ pub struct Sources {
     pub key: SigningKey,
     /// Keys of masks are derived from it.
     pub tenant: Zeroizing<[u8; 32]>,
+    /// Counts bundles that could not be made.
+    pub faults: Counter,
     /// The time, in Unix milliseconds.
     pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
@@ -109,7 +112,10 @@ pub fn publish(mut sources: Sources) -> Result<(Publisher, impl Future<Output = 
                     tracing::info!(version = bundle.version, "a bundle is out");
                     sender.send_replace(Arc::new(bundle));
                 }
-                Err(error) => tracing::error!(%error, "no bundle was made; the last one stays"),
+                Err(error) => {
+                    sources.faults.inc();
+                    tracing::error!(%error, "no bundle was made; the last one stays");
+                }
             }
         }
     };

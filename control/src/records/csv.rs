@@ -143,6 +143,16 @@ pub fn row(stored: &Stored) -> Option<String> {
             row.reason = revoked.reason;
             row.who = Some(revoked.by);
         }
+        Entry::Retention(event) => {
+            row.at_ms = event.at_ms;
+            row.what = "texts removed by retention".into();
+            row.decisions = format!("older than {}", sluice_engine::budget::utc(event.before_ms));
+        }
+        Entry::Restore(event) => {
+            row.at_ms = event.at_ms;
+            row.what = "restored from a backup".into();
+            row.decisions = format!("backup of {}", sluice_engine::budget::utc(event.backup_at_ms));
+        }
     }
     Some(row.line())
 }

@@ -31,6 +31,44 @@ pub enum Entry {
     Revocation(Box<Revoked>),
     /// Something happened in an access review.
     Review(Box<ReviewEvent>),
+    /// The log goes on from a backup.
+    Restore(Box<RestoreEvent>),
+    /// Texts are removed, since they are older than the policy keeps them.
+    Retention(Box<RetentionEvent>),
+}
+
+/// Texts of these entries are removed, since they are older than the policy keeps them. The entries stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RetentionEvent {
+    /// When, in Unix milliseconds.
+    pub at_ms: u64,
+    /// What is older than this goes, in Unix milliseconds.
+    pub before_ms: u64,
+    /// How far, in each writer's chain.
+    pub through: Vec<Through>,
+}
+
+/// How far in a chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Through {
+    /// The writer.
+    pub writer: String,
+    /// The number of the last entry.
+    pub seq: u64,
+}
+
+/// The log goes on from a backup: what was written after it is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreEvent {
+    /// When, in Unix milliseconds.
+    pub at_ms: u64,
+    /// When the backup was made, in Unix milliseconds.
+    pub backup_at_ms: u64,
+    /// Where the chains stood in it, as signed notes.
+    pub checkpoints: Vec<String>,
 }
 
 /// A token was exchanged for one of control's own.
@@ -175,6 +213,22 @@ impl Entry {
             Self::Exchange(record) => Some(&record.exchange),
             Self::Hold(event) => Some(&event.exchange),
             _ => None,
+        }
+    }
+
+    /// What it is, in the word by which its text begins.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Exchange(_) => "exchange",
+            Self::Hold(_) => "hold",
+            Self::Grant(_) => "grant",
+            Self::Token(_) => "token",
+            Self::Pass(_) => "pass",
+            Self::Delegation(_) => "delegation",
+            Self::Policy(_) => "policy",
+            Self::Revocation(_) => "revocation",
+            Self::Restore(_) => "restore",
+            Self::Retention(_) => "retention",
         }
     }
 

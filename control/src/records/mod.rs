@@ -17,10 +17,12 @@ use ed25519_dalek::VerifyingKey;
 use sha2::{Digest, Sha256};
 
 pub use approvals::{DelegationEvent, PassEvent, PolicyChange, PolicyEvent};
-pub use entry::{Entry, GrantEvent, HoldChange, HoldEvent, TokenEvent};
-pub use intake::{IntakeError, batch_key, missing};
+pub use entry::{
+    Entry, GrantEvent, HoldChange, HoldEvent, RestoreEvent, RetentionEvent, Through, TokenEvent,
+};
+pub use intake::{IntakeError, batch_key, fold, missing};
 pub use review::{ReviewChange, ReviewEvent, Reviewed};
-pub use verify::{BlockProblem, Report, WriterReport, verify};
+pub use verify::{BlockProblem, Kept, Report, Retained, WriterReport, open_kept, verify};
 pub use writers::{Writers, enrolment};
 
 /// The name of the writer with this key: eight bytes of the key's SHA-256, in hexadecimal. A writer cannot sign

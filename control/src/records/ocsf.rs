@@ -20,7 +20,10 @@ use sluice_engine::policy::bundle::Revocation;
 use sluice_engine::policy::document::Action;
 use sluice_engine::record::{Record, Stage, Who};
 
-use super::{Entry, GrantEvent, HoldChange, HoldEvent, ReviewChange, ReviewEvent, TokenEvent};
+use super::{
+    Entry, GrantEvent, HoldChange, HoldEvent, RestoreEvent, RetentionEvent, ReviewChange, ReviewEvent,
+    TokenEvent,
+};
 use crate::grants::GrantState;
 use crate::store::Stored;
 use crate::tokens::revocation::Revoked;
@@ -47,6 +50,8 @@ pub fn event(stored: &Stored) -> Option<Value> {
         Entry::Delegation(event) => approvals::delegation(event),
         Entry::Policy(event) => approvals::policy(event),
         Entry::Revocation(revoked) => revocation(revoked),
+        Entry::Restore(event) => restore(event),
+        Entry::Retention(event) => retention(event),
     };
     event.insert(
         "metadata".into(),
@@ -243,6 +248,25 @@ fn review(review: &ReviewEvent) -> Map<String, Value> {
     event
         .insert("unmapped".into(), json!({"item": review.about, "part": review.part, "items": review.items}));
     event
+}
+
+/// Datastore Activity: the log's own store.
+fn restore(event: &RestoreEvent) -> Map<String, Value> {
+    let mut map = base(6005, OTHER, event.at_ms, MEDIUM, SUCCESS);
+    map.insert("activity_name".into(), "Restore from a backup".into());
+    map.insert("actor".into(), json!({"app_name": "sluice"}));
+    map.insert("database".into(), json!({"name": "sluice", "type_id": 1}));
+    map.insert("unmapped".into(), json!({"backup_time": event.backup_at_ms}));
+    map
+}
+
+/// Datastore Activity: texts go.
+fn retention(event: &RetentionEvent) -> Map<String, Value> {
+    let mut map = base(6005, 4, event.at_ms, INFORMATIONAL, SUCCESS);
+    map.insert("actor".into(), json!({"app_name": "sluice"}));
+    map.insert("database".into(), json!({"name": "sluice", "type_id": 1}));
+    map.insert("unmapped".into(), json!({"before_time": event.before_ms}));
+    map
 }
 
 fn actor(who: Option<&Who>, session: Option<&str>) -> Value {

@@ -18,8 +18,11 @@ mod grants;
 mod holds;
 mod log;
 mod notices;
+mod operation;
 mod policies;
 pub mod postgres;
+pub mod postgres;
+mod retention;
 mod reviews;
 mod revocations;
 mod spending;
@@ -37,7 +40,9 @@ pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Mark, Session, Stored, Verdicts, Which, WhichSessions};
 pub use notices::{Notices, Retried, Taking, Tried};
+pub use operation::Operation;
 pub use policies::{Acted, Policies, Proposed};
+pub use retention::Retention;
 pub use reviews::{Closed, Lifted, Reviews, Ruled, Started, WhichItems};
 pub use revocations::Revocations;
 pub use spending::{Spending, WhichSpending};
@@ -113,7 +118,9 @@ pub trait Store:
     + Approvals
     + Days
     + Notices
+    + Operation
     + Policies
+    + Retention
     + Tokens
     + Usages
     + Visits

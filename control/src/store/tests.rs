@@ -43,6 +43,7 @@ mod definitions;
 mod grants;
 mod notices;
 mod policies;
+mod retention;
 mod reviews;
 mod revocations;
 mod spending;
@@ -273,7 +274,7 @@ async fn an_older_head_with_its_log_is_found_by_a_checkpoint_that_was_kept_elsew
     .await;
     assert!(kept.verify().await.sound, "without the checkpoint nothing shows");
     let keys = [kept.key.verifying_key()];
-    let report = verify(&*kept.store, &keys, Some(&elsewhere)).await.unwrap();
+    let report = verify(&*kept.store, &keys, std::slice::from_ref(&elsewhere)).await.unwrap();
     assert_eq!(report.writers[0].problems, [Problem::Truncated { from: 2, to: 2 }]);
 }
 

@@ -56,6 +56,8 @@ pub struct Service {
     client: Client,
     /// What replicas share: the database and the keys.
     shared: Option<(String, PathBuf)>,
+    /// Settings, as variables of the environment.
+    pub settings: Vec<(&'static str, String)>,
     /// Arguments of `sluice serve` beside the usual ones.
     args: Vec<String>,
 }
@@ -72,7 +74,12 @@ pub fn sluice() -> Command {
 
 impl Service {
     pub async fn start() -> Self {
-        Self::start_with(None).await
+        Self::start_with(None, Vec::new()).await
+    }
+
+    /// With settings of its own, as variables of the environment.
+    pub async fn start_set(settings: Vec<(&'static str, String)>) -> Self {
+        Self::start_with(None, settings).await
     }
 
     /// With policy that lives in the store; of several replicas where there is a database with keys.
@@ -87,20 +94,30 @@ impl Service {
 
     /// One of several on a database, with the keys that `sluice keys make` has made.
     pub async fn replica(database: &str, keys: &Path) -> Self {
-        Self::start_with(Some((database.to_owned(), keys.to_owned()))).await
+        Self::start_with(Some((database.to_owned(), keys.to_owned())), Vec::new()).await
     }
 
-    async fn start_with(shared: Option<(String, PathBuf)>) -> Self {
-        Self::start_all(shared, POLICY, &[]).await
+    async fn start_with(shared: Option<(String, PathBuf)>, settings: Vec<(&'static str, String)>) -> Self {
+        Self::start_whole(shared, POLICY, &[], settings).await
     }
 
     /// All of it.
     pub async fn start_all(shared: Option<(String, PathBuf)>, policy: &str, args: &[&str]) -> Self {
+        Self::start_whole(shared, policy, args, Vec::new()).await
+    }
+
+    async fn start_whole(
+        shared: Option<(String, PathBuf)>,
+        policy: &str,
+        args: &[&str],
+        settings: Vec<(&'static str, String)>,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("policy")).unwrap();
         fs::write(dir.path().join("policy/base.yaml"), policy).unwrap();
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let mut service = Self { child: None, dir, url: String::new(), client: Client::new(), shared, args };
+        let mut service =
+            Self { child: None, dir, url: String::new(), client: Client::new(), shared, settings, args };
         service.run().await;
         service
     }
@@ -113,7 +130,7 @@ impl Service {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             let log = self.log();
-            if let Some((_, rest)) = log.split_once("address=127.0.0.1:") {
+            if let Some((_, rest)) = log.split_once(" address=127.0.0.1:") {
                 let port: String = rest.chars().take_while(char::is_ascii_digit).collect();
                 self.url = format!("http://127.0.0.1:{port}");
                 break;
@@ -134,6 +151,7 @@ impl Service {
         if let Some((database, keys)) = &self.shared {
             command.env("SLUICE_DATABASE", database).arg("--shared-keys").arg(keys);
         }
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.args(&self.args);
         command
     }

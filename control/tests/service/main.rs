@@ -25,6 +25,8 @@ mod login;
 #[cfg(test)]
 mod notices;
 #[cfg(test)]
+mod operation;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod postgres;

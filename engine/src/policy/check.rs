@@ -160,6 +160,9 @@ fn check_fields<'p>(
     }
 }
 
+/// A day in seconds.
+const DAY: u64 = 24 * 3600;
+
 fn check_limits(policy: &Policy, found: &mut Found) {
     for (field, zero) in [
         ("limits.bodyBytes", policy.limits.body_bytes == 0),
@@ -169,6 +172,9 @@ fn check_limits(policy: &Policy, found: &mut Found) {
         if zero {
             found.add(field, "zero would refuse every request; leave it out for the default");
         }
+    }
+    if policy.recording.retention.is_some_and(|kept| kept.as_seconds() < DAY) {
+        found.add("recording.retention", "texts are kept for whole days; `1d` is the shortest");
     }
     if policy.limits.depth > MAX_DEPTH {
         found.add(

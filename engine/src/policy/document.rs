@@ -364,6 +364,11 @@ pub struct Recording {
     ///
     /// Example: `before-forward`
     pub mode: RecordMode,
+    /// How long the masked texts of requests and replies are kept, in days. The log itself stays, and can be verified.
+    ///
+    /// Example: `90d`
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Duration>,
 }
 
 /// When the record of an exchange is written.

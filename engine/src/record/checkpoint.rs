@@ -42,6 +42,20 @@ pub enum NoteError {
     Signature,
 }
 
+/// The notes in a text that holds several, one after the other. Each starts with its origin at the start of a line.
+pub fn notes(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let from =
+            rest.find("sluice/").filter(|&at| at == 0).or_else(|| rest.find("\nsluice/").map(|at| at + 1))?;
+        let own = rest.get(from..)?;
+        let end = own.find("\nsluice/").map_or(own.len(), |at| at + 1);
+        let (note, behind) = own.split_at_checked(end)?;
+        rest = behind;
+        Some(note)
+    })
+}
+
 impl Checkpoint {
     fn origin(&self) -> String {
         format!("sluice/{}", self.writer)
@@ -110,6 +124,22 @@ mod tests {
 
     fn checkpoint() -> Checkpoint {
         Checkpoint { writer: "4f1d".into(), seq: 42, hash: Hash([7; 32]) }
+    }
+
+    #[test]
+    fn notes_one_after_the_other_are_told_apart() {
+        let key = SigningKey::from_bytes(&[3; 32]);
+        let note = checkpoint().note(&checkpoint().sign(&key), &key.verifying_key());
+        for text in
+            [note.clone(), format!("{note}\n{note}"), format!("{note}{note}\n\n"), format!("# kept\n{note}")]
+        {
+            assert!(notes(&text).count() > 0);
+            for each in notes(&text) {
+                assert_eq!(Checkpoint::open(each, &key.verifying_key()), Ok(checkpoint()), "{text}");
+            }
+        }
+        assert_eq!(notes(&format!("{note}\n{note}")).count(), 2);
+        assert_eq!(notes("nothing here: sluice/").count(), 0);
     }
 
     #[test]

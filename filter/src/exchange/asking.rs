@@ -5,7 +5,8 @@ use sluice_engine::wire::{self, HoldAsk, HoldDecision, HoldState, OpenReply};
 
 use super::refusal::unavailable;
 use super::{Exchange, Question, State, Step};
-use crate::host::{Call, Host, Metric};
+use crate::host::{Call, Host};
+use crate::metrics::Counter;
 
 /// Longest wait of one poll on a hold, in seconds.
 const POLL_SECONDS: u64 = 25;
@@ -33,7 +34,7 @@ impl Exchange {
         // The look at a tool's definition holds nothing by itself.
         let holds = |ask: &HoldAsk| ask.definition.is_none();
         if self.question().and_then(|question| question.ask.as_ref()).is_some_and(holds) {
-            host.count(Metric::Held, 1);
+            host.count(Counter::Held, 1);
         }
         self.ask_again(host)
     }
@@ -78,7 +79,7 @@ impl Exchange {
                 Step::Wait
             }
             _ => {
-                host.count(Metric::ControlFailed, 1);
+                host.count(Counter::ControlFailed, 1);
                 let heard = self.unheard(host);
                 self.conclude(heard, host)
             }

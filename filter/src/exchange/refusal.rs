@@ -4,7 +4,8 @@ use sluice_engine::claude::error::{ErrorKind, envelope};
 use sluice_engine::judge::Refusal;
 
 use super::{Exchange, State, Step};
-use crate::host::{Host, Metric};
+use crate::host::Host;
+use crate::metrics::Counter;
 
 impl Exchange {
     /// Answers in the API's error envelope; with `retry-after` in seconds, the client is told to come again.
@@ -27,8 +28,8 @@ impl Exchange {
         let status = self.answers.as_ref().map_or(kind.status(), |answers| answers.status(kind));
         self.status = Some(status);
         let metric = match refusal.kind {
-            ErrorKind::Unavailable | ErrorKind::Api => Metric::Unavailable,
-            _ => Metric::Denied,
+            ErrorKind::Unavailable | ErrorKind::Api => Counter::Unavailable,
+            _ => Counter::Denied,
         };
         host.count(metric, 1);
         let request_id = format!("req_sluice_{}", host.random_id());

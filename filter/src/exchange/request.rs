@@ -15,7 +15,8 @@ use sluice_engine::wire::Open;
 use super::refusal::unavailable;
 use super::trade::Trade;
 use super::{Exchange, Forward, Question, Reading, State, Step};
-use crate::host::{Host, Metric, Side};
+use crate::host::{Host, Side};
+use crate::metrics::Counter;
 
 /// Headers that carry what must not reach the provider: the caller's own credentials.
 const CREDENTIALS: [&str; 4] = ["authorization", "x-api-key", "proxy-authorization", "cookie"];
@@ -223,7 +224,7 @@ impl Exchange {
         let mut open = Open::default();
         let mut blocks = Vec::new();
         if mode != RecordMode::Off {
-            let mut record = case.record(Stage::Open, host.now_ms(), &self.shared.node);
+            let mut record = self.record(&mut case, Stage::Open, host);
             let (body, named) = judged.recorded.map(|body| cut(&body)).unzip();
             record.body = body;
             blocks = named.unwrap_or_default();
@@ -272,7 +273,7 @@ impl Exchange {
         {
             return self.fault(&format!("request body: {why}"), host);
         }
-        host.count(Metric::Forwarded, 1);
+        host.count(Counter::Forwarded, 1);
         self.forwarded = true;
         self.state = State::Forwarded(case);
         Step::Go

@@ -7,7 +7,8 @@ use sluice_engine::judge::Refusal;
 
 use super::refusal::unavailable;
 use super::{Exchange, State, Step};
-use crate::host::{Call, Host, Metric, Side};
+use crate::host::{Call, Host, Side};
+use crate::metrics::Counter;
 
 /// The largest request: control's own limit. SDKs send at most 16 kB.
 const LARGEST: usize = 64 << 10;
@@ -87,7 +88,7 @@ impl Exchange {
     }
 
     fn no_trade(&mut self, host: &dyn Host) -> Step {
-        host.count(Metric::ControlFailed, 1);
+        host.count(Counter::ControlFailed, 1);
         let message =
             "the gateway cannot exchange tokens at the moment, since its control service is away; try again";
         self.turn_away(&unavailable("token", message), Some("1"), host)

@@ -28,6 +28,9 @@ pub struct Control {
     pub port: u16,
     /// Its base URL, which is also its issuer.
     pub url: String,
+    /// Where it tells of itself to Prometheus.
+    pub metrics_url: String,
+    metrics_port: u16,
     program: PathBuf,
     state: PathBuf,
     policy: PathBuf,
@@ -44,10 +47,13 @@ impl Control {
         logs: &Path,
     ) -> Result<Self, StackError> {
         let program = place::sluice()?;
-        let process = serve(&program, state, policy, port, logs)?;
+        let metrics_port = super::port("the metrics port", 0)?;
+        let process = serve(&program, state, policy, [port, metrics_port], logs)?;
         let mut control = Self {
             port,
             url: format!("http://127.0.0.1:{port}"),
+            metrics_url: format!("http://127.0.0.1:{metrics_port}/metrics"),
+            metrics_port,
             program,
             state: state.to_owned(),
             policy: policy.to_owned(),
@@ -74,7 +80,8 @@ impl Control {
     /// See [`StackError`].
     pub async fn restart(&mut self) -> Result<(), StackError> {
         self.process.kill();
-        self.process = serve(&self.program, &self.state, &self.policy, self.port, &self.logs)?;
+        let ports = [self.port, self.metrics_port];
+        self.process = serve(&self.program, &self.state, &self.policy, ports, &self.logs)?;
         self.wait().await
     }
 
@@ -207,7 +214,13 @@ fn json(command: &str, output: &str) -> Result<Value, StackError> {
     })
 }
 
-fn serve(program: &Path, state: &Path, policy: &Path, port: u16, logs: &Path) -> Result<Process, StackError> {
+fn serve(
+    program: &Path,
+    state: &Path,
+    policy: &Path,
+    [port, metrics]: [u16; 2],
+    logs: &Path,
+) -> Result<Process, StackError> {
     let arguments = [
         "serve".to_owned(),
         "--state".to_owned(),
@@ -216,6 +229,8 @@ fn serve(program: &Path, state: &Path, policy: &Path, port: u16, logs: &Path) ->
         policy.display().to_string(),
         "--listen".to_owned(),
         format!("127.0.0.1:{port}"),
+        "--metrics-listen".to_owned(),
+        format!("127.0.0.1:{metrics}"),
     ];
     Process::start("control", logs, program, &arguments)
 }

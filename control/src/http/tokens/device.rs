@@ -55,7 +55,7 @@ pub struct ShownDevice {
 }
 
 /// A decision on a device, as it is sent.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Allowing {
     /// Whether it is let in.

@@ -129,6 +129,7 @@ fn migrator() -> Migrator {
         (31, "reviews", include_str!("../migrations/postgres/0031_reviews.sql")),
         (40, "approvals", include_str!("../migrations/postgres/0040_approvals.sql")),
         (41, "proposals", include_str!("../migrations/postgres/0041_proposals.sql")),
+        (50, "retention", include_str!("../migrations/postgres/0050_retention.sql")),
         (60, "days", include_str!("../migrations/postgres/0060_days.sql")),
         (70, "notices", include_str!("../migrations/postgres/0070_notices.sql")),
     ];

@@ -14,7 +14,9 @@ mod grants;
 mod holds;
 mod log;
 mod notices;
+mod operation;
 mod policies;
+mod retention;
 mod reviews;
 mod revocations;
 mod spending;
@@ -32,6 +34,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::Pool;
+use crate::metrics::Meter;
 use crate::store::{Heard, Store, StoreError};
 use turn::{Job, Waiting, Write};
 
@@ -45,6 +48,7 @@ pub struct Database {
     jobs: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     task: Mutex<Option<JoinHandle<()>>>,
     trouble: Arc<Mutex<Option<String>>>,
+    meter: Meter,
 }
 
 impl Database {
@@ -52,14 +56,16 @@ impl Database {
     pub(super) async fn start(writer: Pool, readers: Pool, key: SigningKey) -> Result<Self, StoreError> {
         let trouble = Arc::new(Mutex::new(None));
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let writer = writer::Writer::new(writer, key, Arc::clone(&trouble)).await?;
+        let meter = Meter::default();
+        let writer = writer::Writer::new(writer, key, Arc::clone(&trouble), meter.clone()).await?;
         let task = tokio::spawn(writer.run(queue));
-        Ok(Self { readers, jobs: Mutex::new(Some(jobs)), task: Mutex::new(Some(task)), trouble })
+        Ok(Self { readers, jobs: Mutex::new(Some(jobs)), task: Mutex::new(Some(task)), trouble, meter })
     }
 
     /// Takes no writes.
     pub(super) fn only_read(readers: Pool) -> Self {
-        Self { readers, jobs: Mutex::new(None), task: Mutex::new(None), trouble: Arc::default() }
+        let (jobs, task) = (Mutex::new(None), Mutex::new(None));
+        Self { readers, jobs, task, trouble: Arc::default(), meter: Meter::default() }
     }
 
     /// Has the writer run a write; returns after the commit.

@@ -1,6 +1,7 @@
 //! The one task that writes: many waiting writes, one transaction, one sync.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use ed25519_dalek::SigningKey;
 use sluice_engine::record::chain::{self, Hash};
@@ -13,7 +14,9 @@ use super::columns::{ROWS, column, is_usual, rows_of, signed};
 use super::days::DaySums;
 use super::log::{self, Marks, Tally};
 use super::notices;
+use super::retention;
 use super::turn::{Job, Turn};
+use crate::metrics::Meter;
 use crate::records::{Entry, writer_name};
 use crate::store::StoreError;
 
@@ -37,6 +40,7 @@ pub struct Writer {
     perhaps: Option<Place>,
     pruned_ms: u64,
     trouble: Arc<Mutex<Option<String>>>,
+    meter: Meter,
 }
 
 impl Writer {
@@ -45,16 +49,18 @@ impl Writer {
         pool: Pool,
         key: SigningKey,
         trouble: Arc<Mutex<Option<String>>>,
+        meter: Meter,
     ) -> Result<Self, StoreError> {
         let name = writer_name(&key.verifying_key());
         let at = head(&mut *pool.acquire().await?, &name).await?;
-        Ok(Self { pool, key, name, at, perhaps: None, pruned_ms: 0, trouble })
+        Ok(Self { pool, key, name, at, perhaps: None, pruned_ms: 0, trouble, meter })
     }
 
     pub async fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
         let bytes_of = |job: &dyn Job| job.blocks().iter().map(|block| block.text.len()).sum::<usize>();
         while let Some(first) = queue.recv().await {
             let mut bytes = bytes_of(&*first);
+            self.meter.queue.set(i64::try_from(queue.len()).unwrap_or(i64::MAX));
             let mut jobs = vec![first];
             while jobs.len() < GROUP
                 && bytes < GROUP_BYTES
@@ -84,18 +90,24 @@ impl Writer {
 
     fn note_trouble(&self, error: Option<&StoreError>) {
         if let Some(error) = error {
+            self.meter.failed.inc();
             tracing::error!(%error, "nothing was written");
         }
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = error.map(ToString::to_string);
     }
 
     async fn transaction(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+        let began = Instant::now();
+        let writes = jobs.len();
+        let block_bytes: usize = jobs.iter().flat_map(|job| job.blocks()).map(|block| block.text.len()).sum();
         let mut transaction = self.pool.begin_with(BEGIN).await?;
         // Dropped on the way out, the transaction is rolled back.
         let connection = &mut *transaction;
         self.settle(connection).await?;
         log::write_blocks(connection, jobs.iter().flat_map(|job| job.blocks())).await?;
         take_turn(connection).await?;
+        let sent: Vec<_> = jobs.iter().flat_map(|job| job.blocks()).collect();
+        retention::revive(connection, &sent).await?;
         let mut turn = Turn {
             connection: &mut *connection,
             log: Vec::new(),
@@ -118,6 +130,7 @@ impl Writer {
             return Err(error.into());
         }
         self.at = at;
+        self.meter.committed(&log, writes, block_bytes, began.elapsed());
         Ok(())
     }
 

@@ -8,9 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
-use sqlx::SqlSafeStr;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqlSafeStr};
 
 use super::{Heard, News, StoreError};
 
@@ -50,12 +50,28 @@ impl Sqlite {
     }
 }
 
+/// Copies a database that a service may be writing, as it is at one moment, into a new file.
+///
+/// # Errors
+/// [`StoreError::Open`] when it cannot be opened, and when the copy cannot be written.
+pub async fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+    // `VACUUM INTO` makes the file; it must not be opened for reading alone.
+    let open = options(from).create_if_missing(false).connect().await;
+    let mut connection = open.map_err(|why| open_error(from, &why))?;
+    let copied = sqlx::query("VACUUM INTO $1").bind(to.display().to_string()).execute(&mut connection).await;
+    let closed = sqlx::Connection::close(connection).await;
+    copied?;
+    closed?;
+    // The copy is in another journal mode, which whoever reads alone could not change.
+    let open = options(to).create_if_missing(false).connect().await;
+    Ok(sqlx::Connection::close(open.map_err(|why| open_error(to, &why))?).await?)
+}
+
 fn open_error(path: &Path, why: &sqlx::Error) -> StoreError {
     StoreError::Open { what: path.display().to_string(), why: why.to_string() }
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
-    use sqlx::ConnectOptions as _;
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -63,6 +79,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(10))
         .pragma("temp_store", "MEMORY")
+        // What is removed is overwritten where that costs no reading or writing of its own.
+        .pragma("secure_delete", "FAST")
         .disable_statement_logging()
 }
 
@@ -86,6 +104,7 @@ fn migrator() -> Migrator {
         (31, "reviews", include_str!("../migrations/sqlite/0031_reviews.sql")),
         (40, "approvals", include_str!("../migrations/sqlite/0040_approvals.sql")),
         (41, "proposals", include_str!("../migrations/sqlite/0041_proposals.sql")),
+        (50, "retention", include_str!("../migrations/sqlite/0050_retention.sql")),
         (60, "days", include_str!("../migrations/sqlite/0060_days.sql")),
         (70, "notices", include_str!("../migrations/sqlite/0070_notices.sql")),
     ];

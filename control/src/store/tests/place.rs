@@ -71,7 +71,7 @@ impl Place {
 
 impl Kept {
     pub async fn verify(&self) -> Report {
-        verify(&*self.store, &[self.key.verifying_key()], None).await.unwrap()
+        verify(&*self.store, &[self.key.verifying_key()], &[]).await.unwrap()
     }
 
     /// Somebody with the database and without the key.

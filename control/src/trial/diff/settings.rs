@@ -196,8 +196,15 @@ fn recording(old: &Policy, new: &Policy, found: &mut Vec<Change>) {
         let direction = if rank(is) < rank(was) { Direction::Loosened } else { Direction::Tightened };
         push(found, direction, "recording", format!("`mode`: {} became {}", word(&was), word(&is)));
     }
-    let (before, after) =
-        (without(json(&old.recording), &["mode"]), without(json(&new.recording), &["mode"]));
+    let (was, is) = (old.recording.retention, new.recording.retention);
+    if was != is {
+        // Kept for longer is more on record, and longer than people may expect: neither way is a tightening.
+        let say = |kept: Option<Duration>| kept.map_or("for ever".to_owned(), |kept| kept.to_string());
+        let what = format!("`retention`: {} became {}", say(was), say(is));
+        push(found, Direction::Unclear, "recording", what);
+    }
+    let known = ["mode", "retention"];
+    let (before, after) = (without(json(&old.recording), &known), without(json(&new.recording), &known));
     unknown("recording", &before, &after, found);
 }
 

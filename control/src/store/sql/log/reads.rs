@@ -13,9 +13,12 @@ const DIGESTS: usize = 200;
 
 /// Which of the digests are not there.
 pub async fn missing(pool: &Pool, digests: Vec<String>) -> Result<Vec<String>, StoreError> {
+    // What retention is about to remove counts as gone.
+    let there = "SELECT digest FROM blocks
+                 WHERE (used_day IS NULL OR used_day >= (SELECT floor_day FROM retention)) AND digest IN";
     let mut present = std::collections::HashSet::new();
     for some in digests.chunks(DIGESTS) {
-        for row in by_digest(pool, "SELECT digest FROM blocks WHERE digest IN", some).await? {
+        for row in by_digest(pool, there, some).await? {
             present.insert(digest_text(&row)?);
         }
     }
