@@ -12,11 +12,13 @@
 pub mod approvals;
 pub mod cli;
 pub mod client;
+mod fleet;
 pub mod grants;
 pub mod holds;
 pub mod http;
 pub mod issuers;
 pub mod keys;
+mod pages;
 pub mod policies;
 pub mod records;
 pub mod reviews;

@@ -20,6 +20,8 @@ use crate::records::enrolment;
 use crate::reviews;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
 use crate::tls::{Files, Peer, Tls, TlsListener};
+use crate::tokens::device::Attempts;
+use crate::tokens::revocation::{self, now_revoked};
 use crate::visits::{Provider, SignIns, VisitKey};
 
 /// How often holds are looked over for those whose time is over.
@@ -121,9 +123,12 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let grants_changed = Arc::new(Notify::new());
     let (held_back, withheld) = watch::channel(reviews::now_withheld(&*store).await.map_err(|e| text(&e))?);
     let withheld_changed = Arc::new(Notify::new());
+    let (shut_out, revocations) = watch::channel(now_revoked(&*store, now_ms()).await.map_err(|e| text(&e))?);
+    let revocations_changed = Arc::new(Notify::new());
     let sources = Sources {
         grants,
         withheld,
+        revocations,
         policy: policy_seen.clone(),
         keys: issuer_keys,
         key: keys.bundle.clone(),
@@ -137,6 +142,8 @@ pub async fn serve(options: Options) -> Result<(), String> {
         waiters: crate::holds::Waiters::default(),
         grants_changed: Arc::clone(&grants_changed),
         withheld_changed: Arc::clone(&withheld_changed),
+        revocations_changed: Arc::clone(&revocations_changed),
+        attempts: Attempts::default(),
         bundle,
         policy: Arc::clone(&status),
         issuers: statuses,
@@ -153,6 +160,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
             key: VisitKey::new(&keys.issuer.to_bytes()),
         },
         clock: Arc::clone(&clock),
+        fleet: Arc::default(),
         closing,
     });
     let mut tasks = vec![
@@ -161,9 +169,16 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(watch_policy(options.policy.clone(), policy, status, clock)),
         tokio::spawn(sweep(Arc::clone(&control))),
         tokio::spawn(listen(Arc::clone(&control))),
+        tokio::spawn(Arc::clone(&control.fleet).keep(Arc::clone(&store))),
         tokio::spawn(reviews::conduct(Arc::clone(&control))),
         tokio::spawn(reviews::follow(store.clone(), withheld_changed, held_back)),
         tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
+        tokio::spawn(revocation::follow(
+            store.clone(),
+            revocations_changed,
+            shut_out,
+            Arc::clone(&control.clock),
+        )),
     ];
     tracing::info!(
         %address, url, bundle_key = keys.bundle_public(), state = %options.state.display(),
@@ -249,10 +264,13 @@ fn warn_of_other_issuer(loaded: &Loaded, url: &str) {
     }
 }
 
-/// Ends the holds whose time is over, so that the log says so even when nobody waits.
+/// Ends the holds whose time is over, so that the log says so even when nobody waits; forgets sign-ins that have ended.
 async fn sweep(control: Arc<Control>) {
     loop {
         tokio::time::sleep(SWEEP).await;
+        if let Err(error) = control.store.forget_tokens((control.clock)()).await {
+            tracing::error!(%error, "sign-ins whose time is over could not be forgotten");
+        }
         match control.store.expire((control.clock)()).await {
             Ok(ids) => ids.iter().for_each(|id| control.waiters.wake(id)),
             Err(error) => tracing::error!(%error, "holds whose time is over could not be ended"),
@@ -272,9 +290,11 @@ async fn listen(control: Arc<Control>) {
             News::Hold(hold) => waking.waiters.wake(hold),
             News::Grants => waking.grants_changed.notify_one(),
             News::Withheld => waking.withheld_changed.notify_one(),
+            News::Revocations => waking.revocations_changed.notify_one(),
             News::Missed => {
                 waking.waiters.wake_all();
                 waking.grants_changed.notify_one();
+                waking.revocations_changed.notify_one();
                 waking.withheld_changed.notify_one();
             }
         }));

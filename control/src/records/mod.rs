@@ -7,6 +7,9 @@ mod intake;
 pub mod lines;
 pub mod ocsf;
 mod review;
+pub mod session;
+pub mod steps;
+pub mod text;
 mod verify;
 mod writers;
 

@@ -10,28 +10,36 @@
 //!
 //! Each area has a trait of its own ([`Log`], [`Holds`] and so on), in a file of its name; `sql` has its statements
 //! in a file of the same name.
+//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Revocations`], [`Spending`], [`Tokens`], [`Visits`]), in
+//! a file of its name; `sql` has its statements in a file of the same name.
 
 mod approvals;
+mod days;
 mod error;
 mod grants;
 mod holds;
 mod log;
 pub mod postgres;
 mod reviews;
+mod revocations;
 mod spending;
 pub mod sqlite;
+mod tokens;
 mod usage;
 mod visits;
 
 use async_trait::async_trait;
 
 pub use approvals::{Approvals, Commented};
+pub use days::{By, Days, Sidecar, Sums, Used};
 pub use error::StoreError;
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
-pub use log::{Addition, Enrolled, Head, Log, Session, Stored, Which, WhichSessions};
+pub use log::{Addition, Enrolled, Head, Log, Mark, Session, Stored, Verdicts, Which, WhichSessions};
 pub use reviews::{Closed, Lifted, Reviews, Ruled, Started, WhichItems};
+pub use revocations::Revocations;
 pub use spending::{Spending, WhichSpending};
+pub use tokens::Tokens;
 pub use usage::{Backlog, Usages, WhichUsage};
 pub use visits::Visits;
 
@@ -44,6 +52,8 @@ pub enum News<'a> {
     Grants,
     /// What reviews have taken back.
     Withheld,
+    /// Something is shut out.
+    Revocations,
     /// Something may have been missed: anything.
     Missed,
 }
@@ -54,12 +64,16 @@ impl<'a> News<'a> {
     /// The word for a change of what is withheld.
     const WITHHELD: &'static str = "withheld";
 
+    /// The word for a change of revocations.
+    const REVOCATIONS: &'static str = "revocations";
+
     /// As one replica tells it to the others. A hold is told by its id; none of its letters makes one of the words.
     pub fn word(self) -> &'a str {
         match self {
             Self::Hold(id) => id,
             Self::Grants => Self::GRANTS,
             Self::Withheld => Self::WITHHELD,
+            Self::Revocations => Self::REVOCATIONS,
             Self::Missed => "",
         }
     }
@@ -70,6 +84,7 @@ impl<'a> News<'a> {
             "" => Self::Missed,
             Self::GRANTS => Self::Grants,
             Self::WITHHELD => Self::Withheld,
+            Self::REVOCATIONS => Self::Revocations,
             id => Self::Hold(id),
         }
     }
@@ -80,7 +95,9 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending + Approvals + Usages + Visits + Reviews {
+pub trait Store:
+    Log + Holds + Grants + Revocations + Spending + Approvals + Days + Tokens + Usages + Visits + Reviews
+{
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

@@ -9,6 +9,8 @@ mod budgets;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod families;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod harness;
@@ -28,6 +30,8 @@ mod records;
 mod replicas;
 #[cfg(test)]
 mod reviews;
+#[cfg(test)]
+mod revocations;
 #[cfg(test)]
 mod sidecars;
 #[cfg(test)]

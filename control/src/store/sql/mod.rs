@@ -9,11 +9,14 @@
 
 mod approvals;
 mod columns;
+mod days;
 mod grants;
 mod holds;
 mod log;
 mod reviews;
+mod revocations;
 mod spending;
+mod tokens;
 pub mod turn;
 mod usage;
 mod visits;
