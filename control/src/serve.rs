@@ -170,6 +170,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let sources = Sources {
         faults: metrics.signing_faults.clone(),
         grants,
+        withheld,
         revocations,
         withheld,
         policy: policy_seen.clone(),

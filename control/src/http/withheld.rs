@@ -61,7 +61,7 @@ async fn lift(
                 role = taken.withheld.role,
                 "what a review took back was given back"
             );
-            Ok(Json(taken))
+            Ok(Json(*taken))
         }
         Lifted::Own => {
             Err(Problem::forbidden("it was taken back from yourself; someone else must give it back"))

@@ -25,7 +25,7 @@ pub enum Ruled {
     /// Nothing was decided on any of them.
     Barred(Bar),
     /// The review is over.
-    Over(Review),
+    Over(Box<Review>),
     /// No such review.
     Unknown,
 }
@@ -47,7 +47,7 @@ pub enum Closed {
 #[derive(Debug, Clone)]
 pub enum Lifted {
     /// It is given back.
-    Done(Withholding),
+    Done(Box<Withholding>),
     /// It was taken from whoever asks.
     Own,
     /// There is nothing of this id that is withheld.

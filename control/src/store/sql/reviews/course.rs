@@ -28,7 +28,7 @@ impl Write for Rule {
         let Self { ruling, now_ms } = self;
         let Some(review) = by_id(turn.connection, &ruling.review).await? else { return Ok(Ruled::Unknown) };
         if !review.is_open(*now_ms) {
-            return Ok(Ruled::Over(review));
+            return Ok(Ruled::Over(Box::new(review)));
         }
         // All are looked at before one is changed.
         let mut decided: Vec<(Item, Attestation)> = Vec::with_capacity(ruling.items.len());

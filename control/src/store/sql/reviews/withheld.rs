@@ -91,6 +91,6 @@ impl Write for Lift {
             .await?;
         announce(turn.connection, News::Withheld).await?;
         turn.log.push(Entry::Review(Box::new(ReviewEvent::lifted(&taken, &self.by))));
-        Ok(Lifted::Done(taken))
+        Ok(Lifted::Done(Box::new(taken)))
     }
 }
