@@ -22,6 +22,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 /// Where policy comes from.
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant, reason = "one a service")]
 pub enum Origin {
     /// From files: who can write them rules.
     Files,

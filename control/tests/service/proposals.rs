@@ -226,8 +226,9 @@ async fn all_replicas_take_what_was_accepted_and_none_takes_what_was_not() {
     let keys = tempfile::tempdir().unwrap();
     let directory = keys.path().join("keys");
     assert!(sluice().args(["keys", "make"]).arg(&directory).status().unwrap().success());
-    let shared = Some((database().await, directory));
-    let (one, two) = tokio::join!(Service::from_store(shared.clone()), Service::from_store(shared.clone()));
+    let shared = (database().await, directory);
+    let (one, two) =
+        tokio::join!(Service::from_store(Some(shared.clone())), Service::from_store(Some(shared.clone())));
     let (ana, bea) = (one.token("ana", "authors"), two.token("bea", "authors"));
     let policy = changed("name: writer\n", "name: editor\n").replace("[writer]", "[editor]");
     let (status, proposal) = propose(&one, &ana, &policy, &json!({})).await;
@@ -246,7 +247,7 @@ async fn all_replicas_take_what_was_accepted_and_none_takes_what_was_not() {
     assert_eq!(one.bundle().await["policyVersion"], two.bundle().await["policyVersion"]);
 
     // Whoever has only the database puts no policy in force.
-    let (url, _) = shared.unwrap();
+    let (url, _) = shared;
     let forged =
         "INSERT INTO policies SELECT 3, at_ms, replace(documents, 'editor', 'thief'), signature FROM policies
                   WHERE number = 2";
