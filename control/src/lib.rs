@@ -12,12 +12,14 @@
 pub mod approvals;
 pub mod cli;
 pub mod client;
+mod fleet;
 pub mod grants;
 pub mod holds;
 pub mod http;
 pub mod issuers;
 pub mod keys;
 pub mod notices;
+mod pages;
 pub mod policies;
 pub mod records;
 pub mod reviews;

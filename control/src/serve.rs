@@ -169,6 +169,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
             key: VisitKey::new(&keys.issuer.to_bytes()),
         },
         clock: Arc::clone(&clock),
+        fleet: Arc::default(),
         closing,
     });
     let mut tasks = vec![
@@ -178,6 +179,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(sweep(Arc::clone(&control))),
         tokio::spawn(dispatcher.run()),
         tokio::spawn(listen(Arc::clone(&control))),
+        tokio::spawn(Arc::clone(&control.fleet).keep(Arc::clone(&store))),
         tokio::spawn(reviews::conduct(Arc::clone(&control))),
         tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
         tokio::spawn(revocation::follow(

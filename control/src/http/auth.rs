@@ -13,6 +13,7 @@ use super::visitor::visitor;
 use super::{Control, Problem};
 
 /// A person, by a token or signed in in a browser. Where a token is sent it alone counts.
+#[derive(Debug, Clone)]
 pub struct Person(
     /// Who it is.
     pub Principal,
@@ -66,6 +67,12 @@ impl Person {
     pub fn is_operator(&self, control: &Control) -> bool {
         let bundle = control.bundle.borrow();
         bundle.policy.access.operators.iter().any(|group| self.0.groups.contains(group))
+    }
+
+    /// Whether they are in a group of authors of policy.
+    pub fn is_author(&self, control: &Control) -> bool {
+        let bundle = control.bundle.borrow();
+        bundle.policy.access.authors.iter().any(|group| self.0.groups.contains(group))
     }
 
     /// Refuses everyone but auditors and operators.

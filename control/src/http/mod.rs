@@ -5,6 +5,7 @@
 //! | `/livez`, `/readyz`, `/.well-known/*` | anyone |
 //! | [`sluice_engine::wire`] | filters, by the data-plane token |
 //! | `GET /v1/holds`, `GET /v1/holds/{id}`, `/v1/holds/{id}/comments` | approvers of the hold, auditors |
+//! | `GET /v1/holds/{id}/conversation` | the same |
 //! | `POST /v1/holds/{id}/decision` | approvers of the hold, never the requester |
 //! | `POST /v1/delegations` | whoever is in the groups that they hand over |
 //! | `GET /v1/delegations`, `POST /v1/delegations/{id}/end` | who gave it, who may use it, operators; auditors read |
@@ -25,7 +26,9 @@
 //! | `GET /v1/notices`, `GET /v1/notices/{id}`, `POST /v1/notices/{id}/retry`, `POST /v1/notices/{id}/test` | operators |
 //! | `POST /v1/notices/{id}/slack` | Slack, by its signature |
 //! | `GET /v1/access` | auditors, operators; everyone their own |
-//! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
+//! | `GET /v1/usage`, `GET /v1/sidecars` | auditors, operators |
+//! | `GET /v1/policy/effective`, `POST /v1/policy/trial` | authors of policy, auditors, operators |
+//! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/exchanges/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
 mod access;
 mod approvals;
@@ -33,18 +36,23 @@ mod auth;
 mod browser;
 mod budgets;
 mod bundle;
+mod conversation;
 mod dev;
-mod grants;
+pub(crate) mod fleet;
+pub(crate) mod grants;
 mod health;
-mod holds;
+pub(crate) mod holds;
 mod notices;
+pub(crate) mod policy;
 mod problem;
-mod records;
+pub(crate) mod records;
 mod revocations;
+mod search;
 mod sidecars;
 mod signin;
 mod slack;
 mod tokens;
+pub(crate) mod usage;
 mod visitor;
 
 use std::collections::HashMap;
@@ -58,20 +66,27 @@ use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
 pub use access::Accesses;
+pub(crate) use approvals::barred;
 pub use approvals::{Handing, Ruling, ShownDelegations, ShownPasses, Taking};
 pub use auth::Person;
 pub use budgets::{Use, Uses};
+pub use conversation::Conversation;
+pub(crate) use conversation::conversation;
 pub use dev::is_local;
+pub use fleet::Sidecars;
 pub use grants::{Offered, ShownGrants, Wish};
 pub use holds::{Said, Shown, ShownComments};
 pub use notices::{ChannelState, Listed, ShownNotices};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
 pub use revocations::{ShownRevocations, Shut};
+pub use search::Searched;
 pub use signin::{SignInOffer, Whoami};
 pub use tokens::{Allowing, ShownDevice};
+pub use usage::Usage;
 pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 
+use crate::fleet::Fleet;
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
 use crate::notices::Channels;
@@ -126,12 +141,14 @@ pub struct Control {
     pub sign_ins: SignIns,
     /// The time, in Unix milliseconds.
     pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// Which sidecars ask for their bundle.
+    pub fleet: Arc<Fleet>,
     /// Turns true when the service is ending, so that those who wait are let go.
     pub closing: watch::Receiver<bool>,
 }
 
 /// What follows `?`.
-type Query = axum::extract::Query<HashMap<String, String>>;
+pub(crate) type Query = axum::extract::Query<HashMap<String, String>>;
 
 /// The routes of one area: calls by filters and calls by people, each with its limit of size.
 fn area(filters: Router<Arc<Control>>, people: Router<Arc<Control>>) -> Router<Arc<Control>> {
@@ -150,16 +167,22 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(grants::routes())
         .merge(health::routes())
         .merge(holds::routes())
+        .merge(conversation::routes())
         .merge(notices::routes())
         .merge(records::routes())
         .merge(revocations::routes())
         .merge(slack::routes())
         .merge(signin::routes())
         .merge(tokens::routes())
+        .merge(fleet::routes())
+        .merge(policy::routes())
+        .merge(usage::routes())
+        .merge(area(Router::new(), crate::pages::routes()))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
         })
+        .layer(axum::middleware::from_fn(crate::pages::readable))
         .with_state(control);
     if dev { app.layer(axum::middleware::from_fn(dev::only_local)) } else { app }
 }

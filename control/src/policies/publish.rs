@@ -1,6 +1,6 @@
 //! Policy and keys become a signed bundle; those who wait for one are woken.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,6 +9,7 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
 use sluice_engine::identity::Verifier;
+use sluice_engine::judge::Runtime;
 use sluice_engine::policy::bundle::{
     Bundle, BundleError, Grant, IssuerKeys, Revocation, SignedBundle, Withheld,
 };
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::load::Loaded;
+use crate::trial::{TrialError, compile};
 
 /// A bundle is made anew at the latest after this long.
 const RENEWED: Duration = Duration::from_secs(3600);
@@ -31,12 +33,46 @@ pub struct Published {
     pub json: Bytes,
     /// The policy that it was made of.
     pub policy: Policy,
+    /// The version of the policy alone, as records carry it.
+    pub policy_version: String,
     /// The grants in it.
     pub grants: Vec<Grant>,
     /// What reviews have taken back.
     pub withheld: Vec<Withheld>,
     /// Checks the tokens of the people who use control itself.
     pub people: Verifier,
+    /// The policy as trials run it, once somebody has asked for it.
+    tried: OnceLock<Arc<Runtime>>,
+}
+
+impl Published {
+    /// One with a policy, and nothing else in it.
+    #[cfg(test)]
+    pub fn of(policy: Policy) -> Self {
+        Self {
+            version: "v".into(),
+            policy_version: "p".into(),
+            issued_at_ms: 0,
+            json: Bytes::new(),
+            policy,
+            grants: Vec::new(),
+            withheld: Vec::new(),
+            people: Verifier::new(&[], &[], &[]).0,
+            tried: OnceLock::new(),
+        }
+    }
+
+    /// The policy as trials run it: with masks of no real tenant. Compiled when it is asked for first.
+    ///
+    /// # Errors
+    /// [`TrialError`]; a policy that is out compiles.
+    pub fn trial(&self) -> Result<Arc<Runtime>, TrialError> {
+        if let Some(runtime) = self.tried.get() {
+            return Ok(Arc::clone(runtime));
+        }
+        let runtime = compile(&self.policy, &self.policy_version, Vec::new(), self.issued_at_ms)?;
+        Ok(Arc::clone(self.tried.get_or_init(|| runtime)))
+    }
 }
 
 /// What bundles are made of.
@@ -132,6 +168,8 @@ impl Sources {
             policy: loaded.policy.clone(),
             grants: bundle.grants,
             withheld: bundle.withheld,
+            policy_version: bundle.policy_version,
+            tried: OnceLock::new(),
         })
     }
 }

@@ -6,6 +6,9 @@ mod entry;
 mod intake;
 pub mod lines;
 pub mod ocsf;
+pub mod session;
+pub mod steps;
+pub mod text;
 mod verify;
 mod writers;
 

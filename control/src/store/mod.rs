@@ -14,6 +14,7 @@
 //! a file of its name; `sql` has its statements in a file of the same name.
 
 mod approvals;
+mod days;
 mod error;
 mod grants;
 mod holds;
@@ -30,10 +31,11 @@ mod visits;
 use async_trait::async_trait;
 
 pub use approvals::{Approvals, Commented};
+pub use days::{By, Days, Sidecar, Sums, Used};
 pub use error::StoreError;
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
-pub use log::{Addition, Enrolled, Head, Log, Session, Stored, Which, WhichSessions};
+pub use log::{Addition, Enrolled, Head, Log, Mark, Session, Stored, Verdicts, Which, WhichSessions};
 pub use notices::{Notices, Retried, Taking, Tried};
 pub use revocations::Revocations;
 pub use spending::{Spending, WhichSpending};
@@ -88,7 +90,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 /// What control keeps.
 #[async_trait]
 pub trait Store:
-    Log + Holds + Grants + Revocations + Spending + Approvals + Tokens + Usages + Visits + Notices
+    Log + Holds + Grants + Revocations + Spending + Approvals + Days + Tokens + Usages + Visits + Notices
 {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.

@@ -13,10 +13,11 @@ use super::document::{Action, Binding, Language, MediaAction, Part};
 use super::field::Fields;
 use super::glob::{self, Glob, globs};
 use super::mcp::CompiledMcp;
-use super::pattern::Patterns;
+use super::pattern::{Found, Patterns};
 use super::rights::{CompiledRole, Held, Rights, Taken};
 use super::rule::{CompiledRule, Facts, Outcome};
 use crate::identity::{KeyProblem, Principal, Verifier, plain_subject};
+use crate::mask::undisguised;
 
 /// Why a bundle cannot be used. [`super::check::check`] finds the same before a policy goes out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -187,7 +188,7 @@ impl Compiled {
     /// What the rules say about a part of an exchange: deny before hold before allow, and the first in order among
     /// equals names itself. A text is read once, whatever the number of rules.
     pub fn decide(&self, facts: &Facts<'_>) -> Outcome<'_> {
-        let text = self.texts.found(facts.text);
+        let text = self.texts_in(facts);
         let input = self.inputs.found(facts.input_strings.iter().map(AsRef::as_ref));
         let mut outcome =
             Outcome { action: Action::Allow, rule: None, holds: Vec::new(), observed: Vec::new() };
@@ -205,6 +206,12 @@ impl Compiled {
             }
         }
         outcome
+    }
+
+    /// The patterns for texts that occur in the part's text, as it stands or without its disguises.
+    fn texts_in(&self, facts: &Facts<'_>) -> Found {
+        let plain = facts.text.filter(|_| self.texts.is_any()).and_then(undisguised);
+        self.texts.found(facts.text.into_iter().chain(plain.as_deref()))
     }
 
     /// The MCP server at an authority and a path (without its query).

@@ -127,6 +127,7 @@ fn migrator() -> Migrator {
         (10, "visits", include_str!("../migrations/postgres/0010_visits.sql")),
         (30, "usage", include_str!("../migrations/postgres/0030_usage.sql")),
         (40, "approvals", include_str!("../migrations/postgres/0040_approvals.sql")),
+        (60, "days", include_str!("../migrations/postgres/0060_days.sql")),
         (70, "notices", include_str!("../migrations/postgres/0070_notices.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {

@@ -9,6 +9,7 @@
 
 mod approvals;
 mod columns;
+mod days;
 mod grants;
 mod holds;
 mod log;

@@ -84,6 +84,7 @@ fn migrator() -> Migrator {
         (10, "visits", include_str!("../migrations/sqlite/0010_visits.sql")),
         (30, "usage", include_str!("../migrations/sqlite/0030_usage.sql")),
         (40, "approvals", include_str!("../migrations/sqlite/0040_approvals.sql")),
+        (60, "days", include_str!("../migrations/sqlite/0060_days.sql")),
         (70, "notices", include_str!("../migrations/sqlite/0070_notices.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
