@@ -47,6 +47,22 @@ pub struct Published {
 }
 
 impl Published {
+    /// One with a policy, and nothing else in it.
+    #[cfg(test)]
+    pub fn of(policy: Policy) -> Self {
+        Self {
+            version: "v".into(),
+            policy_version: "p".into(),
+            issued_at_ms: 0,
+            json: Bytes::new(),
+            policy,
+            grants: Vec::new(),
+            withheld: Vec::new(),
+            people: Verifier::new(&[], &[], &[]).0,
+            tried: OnceLock::new(),
+        }
+    }
+
     /// The policy as trials run it: with masks of no real tenant. Compiled when it is asked for first.
     ///
     /// # Errors

@@ -12,7 +12,6 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use ed25519_dalek::SigningKey;
 use hmac::{Hmac, Mac};
 use serde_json::Value;
-use sluice_engine::identity::Verifier;
 use sluice_engine::policy::document::{Policy, Receiver};
 use tokio::sync::watch;
 
@@ -94,18 +93,9 @@ impl World {
             groups: vec![],
         };
         let policy = Policy { notices: names.iter().map(channel).collect(), ..Policy::default() };
-        let published = Published {
-            version: "v".into(),
-            issued_at_ms: NOW,
-            json: Bytes::new(),
-            policy,
-            grants: vec![],
-            withheld: vec![],
-            people: Verifier::new(&[], &[], &[]).0,
-        };
         let now = Arc::new(AtomicU64::new(NOW));
         let clock = Arc::clone(&now);
-        let (_, bundle) = watch::channel(Arc::new(published));
+        let (_, bundle) = watch::channel(Arc::new(Published::of(policy)));
         let dispatcher = Dispatcher {
             store: Arc::new(store),
             bundle,
