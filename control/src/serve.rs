@@ -170,7 +170,6 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let sources = Sources {
         faults: metrics.signing_faults.clone(),
         grants,
-        withheld,
         revocations,
         withheld,
         policy: policy_seen.clone(),
