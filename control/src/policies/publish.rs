@@ -12,7 +12,7 @@ use sluice_engine::identity::Verifier;
 use sluice_engine::policy::bundle::{
     Bundle, BundleError, Grant, IssuerKeys, Revocation, SignedBundle, Withheld,
 };
-use sluice_engine::policy::document::Policy;
+use sluice_engine::policy::document::{Access, Policy};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -112,8 +112,9 @@ impl Sources {
             withheld: Vec::new(),
             revocations: self.revocations.borrow_and_update().clone(),
         };
-        // Filters have no use for reviews, and older ones do not know of them.
+        // Filters have no use for reviews and for who uses control, and older ones do not know all of it.
         bundle.policy.reviews.clear();
+        bundle.policy.access = Access::default();
         bundle.format = bundle.format_needed();
         // With neither version nor time in it: the digest of what decides.
         let decides =

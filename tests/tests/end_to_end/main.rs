@@ -16,6 +16,8 @@ mod plain_envoy;
 mod records;
 mod rules;
 mod scopes;
+mod sidecars;
+mod signin;
 mod streams;
 mod tokens;
 mod trial;
