@@ -12,12 +12,16 @@
 pub mod approvals;
 pub mod cli;
 pub mod client;
+mod fleet;
 pub mod grants;
 pub mod holds;
 pub mod http;
 pub mod issuers;
 pub mod keys;
+mod pages;
+pub mod notices;
 pub mod policies;
+pub mod proposals;
 pub mod records;
 pub mod reviews;
 pub mod serve;

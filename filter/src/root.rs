@@ -19,6 +19,8 @@ use crate::spending::Reports;
 pub const TICK_MS: u64 = 200;
 /// How long control may let a poll wait, in seconds.
 const POLL_SECONDS: u64 = 25;
+/// Bytes of the node id that control is told.
+const NODE_BYTES: usize = 200;
 /// A lease that is not renewed passes on after this.
 const LEASE_MS: u64 = 3000;
 /// After a poll that failed.
@@ -188,7 +190,12 @@ impl Root {
             .unwrap_or_default();
         let call = Call {
             method: "GET",
-            path: format!("{}?{after}wait={POLL_SECONDS}", wire::BUNDLE),
+            path: format!(
+                "{}?{after}wait={POLL_SECONDS}&node={}&filter={}",
+                wire::BUNDLE,
+                escaped(&self.shared.node),
+                env!("CARGO_PKG_VERSION")
+            ),
             body: Vec::new(),
             form: false,
             timeout_ms: (POLL_SECONDS + 5) * 1000,
@@ -299,6 +306,13 @@ impl Asked {
             Asked::Spending => "what was used of budgets",
         }
     }
+}
+
+/// A name as it stands in a query (RFC 3986, section 2.3); of a very long one the beginning.
+fn escaped(name: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    let byte = |b: u8| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") };
+    name.bytes().take(NODE_BYTES).map(byte).collect()
 }
 
 /// Status and body of control's answer. Without headers the connection was reset; there is nothing to read then.

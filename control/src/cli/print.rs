@@ -4,6 +4,9 @@ use std::io::{IsTerminal, Write};
 
 pub use sluice_engine::budget::utc as time;
 
+use crate::records::text::{Span, spans};
+pub use crate::records::text::{clean, clean_line, short};
+
 /// Colours, where they are wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct Paint {
@@ -61,70 +64,12 @@ impl Paint {
         if !self.on {
             return text.to_owned();
         }
-        let mut out = String::with_capacity(text.len());
-        let mut rest = text;
-        while let Some(start) = rest.find(['<', '[']) {
-            let (before, from) = rest.split_at(start);
-            out.push_str(before);
-            match mask_length(from).and_then(|length| from.split_at_checked(length)) {
-                Some((mask, after)) => {
-                    out.push_str(&self.with("7;36", mask));
-                    rest = after;
-                }
-                None => {
-                    let mut chars = from.chars();
-                    out.extend(chars.next());
-                    rest = chars.as_str();
-                }
-            }
-        }
-        out.push_str(rest);
-        out
+        let paint = |span: &Span<'_>| match span {
+            Span::Plain(text) => (*text).to_owned(),
+            Span::Mask(mask) => self.with("7;36", mask),
+        };
+        spans(text).iter().map(paint).collect()
     }
-}
-
-fn mask_length(text: &str) -> Option<usize> {
-    let close = if text.starts_with('<') { '>' } else { ']' };
-    let end = text.find(close).filter(|end| *end < 512)?;
-    let inner = text.get(1..end)?;
-    let (kind, token) = match inner.strip_prefix("redacted:") {
-        Some(kind) if close == ']' => (kind, "x"),
-        None if close == '>' => inner.split_once(':')?,
-        _ => return None,
-    };
-    let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-    let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
-    let fits = !kind.is_empty() && !token.is_empty() && kind.bytes().all(word) && token.bytes().all(letter);
-    fits.then_some(end + 1)
-}
-
-/// A text without anything that a terminal obeys: what is recorded was written by someone else. Control characters
-/// become visible; so do marks that turn the direction of writing, which can make a command look like another.
-pub fn clean(text: &str) -> String {
-    let show = |c: char| match c {
-        '\n' | '\t' => c,
-        c if u32::from(c) < 0x20 => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
-        '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            '\u{fffd}'
-        }
-        c => c,
-    };
-    text.replace("\r\n", "\n").chars().map(show).collect()
-}
-
-/// As [`clean`], on one line.
-pub fn clean_line(text: &str) -> String {
-    clean(text).replace(['\n', '\t'], " ")
-}
-
-/// The start of a text.
-pub fn short(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let mut start: String = text.chars().take(most.saturating_sub(1)).collect();
-    start.push('…');
-    start
 }
 
 /// How long until a moment: `12m`.

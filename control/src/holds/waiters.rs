@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// Wakes those that wait for a hold. A wake carries nothing: whoever is woken looks at the store again, so that a
 /// wake from another replica is worth as much as one from here.
 #[derive(Debug, Default)]
-pub struct Waiters(Mutex<HashMap<String, Weak<Notify>>>);
+pub struct Waiters {
+    of: Mutex<HashMap<String, Weak<Notify>>>,
+    changes: watch::Sender<()>,
+}
 
 impl Waiters {
     /// What to wait on for this hold. Subscribe first, then look, then wait: a wake in between is not lost once
@@ -27,8 +30,19 @@ impl Waiters {
         notify
     }
 
-    /// Wakes all that wait for this hold.
+    /// Hears of every change of any hold.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Tells those who look at all holds that one was opened.
+    pub fn opened(&self) {
+        self.changes.send_replace(());
+    }
+
+    /// Wakes all that wait for this hold, and those who look at all.
     pub fn wake(&self, hold: &str) {
+        self.changes.send_replace(());
         let waiting = self.map().remove(hold).and_then(|notify| notify.upgrade());
         if let Some(notify) = waiting {
             notify.notify_waiters();
@@ -37,6 +51,7 @@ impl Waiters {
 
     /// Wakes everyone: the service is shutting down.
     pub fn wake_all(&self) {
+        self.changes.send_replace(());
         for (_, notify) in self.map().drain() {
             if let Some(notify) = notify.upgrade() {
                 notify.notify_waiters();
@@ -45,6 +60,6 @@ impl Waiters {
     }
 
     fn map(&self) -> MutexGuard<'_, HashMap<String, Weak<Notify>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.of.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,10 +9,12 @@ use axum::http::{HeaderMap, StatusCode, header};
 use sluice_engine::identity::{Principal, covers};
 use sluice_engine::record::Who;
 
+use super::introspect::of_person;
 use super::visitor::visitor;
 use super::{Control, Problem};
 
 /// A person, by a token or signed in in a browser. Where a token is sent it alone counts.
+#[derive(Debug, Clone)]
 pub struct Person(
     /// Who it is.
     pub Principal,
@@ -34,8 +36,7 @@ impl FromRequestParts<Arc<Control>> for Person {
                     .into(),
             )
         })?;
-        let now = (control.clock)();
-        control.bundle.borrow().people.verify(token, now).map(Self).map_err(|why| refused(why.to_string()))
+        Ok(Self(of_person(control, token).await?.principal))
     }
 }
 
@@ -66,6 +67,12 @@ impl Person {
     pub fn is_operator(&self, control: &Control) -> bool {
         let bundle = control.bundle.borrow();
         bundle.policy.access.operators.iter().any(|group| self.0.groups.contains(group))
+    }
+
+    /// Whether they are in a group of authors of policy.
+    pub fn is_author(&self, control: &Control) -> bool {
+        let bundle = control.bundle.borrow();
+        bundle.policy.access.authors.iter().any(|group| self.0.groups.contains(group))
     }
 
     /// Refuses everyone but auditors and operators.

@@ -8,9 +8,6 @@ use axum::response::{IntoResponse, Response};
 use super::{Control, Problem};
 use crate::visits::{SignIns, Visit, VisitId};
 
-/// What a page may load and do that stands here: nothing but send its form to us.
-const BARE_PAGE: &str = "default-src 'none'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-
 /// The value of a cookie; of several with one name, which only somebody else can have set, none.
 pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
@@ -98,16 +95,6 @@ pub fn go(to: &str) -> Result<Response, Problem> {
     let mut response = StatusCode::SEE_OTHER.into_response();
     response.headers_mut().insert(header::LOCATION, to);
     Ok(unkept(response))
-}
-
-/// A page without anything but text and a form.
-pub fn page(html: &'static str) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, BARE_PAGE),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    unkept((headers, html).into_response())
 }
 
 /// An answer that nobody keeps, and whose address goes nowhere.

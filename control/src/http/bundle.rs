@@ -13,6 +13,7 @@ use sluice_engine::wire::{self, Refresh};
 
 use super::sidecars::DataPlane;
 use super::{Control, LONGEST_WAIT, Problem, Query, area, number};
+use crate::store::Sidecar;
 
 /// The routes of this area.
 pub fn routes() -> Router<Arc<Control>> {
@@ -20,7 +21,7 @@ pub fn routes() -> Router<Arc<Control>> {
     area(filters, Router::new())
 }
 
-/// `GET /v1/bundle?after=VERSION&issued=MS&wait=SECONDS`.
+/// `GET /v1/bundle?after=VERSION&issued=MS&wait=SECONDS&node=ID&filter=VERSION`.
 pub async fn bundle(
     _: DataPlane,
     State(control): State<Arc<Control>>,
@@ -29,6 +30,20 @@ pub async fn bundle(
     let issued = number(&query, "issued")?;
     let wait = Duration::from_secs(number(&query, "wait")?.unwrap_or(0).min(LONGEST_WAIT));
     let deadline = tokio::time::Instant::now() + wait;
+    if let Some(node) = query.get("node").filter(|node| !node.is_empty()) {
+        let now = (control.clock)();
+        let text = |name: &str| query.get(name).cloned().unwrap_or_default();
+        let (filter, own) = (text("filter"), text("after"));
+        let issued_ms = issued.unwrap_or_default();
+        control.fleet.see(Sidecar {
+            node: node.clone(),
+            filter,
+            bundle: own,
+            issued_ms,
+            first_ms: now,
+            seen_ms: now,
+        });
+    }
     let mut bundle = control.bundle.clone();
     let mut closing = control.closing.clone();
     let mut renewed = false;

@@ -16,15 +16,23 @@ use sluice_engine::record::checkpoint::Checkpoint;
 use sluice_engine::wire::{self, Batch, BatchReply, Open, OpenReply};
 
 use super::auth::Person;
+use super::search::{self, Searched};
 use super::sidecars::DataPlane;
 use super::{Control, Problem, Query, area, limit, number};
 use crate::records::lines::Line;
+use crate::records::session::{Exchange, read};
 use crate::records::{Entry, Report, batch_key, missing};
 use crate::records::{csv, ocsf};
-use crate::store::{Addition, Session, StoreError, Which, WhichSessions};
+use crate::store::{Addition, Mark, Session, StoreError, Verdicts, Which, WhichSessions};
 
 /// Entries that an export reads at a time.
 const PAGE: u32 = 100;
+
+/// Entries of a session that are put together at a time.
+const ENTRIES: u32 = 2000;
+
+/// Bytes of text that are put together at a time.
+const BYTES: usize = 32 << 20;
 
 /// The routes of this area.
 pub fn routes() -> Router<Arc<Control>> {
@@ -33,6 +41,7 @@ pub fn routes() -> Router<Arc<Control>> {
     let people = Router::new()
         .route("/v1/sessions", get(sessions))
         .route("/v1/sessions/{id}", get(replay))
+        .route("/v1/exchanges/{id}", get(exchange))
         .route("/v1/records/verify", post(verify));
     area(filters, people)
 }
@@ -54,6 +63,9 @@ pub async fn open(
     let entries = open.record.map(|record| Entry::Exchange(Box::new(record))).into_iter().collect();
     let addition = Addition { batch: None, entries, blocks: open.blocks, ask: open.hold };
     let hold = control.store.add(addition, (control.clock)()).await?;
+    if hold.is_some() {
+        control.waiters.opened();
+    }
     let unapproved = match open.tools {
         Some(seen) => control.store.tools_seen(*seen, (control.clock)()).await?,
         None => Vec::new(),
@@ -87,15 +99,23 @@ pub struct Sessions {
     /// Where the next page starts (`before`); absent on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
+    /// Where texts were searched: how far the search went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub searched: Option<Searched>,
 }
 
-/// `GET /v1/sessions?subject=&before=&limit=`.
+/// `GET /v1/sessions?subject=&person=&group=&model=&tool=&rule=&finding=&verdict=&text=&since=&until=&before=&limit=`.
 pub async fn sessions(
     person: Person,
     State(control): State<Arc<Control>>,
     query: Query,
 ) -> Result<Json<Sessions>, Problem> {
     person.needs_auditor(&control)?;
+    search::find(&control, &query).await.map(Json)
+}
+
+/// What a search asks for.
+pub(super) fn which_sessions(query: &Query) -> Result<WhichSessions, Problem> {
     let before = query.get("before").map(|text| {
         let (ms, id) = text.split_once(':')?;
         Some((ms.parse().ok()?, id.to_owned()))
@@ -103,12 +123,84 @@ pub async fn sessions(
     if before == Some(None) {
         return Err(Problem::bad_request("`before` takes what `next` said on the page before"));
     }
-    let limit = limit(&query)?;
-    let subject = query.get("subject").cloned();
-    let sessions = control.store.sessions(WhichSessions { subject, before: before.flatten(), limit }).await?;
-    let full = sessions.len() >= limit as usize;
-    let next = sessions.last().filter(|_| full).map(|s| format!("{}:{}", s.last_ms, s.session));
-    Ok(Json(Sessions { sessions, next }))
+    let text =
+        |name: &str| query.get(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let verdicts = match text("verdict").as_deref() {
+        None => None,
+        Some("denied") => Some(Verdicts::Denied),
+        Some("held") => Some(Verdicts::Held),
+        Some("allowed") => Some(Verdicts::Allowed),
+        Some(_) => return Err(Problem::bad_request("`verdict` takes denied, held or allowed")),
+    };
+    Ok(WhichSessions {
+        subject: query.get("subject").cloned(),
+        person: text("person"),
+        marks: Mark::ALL.into_iter().filter_map(|mark| Some((mark, text(mark.word())?))).collect(),
+        verdicts,
+        since_ms: moment(query, "since")?,
+        until_ms: moment(query, "until")?,
+        before: before.flatten(),
+        limit: limit(query)?,
+    })
+}
+
+/// A moment among what follows `?`: Unix milliseconds, or a day in UTC, of which `since` is the beginning and `until` the
+/// end.
+fn moment(query: &Query, name: &str) -> Result<Option<u64>, Problem> {
+    let Some(text) = query.get(name).map(|text| text.trim()).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    if let Ok(ms) = text.parse() {
+        return Ok(Some(ms));
+    }
+    let day = utc_day(text).ok_or_else(|| {
+        Problem::bad_request(format!("`{name}` takes a day (`2026-11-22`) or Unix milliseconds"))
+    })?;
+    Ok(Some((day + u64::from(name == "until")) * 86_400_000))
+}
+
+/// A day as days since 1970. By Howard Hinnant's `days_from_civil`
+/// (<https://howardhinnant.github.io/date_algorithms.html>).
+fn utc_day(text: &str) -> Option<u64> {
+    let mut parts = text.splitn(3, '-').map(|part| part.parse::<u64>().ok());
+    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let year = year - u64::from(month <= 2);
+    let (era, of_era) = (year / 400, year % 400);
+    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+    (era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year).checked_sub(719_468)
+}
+
+/// The exchanges of a session, put together: as far as [`ENTRIES`] and [`BYTES`] go, and where the rest begins.
+pub async fn exchanges(
+    person: Person,
+    control: &Control,
+    id: &str,
+    after: i64,
+) -> Result<(Vec<Exchange>, Option<i64>), Problem> {
+    person.needs_auditor(control)?;
+    let which = Which { session: Some(id.to_owned()), after, ..Which::default() };
+    let (exchanges, more) = read(&*control.store, which, ENTRIES, BYTES).await?;
+    if exchanges.is_empty() {
+        let detail = "there is no session with this id; `sluice sessions ls` lists them";
+        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+    }
+    Ok((exchanges, more))
+}
+
+/// `GET /v1/exchanges/{id}`: an exchange, put together.
+pub async fn exchange(
+    person: Person,
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+) -> Result<Json<Exchange>, Problem> {
+    person.needs_auditor(&control)?;
+    let which = Which { exchange: Some(id), ..Which::default() };
+    let (exchanges, _) = read(&*control.store, which, ENTRIES, BYTES).await?;
+    let detail = "there is no exchange with this id";
+    exchanges.into_iter().next().map(Json).ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, detail))
 }
 
 /// `GET /v1/sessions/{id}`: the session's entries and their blocks, as [`Line`]s.

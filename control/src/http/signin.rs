@@ -33,18 +33,6 @@ const NEW_KEY: Duration = Duration::from_secs(5);
 /// The longest code that is passed on, in bytes.
 const LONGEST_CODE: usize = 4096;
 
-/// What `--dev` asks. It is sent to where it came from, query included.
-const WHO_ARE_YOU: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>Sign in to Sluice</title>\
-<meta name=viewport content='width=device-width'><h1>Who are you?</h1>\
-<p>This service runs with <code>--dev</code>: it believes what you say here.</p><form method=post>\
-<p><label>Name <input name=subject required maxlength=256 autofocus autocomplete=username></label></p>\
-<p><label>Groups, with spaces between <input name=groups maxlength=4000></label></p>\
-<p><button>Sign in</button></p></form></html>";
-
-const SIGNED_OUT: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>Signed out of Sluice</title>\
-<meta name=viewport content='width=device-width'><h1>You are signed out.</h1>\
-<p><a href='/signin'>Sign in again</a></p></html>";
-
 /// The routes.
 pub fn routes() -> Router<Arc<Control>> {
     let people = Router::new()
@@ -59,7 +47,7 @@ pub fn routes() -> Router<Arc<Control>> {
 /// `GET /signin?to=/path`.
 async fn begin(State(control): State<Arc<Control>>, query: Query) -> Result<Response, Problem> {
     if control.sign_ins.dev {
-        return Ok(browser::page(WHO_ARE_YOU));
+        return Ok(browser::unkept(crate::pages::who_are_you()));
     }
     let sign_ins = &control.sign_ins;
     let (_, relying) = relying(&control).await?;
@@ -227,7 +215,7 @@ async fn sign_out(
         control.store.end_visit(id.digest()).await?;
     }
     tracing::info!(subject = submitted.visitor.person.0.subject, "somebody signed out");
-    let mut response = browser::page(SIGNED_OUT);
+    let mut response = browser::unkept(crate::pages::signed_out());
     keep(&mut response, &control, control.sign_ins.cookie(), "", 0);
     Ok(response)
 }

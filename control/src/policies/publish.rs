@@ -1,6 +1,6 @@
 //! Policy and keys become a signed bundle; those who wait for one are woken.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -9,6 +9,7 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
 use sluice_engine::identity::Verifier;
+use sluice_engine::judge::Runtime;
 use sluice_engine::policy::bundle::{
     Bundle, BundleError, Grant, IssuerKeys, Revocation, SignedBundle, Withheld,
 };
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use zeroize::Zeroizing;
 
 use super::load::Loaded;
+use crate::trial::{TrialError, compile};
 
 /// A bundle is made anew at the latest after this long.
 const RENEWED: Duration = Duration::from_secs(3600);
@@ -29,7 +31,9 @@ pub struct Published {
     pub issued_at_ms: u64,
     /// The [`SignedBundle`] as JSON.
     pub json: Bytes,
-    /// The policy in it.
+    /// The version of the policy alone, as records carry it.
+    pub policy_version: String,
+    /// The policy that it was made of.
     pub policy: Policy,
     /// The grants in it.
     pub grants: Vec<Grant>,
@@ -37,6 +41,22 @@ pub struct Published {
     pub withheld: Vec<Withheld>,
     /// Checks the tokens of the people who use control itself.
     pub people: Verifier,
+    /// The policy as trials run it, once somebody has asked for it.
+    tried: OnceLock<Arc<Runtime>>,
+}
+
+impl Published {
+    /// The policy as trials run it: with masks of no real tenant. Compiled when it is asked for first.
+    ///
+    /// # Errors
+    /// [`TrialError`]; a policy that is out compiles.
+    pub fn trial(&self) -> Result<Arc<Runtime>, TrialError> {
+        if let Some(runtime) = self.tried.get() {
+            return Ok(Arc::clone(runtime));
+        }
+        let runtime = compile(&self.policy, &self.policy_version, Vec::new(), self.issued_at_ms)?;
+        Ok(Arc::clone(self.tried.get_or_init(|| runtime)))
+    }
 }
 
 /// What bundles are made of.
@@ -49,6 +69,8 @@ pub struct Sources {
     pub grants: watch::Receiver<Vec<Grant>>,
     /// What is shut out.
     pub revocations: watch::Receiver<Vec<Revocation>>,
+    /// What reviews have taken back.
+    pub withheld: watch::Receiver<Vec<Withheld>>,
     /// Signs.
     pub key: SigningKey,
     /// Keys of masks are derived from it.
@@ -79,6 +101,7 @@ pub fn publish(mut sources: Sources) -> Result<(Publisher, impl Future<Output = 
                 changed = sources.keys.changed() => if changed.is_err() { return },
                 changed = sources.grants.changed() => if changed.is_err() { return },
                 changed = sources.revocations.changed() => if changed.is_err() { return },
+                changed = sources.withheld.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(renew) => {}
             }
             match sources.make(issued) {
@@ -109,11 +132,13 @@ impl Sources {
             keys,
             tenant_key: BASE64.encode(*self.tenant),
             grants: self.grants.borrow_and_update().clone(),
-            withheld: Vec::new(),
             revocations: self.revocations.borrow_and_update().clone(),
+            withheld: self.withheld.borrow_and_update().clone(),
         };
-        // Filters have no use for reviews and for who uses control, and older ones do not know all of it.
+        // Filters have no use for these, and older ones do not know of all in them.
         bundle.policy.reviews.clear();
+        bundle.policy.notices.clear();
+        bundle.policy.people.clear();
         bundle.policy.access = Access::default();
         bundle.format = bundle.format_needed();
         // With neither version nor time in it: the digest of what decides.
@@ -128,9 +153,11 @@ impl Sources {
             issued_at_ms: bundle.issued_at_ms,
             json: json.into(),
             people: Verifier::new(&bundle.policy.issuers, &bundle.keys, &bundle.revocations).0,
+            policy_version: bundle.policy_version,
             policy: loaded.policy.clone(),
             grants: bundle.grants,
             withheld: bundle.withheld,
+            tried: OnceLock::new(),
         })
     }
 }

@@ -72,6 +72,8 @@ pub struct Which {
     pub after: i64,
     /// Those of one session, or of one exchange without a session.
     pub session: Option<String>,
+    /// Those of one exchange.
+    pub exchange: Option<String>,
     /// Those of one writer, by number, for verification.
     pub writer: Option<String>,
     /// At most this many.
@@ -108,11 +110,63 @@ pub struct Session {
     pub output_tokens: u64,
 }
 
+/// What a session can be found by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    /// A group of its caller.
+    Group,
+    /// A model that answered.
+    Model,
+    /// A tool that was called or decided about.
+    Tool,
+    /// A rule that decided.
+    Rule,
+    /// A kind of finding.
+    Finding,
+}
+
+impl Mark {
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Group, Self::Model, Self::Tool, Self::Rule, Self::Finding];
+
+    /// The word for it, in stores and questions.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::Model => "model",
+            Self::Tool => "tool",
+            Self::Rule => "rule",
+            Self::Finding => "finding",
+        }
+    }
+}
+
+/// Decisions that a session has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdicts {
+    /// Something was refused.
+    Denied,
+    /// Something was held.
+    Held,
+    /// Neither.
+    Allowed,
+}
+
 /// Which sessions are listed, the latest first.
 #[derive(Debug, Clone, Default)]
 pub struct WhichSessions {
     /// Only this caller's.
     pub subject: Option<String>,
+    /// Only callers in whose names this stands, in whatever case.
+    pub person: Option<String>,
+    /// Only those in which each of these occurs.
+    pub marks: Vec<(Mark, String)>,
+    /// Only those with such decisions.
+    pub verdicts: Option<Verdicts>,
+    /// Only those last seen at this moment or later.
+    pub since_ms: Option<u64>,
+    /// Only those first seen before this moment.
+    pub until_ms: Option<u64>,
     /// Only those last seen before this moment, and at it those whose id is greater: where a page ended.
     pub before: Option<(u64, String)>,
     /// At most this many.

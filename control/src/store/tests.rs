@@ -38,8 +38,12 @@ macro_rules! on_both {
 }
 
 mod approvals;
+mod days;
 mod definitions;
 mod grants;
+mod reviews;
+mod policies;
+mod notices;
 mod revocations;
 mod spending;
 mod tokens;
@@ -313,7 +317,12 @@ async fn sessions_add_up_and_page(on: On) {
         let entries = vec![Entry::Exchange(Box::new(one))];
         kept.store.add(Addition { entries, ..Addition::default() }, NOW).await.unwrap();
     }
-    let page = |before, limit| WhichSessions { subject: Some("ana@example.com".into()), before, limit };
+    let page = |before, limit| WhichSessions {
+        subject: Some("ana@example.com".into()),
+        before,
+        limit,
+        ..WhichSessions::default()
+    };
     let first = kept.store.sessions(page(None, 2)).await.unwrap();
     let names: Vec<_> = first.iter().map(|s| (s.session.as_str(), s.named, s.exchanges, s.denied)).collect();
     assert_eq!(names, [("e4", false, 1, 1), ("e3", false, 1, 1)]);
@@ -321,7 +330,7 @@ async fn sessions_add_up_and_page(on: On) {
     let rest = kept.store.sessions(page(last, 2)).await.unwrap();
     let names: Vec<_> = rest.iter().map(|s| (s.session.as_str(), s.named, s.exchanges, s.denied)).collect();
     assert_eq!(names, [("s1", true, 3, 3)]);
-    let nobody = WhichSessions { subject: Some("ben".into()), before: None, limit: 9 };
+    let nobody = WhichSessions { subject: Some("ben".into()), limit: 9, ..WhichSessions::default() };
     assert!(kept.store.sessions(nobody).await.unwrap().is_empty());
 }
 

@@ -37,12 +37,25 @@ pub fn issuer_keys(policy: &Policy, own: Option<&Value>) -> Vec<IssuerKeys> {
 /// # Errors
 /// [`TrialError`]; a policy that loaded compiles.
 pub fn runtime(loaded: &Loaded, keys: Vec<IssuerKeys>, now_ms: u64) -> Result<Arc<Runtime>, TrialError> {
+    compile(&loaded.policy, &loaded.version, keys, now_ms)
+}
+
+/// Compiles the policy of this version.
+///
+/// # Errors
+/// As [`runtime`].
+pub fn compile(
+    policy: &Policy,
+    version: &str,
+    keys: Vec<IssuerKeys>,
+    now_ms: u64,
+) -> Result<Arc<Runtime>, TrialError> {
     let bundle = Bundle {
         format: FORMAT,
-        version: loaded.version.clone(),
-        policy_version: loaded.version.clone(),
+        version: version.to_owned(),
+        policy_version: version.to_owned(),
         issued_at_ms: now_ms,
-        policy: loaded.policy.clone(),
+        policy: policy.clone(),
         keys,
         tenant_key: BASE64.encode(TENANT),
         grants: Vec::new(),

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use super::digest::Digest;
 use super::{Case, Settled, decision, reach};
 use crate::claude::units::all_strings;
-use crate::command::{self, Effect};
+use crate::command::{self, Effect, Reading};
 use crate::json::{self, JsonError, Kind, Value};
+use crate::policy::compile::Compiled;
 use crate::policy::document::{Action, Approval, Duration, Language, Part};
 use crate::policy::rights::Denied;
 use crate::policy::rule::{CompiledRule, Facts};
@@ -16,6 +17,8 @@ use crate::wire::HoldAsk;
 
 /// Nesting of JSON inside strings of a tool's input that is looked into.
 pub(super) const NESTED_DEPTH: u32 = 4;
+/// Nesting of an input that [`commands`] looks into.
+const COMMANDS_DEPTH: u32 = 128;
 /// Bytes of a preview that a reviewer gets.
 const PREVIEW: usize = 16 * 1024;
 
@@ -33,6 +36,28 @@ struct Effects {
     effects: BTreeSet<Effect>,
     /// `destroy: DROP TABLE removes a table`
     told: Vec<String>,
+    commands: Vec<Command>,
+}
+
+/// A command in the input of a tool call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// The language that it was read as.
+    pub language: Language,
+    /// Its text.
+    pub text: String,
+    /// What it would do.
+    pub reading: Reading,
+}
+
+/// The commands in the input of a tool call, in the order in which they are judged. What is no JSON has none.
+pub fn commands(compiled: &Compiled, tool: &str, input: &str) -> Vec<Command> {
+    let mut effects = Effects::default();
+    if let Ok(doc) = json::parse(input.as_bytes(), COMMANDS_DEPTH) {
+        let language = |field: &str| compiled.command_language(tool, field);
+        look_for_commands(doc.root(), &language, NESTED_DEPTH, &mut effects);
+    }
+    effects.commands
 }
 
 impl Effects {
@@ -296,6 +321,7 @@ fn read_command(value: Value<'_, '_>, language: Language, effects: &mut Effects)
         effects.effects.insert(statement.effect);
         effects.told.push(format!("{}: {}", statement.effect, statement.why));
     }
+    effects.commands.push(Command { language, text, reading });
 }
 
 /// A word as the shell must be given it to read it back.

@@ -35,6 +35,7 @@ mod whole;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+pub use calls::{Command, commands};
 pub use head::{undecided, unencoded};
 pub use reply::Replied;
 pub use request::Judged;

@@ -14,6 +14,7 @@ mod masking;
 mod mcp;
 mod plain_envoy;
 mod records;
+mod reviews;
 mod rules;
 mod scopes;
 mod sidecars;

@@ -9,9 +9,13 @@
 
 mod approvals;
 mod columns;
+mod days;
 mod grants;
 mod holds;
 mod log;
+mod reviews;
+mod policies;
+mod notices;
 mod revocations;
 mod spending;
 mod tokens;

@@ -7,7 +7,8 @@ use sluice_engine::record::Block;
 use tokio::sync::oneshot;
 
 use super::super::Connection;
-use super::log::Tally;
+use super::days::DaySums;
+use super::log::{Marks, Tally};
 use crate::records::Entry;
 use crate::store::StoreError;
 
@@ -31,6 +32,8 @@ pub struct Turn<'a> {
     pub connection: &'a mut Connection,
     pub log: Vec<Entry>,
     pub tally: Tally,
+    pub marks: Marks,
+    pub days: DaySums,
     /// When batches were forgotten last, in Unix milliseconds.
     pub pruned_ms: &'a mut u64,
 }

@@ -10,7 +10,9 @@ use tokio::sync::mpsc;
 
 use super::super::{BEGIN, Connection, Pool, take_turn};
 use super::columns::{ROWS, column, is_usual, rows_of, signed};
-use super::log::{self, Tally};
+use super::days::DaySums;
+use super::log::{self, Marks, Tally};
+use super::notices;
 use super::turn::{Job, Turn};
 use crate::records::{Entry, writer_name};
 use crate::store::StoreError;
@@ -98,14 +100,19 @@ impl Writer {
             connection: &mut *connection,
             log: Vec::new(),
             tally: Tally::default(),
+            marks: Marks::default(),
+            days: DaySums::default(),
             pruned_ms: &mut self.pruned_ms,
         };
         for job in jobs {
             job.run(&mut turn).await?;
         }
-        let Turn { log, tally, .. } = turn;
+        let Turn { log, tally, marks, days, .. } = turn;
         let at = self.write_entries(connection, &log).await?;
+        notices::note(connection, &log).await?;
         tally.write(connection).await?;
+        marks.write(connection).await?;
+        days.write(connection).await?;
         if let Err(error) = transaction.commit().await {
             self.perhaps = Some(at);
             return Err(error.into());

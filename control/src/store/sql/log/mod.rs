@@ -1,5 +1,6 @@
 //! The log: entries, blocks, and what listings show of sessions.
 
+mod marks;
 mod reads;
 mod tally;
 
@@ -17,6 +18,7 @@ use crate::holds::Hold;
 use crate::records::Entry;
 use crate::store::{Addition, Enrolled, Head, Log, Session, StoreError, Stored, Which, WhichSessions};
 
+pub use marks::Marks;
 pub use tally::Tally;
 
 /// How long a batch's id is remembered: far beyond any retry.
@@ -86,6 +88,8 @@ impl Write for Add {
                     continue;
                 }
                 turn.tally.count(entry);
+                turn.marks.count(entry);
+                turn.days.count(entry);
                 turn.log.push(entry.clone());
             }
         }

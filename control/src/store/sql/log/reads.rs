@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::super::{Pool, Row, Text, read_text};
 use super::super::columns::{column, digest_bytes, signed, unsigned};
-use crate::store::{Enrolled, Head, Session, StoreError, Stored, Which, WhichSessions};
+use crate::store::{Enrolled, Head, Session, StoreError, Stored, Verdicts, Which, WhichSessions};
 
 /// Digests asked for in one statement.
 const DIGESTS: usize = 200;
@@ -63,16 +63,17 @@ fn digest_text(row: &Row) -> Result<String, StoreError> {
 
 /// Entries in the order of writing; of one writer, by their numbers.
 pub async fn entries(pool: &Pool, which: Which) -> Result<Vec<Stored>, StoreError> {
-    let (filter, order) = match (&which.session, &which.writer) {
-        (Some(_), _) => ("session = $1 AND id > $2", "id"),
-        (None, Some(_)) => ("writer = $1 AND seq > $2", "seq"),
-        (None, None) => ("CAST($1 AS TEXT) IS NULL AND id > $2", "id"),
+    let (filter, order) = match (&which.session, &which.exchange, &which.writer) {
+        (Some(_), ..) => ("session = $1 AND id > $2", "id"),
+        (None, Some(_), _) => ("exchange = $1 AND id > $2", "id"),
+        (None, None, Some(_)) => ("writer = $1 AND seq > $2", "seq"),
+        (None, None, None) => ("CAST($1 AS TEXT) IS NULL AND id > $2", "id"),
     };
     let sql = format!(
         "SELECT id, writer, seq, hash, entry, signature FROM entries WHERE {filter} ORDER BY {order} LIMIT $3"
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(which.session.or(which.writer).as_deref().map(column))
+        .bind(which.session.or(which.exchange).or(which.writer).as_deref().map(column))
         .bind(which.after)
         .bind(i64::from(which.limit))
         .fetch_all(pool)
@@ -133,19 +134,46 @@ pub async fn enrolled(pool: &Pool) -> Result<Vec<Enrolled>, StoreError> {
 /// Sessions, the latest first.
 pub async fn sessions(pool: &Pool, which: WhichSessions) -> Result<Vec<Session>, StoreError> {
     let (before, id) = which.before.map_or((i64::MAX, None), |(ms, id)| (signed(ms), Some(id)));
-    let rows = sqlx::query(
+    let mut more = String::new();
+    more.push_str(match which.verdicts {
+        None => "",
+        Some(Verdicts::Denied) => " AND denied > 0",
+        Some(Verdicts::Held) => " AND held > 0",
+        Some(Verdicts::Allowed) => " AND denied = 0 AND held = 0",
+    });
+    let mut values = 7;
+    for _ in &which.marks {
+        more.push_str(&format!(
+            " AND session IN (SELECT session FROM session_marks WHERE kind = ${} AND value = ${})",
+            values + 1,
+            values + 2
+        ));
+        values += 2;
+    }
+    let sql = format!(
         "SELECT session, issuer, subject, named, first_ms, last_ms, exchanges, denied, held, findings,
                 input_tokens, output_tokens
          FROM sessions
          WHERE (CAST($1 AS TEXT) IS NULL OR subject = $1) AND (last_ms < $2 OR (last_ms = $2 AND session > coalesce($3, '')))
-         ORDER BY last_ms DESC, session LIMIT $4",
-    )
-    .bind(which.subject.as_deref().map(column))
-    .bind(before)
-    .bind(id)
-    .bind(i64::from(which.limit))
-    .fetch_all(pool)
-    .await?;
+           AND (CAST($5 AS TEXT) IS NULL OR lower(subject) LIKE $5 ESCAPE '!') AND last_ms >= $6 AND first_ms < $7{more}
+         ORDER BY last_ms DESC, session LIMIT $4"
+    );
+    let person = which.person.as_deref().map(|person| {
+        let plain = column(&person.to_lowercase()).replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        format!("%{plain}%")
+    });
+    let mut query = sqlx::query(AssertSqlSafe(sql))
+        .bind(which.subject.as_deref().map(column))
+        .bind(before)
+        .bind(id)
+        .bind(i64::from(which.limit))
+        .bind(person)
+        .bind(signed(which.since_ms.unwrap_or_default()))
+        .bind(which.until_ms.map_or(i64::MAX, signed));
+    for (mark, value) in &which.marks {
+        query = query.bind(mark.word()).bind(column(value));
+    }
+    let rows = query.fetch_all(pool).await?;
     rows.iter()
         .map(|row| {
             let number = |name| row.try_get::<i64, _>(name).map(unsigned);

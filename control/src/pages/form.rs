@@ -1,0 +1,46 @@
+//! Forms as browsers send them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::extract::{FromRequest, Request};
+
+use super::failure::Failure;
+use super::shell::Visitor;
+use crate::http::{Control, Problem, Submitted};
+
+/// The fields of a form, the last of each name.
+#[derive(Debug, Default)]
+pub struct Form(HashMap<String, String>);
+
+/// A form, and who sent it.
+pub struct Sent {
+    /// Who.
+    pub visitor: Visitor,
+    /// What is in it.
+    pub form: Form,
+}
+
+impl Form {
+    /// Reads a body of `application/x-www-form-urlencoded`.
+    pub fn read(body: &[u8]) -> Result<Self, Problem> {
+        serde_urlencoded::from_bytes(body)
+            .map(Self)
+            .map_err(|_| Problem::bad_request("the form cannot be read"))
+    }
+
+    /// A field's text without the spaces around it; `None`: absent or empty.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
+    }
+}
+
+impl FromRequest<Arc<Control>> for Sent {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, control: &Arc<Control>) -> Result<Self, Failure> {
+        let (headers, uri) = (request.headers().clone(), request.uri().clone());
+        let sent = Submitted::<HashMap<String, String>>::from_request(request, control).await?;
+        Ok(Self { visitor: Visitor::new(sent.visitor, &headers, &uri), form: Form(sent.form) })
+    }
+}

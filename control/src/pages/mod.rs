@@ -1,0 +1,101 @@
+//! Web pages: what reviewers, auditors and operators look at.
+//!
+//! A page calls the function that answers the HTTP API and shows what it gives: what a person may see is decided there,
+//! once. Everything is rendered here (`templates/`), and works without scripts where a form will do; scripts
+//! (`assets/`) add keys, live queues and the player. Nothing is inline, so that the content policy can forbid it:
+//! whatever text gets into a page, it stays text.
+//!
+//! One file a page. `shell` is the frame around them, `text` how recorded text is shown, `failure` what goes wrong.
+
+mod access;
+mod assets;
+mod effect;
+mod failure;
+mod fleet;
+mod form;
+mod holds;
+mod number;
+mod overview;
+mod policy;
+mod sessions;
+mod shell;
+mod signin;
+mod text;
+mod timeline;
+mod when;
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderValue, header};
+use axum::middleware::{self, Next};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::http::Control;
+
+pub use failure::readable;
+pub use signin::{signed_out, who_are_you};
+
+/// What a page may load: what this service serves, and nothing written into the page itself.
+const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                              connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The pages.
+pub fn routes() -> Router<Arc<Control>> {
+    Router::new()
+        .route("/", get(shell::start))
+        .route("/theme", post(shell::theme))
+        .route("/holds", get(holds::queue))
+        .route("/holds/changes", get(holds::changes))
+        .route("/holds/queue", get(holds::queue_part))
+        .route("/holds/{id}", get(holds::show))
+        .route("/holds/{id}/state", get(holds::state_part))
+        .route("/holds/{id}/decision", post(holds::decide))
+        .route("/sessions", get(sessions::list))
+        .route("/sessions/verify", post(sessions::verify))
+        .route("/sessions/{id}", get(timeline::show))
+        .route("/overview", get(overview::show))
+        .route("/access", get(access::show))
+        .route("/access/grants", post(access::request))
+        .route("/access/grants/{id}/decision", post(access::decide))
+        .route("/access/grants/{id}/revoke", post(access::revoke))
+        .route("/policy", get(policy::show))
+        .route("/policy/trial", get(policy::form).post(policy::trial))
+        .route("/fleet", get(fleet::show))
+        .route("/assets/{file}", get(assets::file))
+        .layer(middleware::from_fn(guarded))
+}
+
+/// Adds what keeps a page from being made to do what it does not say.
+async fn guarded(request: Request, next: Next) -> Response {
+    guard(next.run(request).await)
+}
+
+fn guard(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, CONTENT_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    // What one person saw is for no cache, nor for whoever sits down next.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A template as an answer.
+fn page(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(text) => Html(text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page was not rendered");
+            failure::broken()
+        }
+    }
+}

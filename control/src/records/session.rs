@@ -1,0 +1,153 @@
+//! A session put together again: its exchanges, each with what was recorded of it.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use serde::Serialize;
+use serde_json::Value;
+use sluice_engine::record::{Block, Body, Piece, Record, Stage, assemble};
+
+use super::{Entry, HoldEvent};
+use crate::store::{Store, StoreError, Which};
+
+/// The largest body that is put together: the API takes 32 MB.
+const LARGEST: usize = 64 << 20;
+
+/// Entries that are read at a time.
+const PAGE: u32 = 500;
+
+/// An exchange, put together from its records.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Exchange {
+    /// Its id.
+    pub id: String,
+    /// What was recorded when it was judged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open: Option<Record>,
+    /// The request, as JSON where it is JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Value>,
+    /// What happened to its holds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<HoldEvent>,
+    /// What was recorded when it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub close: Option<Record>,
+    /// The reply, as JSON where it is JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Value>,
+}
+
+/// Puts entries together, in the order in which exchanges began.
+#[derive(Debug, Default)]
+pub struct Gathering {
+    blocks: HashMap<String, Block>,
+    exchanges: Vec<Exchange>,
+    places: HashMap<String, usize>,
+}
+
+impl Gathering {
+    /// Takes a block, before the first entry that needs it.
+    pub fn block(&mut self, block: Block) {
+        self.blocks.insert(block.digest.clone(), block);
+    }
+
+    /// Takes an entry.
+    pub fn entry(&mut self, entry: Entry) {
+        let Some(id) = entry.exchange().map(str::to_owned) else { return };
+        let place = *self.places.entry(id.clone()).or_insert(self.exchanges.len());
+        if place == self.exchanges.len() {
+            self.exchanges.push(Exchange { id, ..Exchange::default() });
+        }
+        let Some(exchange) = self.exchanges.get_mut(place) else { return };
+        match entry {
+            Entry::Hold(event) => exchange.holds.push(*event),
+            Entry::Exchange(record) => {
+                let body = record.body.as_ref().map(|body| value(body, &self.blocks));
+                match record.stage {
+                    Stage::Open => (exchange.open, exchange.request) = (Some(*record), body),
+                    Stage::Close => (exchange.close, exchange.reply) = (Some(*record), body),
+                }
+            }
+            // No part of a session.
+            _ => {}
+        }
+    }
+
+    /// All of them.
+    pub fn exchanges(self) -> Vec<Exchange> {
+        self.exchanges
+    }
+}
+
+/// Reads exchanges and their blocks out of the store: `most` entries, and no more bodies once they have `bytes`.
+/// Says where it stopped before the end; the next reading goes on behind it (`which.after`).
+///
+/// # Errors
+/// [`StoreError`] of a read.
+pub async fn read(
+    store: &dyn Store,
+    mut which: Which,
+    most: u32,
+    bytes: usize,
+) -> Result<(Vec<Exchange>, Option<i64>), StoreError> {
+    let mut gathering = Gathering::default();
+    let mut left = most;
+    let mut size = 0_usize;
+    loop {
+        which.limit = left.min(PAGE);
+        let page = store.entries(which.clone()).await?;
+        let full = page.len() >= which.limit as usize;
+        for stored in page {
+            which.after = stored.cursor;
+            left = left.saturating_sub(1);
+            // One that cannot be read was tampered with; verification says so.
+            let Ok(entry) = serde_json::from_str::<Entry>(&stored.entry) else { continue };
+            if let Entry::Exchange(record) = &entry
+                && let Some(body) = &record.body
+            {
+                size = size.saturating_add(fetch(store, body, &mut gathering).await?);
+            }
+            gathering.entry(entry);
+            if size > bytes {
+                return Ok((gathering.exchanges(), Some(which.after)));
+            }
+        }
+        if !full || left == 0 {
+            let more = full.then_some(which.after);
+            return Ok((gathering.exchanges(), more));
+        }
+    }
+}
+
+/// Fetches the blocks of a body that are not there yet; says how many bytes they are.
+async fn fetch(store: &dyn Store, body: &Body, gathering: &mut Gathering) -> Result<usize, StoreError> {
+    let mut size = 0_usize;
+    let mut wanted: VecDeque<Piece> = body.pieces.clone().into();
+    let mut asked = HashSet::new();
+    while !wanted.is_empty() {
+        let mut digests = Vec::new();
+        for piece in wanted.drain(..) {
+            let Piece::Block(digest) = piece else { continue };
+            if !gathering.blocks.contains_key(&digest) && asked.insert(digest.clone()) {
+                digests.push(digest);
+            }
+        }
+        if digests.is_empty() {
+            break;
+        }
+        for block in store.blocks(digests).await? {
+            size = size.saturating_add(block.text.len());
+            wanted.extend(block.pieces().unwrap_or_default());
+            gathering.block(block);
+        }
+    }
+    Ok(size)
+}
+
+fn value(body: &Body, blocks: &HashMap<String, Block>) -> Value {
+    match assemble(body, LARGEST, |digest| blocks.get(digest)) {
+        Ok(text) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        Err(error) => Value::String(format!("(the body cannot be shown: {error})")),
+    }
+}
