@@ -139,7 +139,8 @@ impl Sources {
         bundle.policy.reviews.clear();
         bundle.policy.notices.clear();
         bundle.policy.people.clear();
-        bundle.policy.access = Access::default();
+        let teams = std::mem::take(&mut bundle.policy.access.teams);
+        bundle.policy.access = Access { teams, ..Access::default() };
         bundle.format = bundle.format_needed();
         // With neither version nor time in it: the digest of what decides.
         let decides =
