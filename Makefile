@@ -21,7 +21,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-13s %s\n", $$1, $$2 }'
 
 .PHONY: run
-run: envoy wasm programs ## Sluice on this machine until Ctrl-C; PORT, CONTROL_PORT, STATE, POLICY, UPSTREAM, ANTHROPIC_API_KEY
+run: envoy wasm programs ## Sluice on this machine until Ctrl-C; PORT, CONTROL_PORT, STATE, POLICY, UPSTREAM, ANTHROPIC_API_KEY, DEV
 	@exec $(RELEASE)/sluice_run
 
 .PHONY: demo
@@ -131,7 +131,7 @@ postgres:
 
 # Real clients, pinned in tests/clients. Each is made anew when its list changes.
 .PHONY: clients
-clients: $(CLIENTS)/python/ready $(CLIENTS)/python-0/ready $(CLIENTS)/schemathesis/ready $(CLIENTS)/typescript/ready
+clients: $(CLIENTS)/python/ready $(CLIENTS)/python-0/ready $(CLIENTS)/schemathesis/ready $(CLIENTS)/typescript/ready $(CLIENTS)/provider/ready
 
 $(CLIENTS)/python/ready: tests/clients/python.txt
 $(CLIENTS)/python-0/ready: tests/clients/python-0.txt
@@ -145,9 +145,11 @@ $(CLIENTS)/python/ready $(CLIENTS)/python-0/ready $(CLIENTS)/schemathesis/ready:
 	@touch $@
 
 $(CLIENTS)/typescript/ready: tests/clients/package.json tests/clients/package-lock.json
+$(CLIENTS)/provider/ready: tests/clients/provider/package.json tests/clients/provider/package-lock.json
+$(CLIENTS)/typescript/ready $(CLIENTS)/provider/ready:
 	$(call need,npm,$(NODE_SENTENCE))
 	rm -rf $(@D)
 	mkdir -p $(@D)
-	cp tests/clients/package.json tests/clients/package-lock.json $(@D)
+	cp $(filter %.json,$^) $(@D)
 	cd $(@D) && npm ci --silent --no-audit --no-fund
 	@touch $@

@@ -14,7 +14,7 @@ use sluice_engine::judge::Runtime;
 use sluice_engine::policy::bundle::{
     Bundle, BundleError, Grant, IssuerKeys, Revocation, SignedBundle, Withheld,
 };
-use sluice_engine::policy::document::Policy;
+use sluice_engine::policy::document::{Access, Policy};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -157,10 +157,12 @@ impl Sources {
             revocations: self.revocations.borrow_and_update().clone(),
             withheld: self.withheld.borrow_and_update().clone(),
         };
-        // Filters have no use for these, and older ones do not know of them.
+        // Filters have no use for these, and older ones do not know of all in them.
         bundle.policy.reviews.clear();
         bundle.policy.notices.clear();
         bundle.policy.people.clear();
+        let teams = std::mem::take(&mut bundle.policy.access.teams);
+        bundle.policy.access = Access { teams, ..Access::default() };
         bundle.format = bundle.format_needed();
         // With neither version nor time in it: the digest of what decides.
         let decides =

@@ -9,6 +9,7 @@
 //! | `POLICY` | `STATE/policy`, made from `envoy/policy` | a file or a directory |
 //! | `UPSTREAM` | see below | base URL of a Messages API |
 //! | `ANTHROPIC_API_KEY` | none | the model's key, which only Envoy gets |
+//! | `DEV` | 1 | 1: people sign in to control by saying who they are (`sluice serve --dev`); 0: as the policy says |
 //! | `ENVOY` | `.venv/bin/envoy` | the Envoy binary |
 //!
 //! Without `UPSTREAM` it is api.anthropic.com when there is a key, and a local stand-in when there is none.
@@ -93,6 +94,14 @@ fn settings() -> Result<Settings, StackError> {
         admin_port: port("ADMIN_PORT", 9902)?,
         upstream,
         key,
+        serve: match variable("DEV").as_deref() {
+            None | Some("1") => vec!["--dev".to_owned()],
+            Some("0") => Vec::new(),
+            Some(other) => {
+                let reason = format!("`{other}` is neither 1 nor 0");
+                return Err(StackError::Setting { name: "DEV", reason });
+            }
+        },
         ..Settings::default()
     })
 }
@@ -142,6 +151,10 @@ fn print(stack: &Stack, upstream: Option<&Upstream>) -> Result<(), StackError> {
     println!("  replay one   {sluice} replay SESSION");
     println!("  what waits   {sluice} holds ls");
     println!("  approve it   {sluice} holds approve HOLD --reason 'looks right'");
+    println!(
+        "In a browser   {}/signin (reviewer, in the groups approvers and auditors)",
+        stack.control()?.url
+    );
     println!("The policy     {policy} (a change is live within 2 s)");
     println!("Logs           {state}/logs");
     println!("\nCtrl-C ends all of it.");

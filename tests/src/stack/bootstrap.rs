@@ -1,7 +1,7 @@
 //! Fills `envoy/bootstrap.yaml` in.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -10,6 +10,7 @@ use super::upstream::Upstream;
 
 const BOOTSTRAP: &str = include_str!("../../../envoy/bootstrap.yaml");
 const MODEL_KEY: &str = include_str!("../../../envoy/model-key.yaml");
+const SIDECAR_TOKEN: &str = include_str!("../../../envoy/sidecar-token.yaml");
 
 /// What stands before and after the parts that Sluice adds.
 const BEGIN: &str = "# sluice: begin";
@@ -59,6 +60,39 @@ pub struct Sluice<'a> {
     pub configuration: &'a str,
     /// Where control listens, on 127.0.0.1.
     pub control_port: u16,
+    /// How control is called over TLS; absent: over plain HTTP.
+    pub control_tls: Option<&'a ControlTls>,
+    /// The secret file with the token that Envoy shows to control; absent: the one in the configuration.
+    pub control_token: Option<&'a Path>,
+}
+
+/// Control over TLS, as files in PEM.
+#[derive(Debug, Clone)]
+pub struct ControlTls {
+    /// Who has issued control's certificate, which is for `localhost`.
+    pub authority: PathBuf,
+    /// The certificate that Envoy shows, and its key; absent: it shows none.
+    pub own: Option<(PathBuf, PathBuf)>,
+}
+
+impl ControlTls {
+    fn transport_socket(&self) -> Value {
+        let own = self.own.iter().map(|(certificate, key)| {
+            json!({ "certificate_chain": { "filename": certificate }, "private_key": { "filename": key } })
+        });
+        json!({
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+                "sni": "localhost",
+                "auto_sni_san_validation": true,
+                "common_tls_context": {
+                    "tls_certificates": own.collect::<Vec<_>>(),
+                    "validation_context": { "trusted_ca": { "filename": self.authority } },
+                },
+            },
+        })
+    }
 }
 
 impl Bootstrap<'_> {
@@ -84,6 +118,9 @@ impl Bootstrap<'_> {
         words.insert("MODULE", json!(sluice.module));
         words.insert("PLUGIN_CONFIGURATION", json!(sluice.configuration));
         words.insert("CONTROL_PORT", json!(sluice.control_port));
+        let socket = sluice.control_tls.map_or_else(raw_buffer, ControlTls::transport_socket);
+        words.insert("CONTROL_TRANSPORT_SOCKET", socket);
+        words.insert("CONTROL_PROTOCOL_OPTIONS", sluice.control_token.map_or_else(|| json!({}), with_token));
         fill(&template, &words)
     }
 
@@ -128,12 +165,7 @@ impl Bootstrap<'_> {
 
     fn transport_socket(&self) -> Value {
         let Some(certificates) = self.certificates.filter(|_| self.upstream.tls) else {
-            return json!({
-                "name": "envoy.transport_sockets.raw_buffer",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer",
-                },
-            });
+            return raw_buffer();
         };
         json!({
             "name": "envoy.transport_sockets.tls",
@@ -148,6 +180,63 @@ impl Bootstrap<'_> {
             },
         })
     }
+}
+
+/// Envoy puts the sidecar's token on every call to control, in the place of the filter's.
+fn with_token(secret: &Path) -> Value {
+    json!({
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": { "http_protocol_options": {} },
+            "http_filters": [
+                {
+                    "name": "envoy.filters.http.credential_injector",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.filters.http.credential_injector.v3.CredentialInjector",
+                        "overwrite": true,
+                        "credential": {
+                            "name": "envoy.http.injected_credentials.generic",
+                            "typed_config": {
+                                "@type": "type.googleapis.com/envoy.extensions.http.injected_credentials.generic.v3.Generic",
+                                "header": "authorization",
+                                "header_value_prefix": "Bearer ",
+                                "credential": {
+                                    "name": "sidecar-token",
+                                    "sds_config": { "path_config_source": {
+                                        "path": secret,
+                                        "watched_directory": { "path": secret.parent() },
+                                    } },
+                                },
+                            },
+                        },
+                    },
+                },
+                {
+                    "name": "envoy.filters.http.upstream_codec",
+                    "typed_config": {
+                        "@type": "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec",
+                    },
+                },
+            ],
+        },
+    })
+}
+
+/// The secret file with the token that Envoy shows to control.
+///
+/// # Errors
+/// [`StackError::Template`] when the template has a word that nothing fills.
+pub fn sidecar_token(file: &Path) -> Result<String, StackError> {
+    fill(SIDECAR_TOKEN, &BTreeMap::from([("TOKEN_FILE", json!(file))]))
+}
+
+fn raw_buffer() -> Value {
+    json!({
+        "name": "envoy.transport_sockets.raw_buffer",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer",
+        },
+    })
 }
 
 /// The secret file with the model's key.
@@ -214,11 +303,18 @@ mod tests {
     #[test]
     fn every_word_is_filled_with_and_without_the_filter() {
         let upstream = Upstream::anthropic();
-        let sluice =
-            Sluice { module: Path::new("/m.wasm"), configuration: r#"{"a":"it's"}"#, control_port: 1 };
+        let tls =
+            ControlTls { authority: "/ca.crt".into(), own: Some(("/tls.crt".into(), "/tls.key".into())) };
+        let sluice = Sluice {
+            module: Path::new("/m.wasm"),
+            configuration: r#"{"a":"it's"}"#,
+            control_port: 1,
+            control_tls: Some(&tls),
+            control_token: Some(Path::new("/token.yaml")),
+        };
         let server = |n: u16| McpUpstream { path: format!("/mcp/{n}"), port: n, rewrite: "/mcp".into() };
         let with = bootstrap(&upstream, Some(sluice), &[server(7), server(8)]).render().unwrap();
-        for part in ["/mcp/7", "/mcp/8", "mcp-0", "mcp-1"] {
+        for part in ["/mcp/7", "/mcp/8", "mcp-0", "mcp-1", "/ca.crt", "/tls.key", "/token.yaml"] {
             assert!(with.contains(part), "{part}: {with}");
         }
         assert!(with.contains(r#"value: "{\"a\":\"it's\"}""#), "{with}");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{POLL, Process, StackError, place, plugin_configuration, policy, wait_for};
+use super::{POLL, Process, START, StackError, place, plugin_configuration, policy, wait_for};
 
 /// A hold, as `sluice holds ls` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,9 @@ pub struct Control {
     state: PathBuf,
     policy: PathBuf,
     logs: PathBuf,
+    arguments: Vec<String>,
+    /// Who has issued its certificate, where it speaks TLS.
+    authority: Option<PathBuf>,
     process: Process,
 }
 
@@ -45,15 +48,23 @@ impl Control {
         policy: &Path,
         port: u16,
         logs: &Path,
+        arguments: Vec<String>,
+        authority: Option<PathBuf>,
     ) -> Result<Self, StackError> {
         let program = place::sluice()?;
         let metrics_port = super::port("the metrics port", 0)?;
-        let process = serve(&program, state, policy, [port, metrics_port], logs)?;
+        let process = serve(&program, state, policy, [port, metrics_port], logs, &arguments)?;
+        let url = match &authority {
+            Some(_) => format!("https://localhost:{port}"),
+            None => format!("http://127.0.0.1:{port}"),
+        };
         let mut control = Self {
             port,
-            url: format!("http://127.0.0.1:{port}"),
+            url,
             metrics_url: format!("http://127.0.0.1:{metrics_port}/metrics"),
             metrics_port,
+            arguments,
+            authority,
             program,
             state: state.to_owned(),
             policy: policy.to_owned(),
@@ -65,8 +76,25 @@ impl Control {
     }
 
     async fn wait(&mut self) -> Result<(), StackError> {
+        if self.authority.is_some() {
+            return self.wait_for_log("sluice control serves").await;
+        }
         let ready = format!("{}/readyz", self.url);
         wait_for(&mut self.process, &ready, |reply| reply.status == 200).await
+    }
+
+    async fn wait_for_log(&mut self, said: &str) -> Result<(), StackError> {
+        let end = Instant::now() + START;
+        while Instant::now() < end {
+            if self.process.log().contains(said) {
+                return Ok(());
+            }
+            if !self.process.runs() {
+                return Err(self.process.failed("it ended while it started"));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Err(self.process.failed("it was not ready in time"))
     }
 
     /// Ends it as `kill -9` does.
@@ -80,8 +108,9 @@ impl Control {
     /// See [`StackError`].
     pub async fn restart(&mut self) -> Result<(), StackError> {
         self.process.kill();
+        let (state, policy, logs) = (&self.state, &self.policy, &self.logs);
         let ports = [self.port, self.metrics_port];
-        self.process = serve(&self.program, &self.state, &self.policy, ports, &self.logs)?;
+        self.process = serve(&self.program, state, policy, ports, logs, &self.arguments)?;
         self.wait().await
     }
 
@@ -114,6 +143,7 @@ impl Control {
     /// Runs a command of `sluice` as the holder of `token`; an empty one for those that need none.
     pub fn run(&self, arguments: &[&str], token: &str) -> Result<String, StackError> {
         let output = Command::new(&self.program)
+            .envs(self.authority.iter().map(|file| ("SSL_CERT_FILE", file)))
             .args(arguments)
             .env("SLUICE_URL", &self.url)
             .env("SLUICE_STATE", &self.state)
@@ -153,7 +183,7 @@ impl Control {
         let bundle_keys = keys.get("bundleKeys").ok_or_else(|| missing("bundleKeys"))?;
         let file = self.state.join(file);
         let token = std::fs::read_to_string(&file).map_err(StackError::file(&file))?;
-        Ok(plugin_configuration(token.trim(), bundle_keys))
+        Ok(plugin_configuration(self.port, token.trim(), bundle_keys))
     }
 
     /// The holds that wait.
@@ -220,8 +250,9 @@ fn serve(
     policy: &Path,
     [port, metrics]: [u16; 2],
     logs: &Path,
+    more: &[String],
 ) -> Result<Process, StackError> {
-    let arguments = [
+    let mut arguments = vec![
         "serve".to_owned(),
         "--state".to_owned(),
         state.display().to_string(),
@@ -231,6 +262,10 @@ fn serve(
         format!("127.0.0.1:{port}"),
         "--metrics-listen".to_owned(),
         format!("127.0.0.1:{metrics}"),
+        // What policies of stacks call it, also where it speaks TLS.
+        "--public-url".to_owned(),
+        format!("http://127.0.0.1:{port}"),
     ];
+    arguments.extend_from_slice(more);
     Process::start("control", logs, program, &arguments)
 }

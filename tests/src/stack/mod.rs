@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub use self::bootstrap::{Bootstrap, McpUpstream, Sluice, model_key};
+pub use self::bootstrap::{Bootstrap, ControlTls, McpUpstream, Sluice, model_key, sidecar_token};
 pub use self::control::{Control, Hold};
 pub use self::error::StackError;
 pub use self::policy::{DEFAULT_POLICY, Policy};
@@ -65,6 +65,12 @@ pub struct Settings {
     pub mcp: Vec<McpUpstream>,
     /// Whether the filter is in place; without it there is no control either.
     pub filter: bool,
+    /// Arguments of `sluice serve` beside the usual ones.
+    pub serve: Vec<String>,
+    /// How control is called, where `serve` makes it speak TLS.
+    pub control_tls: Option<ControlTls>,
+    /// The secret file ([`sidecar_token`]) with the token that Envoy shows to control, in the place of the shared one.
+    pub control_token: Option<PathBuf>,
 }
 
 impl Default for Settings {
@@ -80,6 +86,9 @@ impl Default for Settings {
             workers: 2,
             mcp: Vec::new(),
             filter: true,
+            serve: Vec::new(),
+            control_tls: None,
+            control_token: None,
         }
     }
 }
@@ -130,7 +139,9 @@ impl Stack {
         if settings.filter {
             let control_port = self::port("CONTROL_PORT", settings.control_port)?;
             let place = settings.policy.place(&state, control_port)?;
-            control = Some(Control::start(&state, &place, control_port, &logs).await?);
+            let authority = settings.control_tls.as_ref().map(|tls| tls.authority.clone());
+            let serve = settings.serve.clone();
+            control = Some(Control::start(&state, &place, control_port, &logs, serve, authority).await?);
             policy = Some(place);
         }
 
@@ -155,6 +166,8 @@ impl Stack {
             configuration,
             workers: settings.workers,
             mcp: settings.mcp.clone(),
+            control_tls: settings.control_tls.clone(),
+            control_token: settings.control_token.clone(),
         };
         let mut stack = Self {
             url: format!("http://127.0.0.1:{port}"),
@@ -272,6 +285,8 @@ struct EnvoyPlan {
     configuration: String,
     workers: u32,
     mcp: Vec<McpUpstream>,
+    control_tls: Option<ControlTls>,
+    control_token: Option<PathBuf>,
 }
 
 impl EnvoyPlan {
@@ -288,6 +303,8 @@ impl EnvoyPlan {
                 module,
                 configuration: &self.configuration,
                 control_port: *control_port,
+                control_tls: self.control_tls.as_ref(),
+                control_token: self.control_token.as_deref(),
             }),
         }
         .render()?;
@@ -399,10 +416,11 @@ fn write_secret(path: &Path, text: &str) -> Result<(), StackError> {
 }
 
 /// The plugin configuration of a filter that takes its bundle from control.
-fn plugin_configuration(token: &str, bundle_keys: &Value) -> String {
+fn plugin_configuration(port: u16, token: &str, bundle_keys: &Value) -> String {
     json!({
         "controlCluster": "sluice-control",
-        "controlAuthority": "sluice-control",
+        // A name of this machine: under `--dev` control answers no other.
+        "controlAuthority": format!("localhost:{port}"),
         "controlToken": token,
         "bundleKeys": bundle_keys,
     })

@@ -18,6 +18,8 @@ mod records;
 mod reviews;
 mod rules;
 mod scopes;
+mod sidecars;
+mod signin;
 mod streams;
 mod tokens;
 mod trial;
