@@ -93,6 +93,7 @@ fn settings() -> Result<Settings, StackError> {
         admin_port: port("ADMIN_PORT", 9902)?,
         upstream,
         key,
+        dev: variable("DEV").is_some(),
         ..Settings::default()
     })
 }
@@ -143,6 +144,7 @@ fn print(stack: &Stack, upstream: Option<&Upstream>) -> Result<(), StackError> {
     println!("  what waits   {sluice} holds ls");
     println!("  approve it   {sluice} holds approve HOLD --reason 'looks right'");
     println!("The policy     {policy} (a change is live within 2 s)");
+    println!("Pages          {}/ (start with DEV=1 to say in the browser who you are)", stack.control()?.url);
     println!("Logs           {state}/logs");
     println!("\nCtrl-C ends all of it.");
     Ok(())

@@ -32,6 +32,7 @@ pub struct Control {
     state: PathBuf,
     policy: PathBuf,
     logs: PathBuf,
+    dev: bool,
     process: Process,
 }
 
@@ -42,9 +43,10 @@ impl Control {
         policy: &Path,
         port: u16,
         logs: &Path,
+        dev: bool,
     ) -> Result<Self, StackError> {
         let program = place::sluice()?;
-        let process = serve(&program, state, policy, port, logs)?;
+        let process = serve(&program, state, policy, port, logs, dev)?;
         let mut control = Self {
             port,
             url: format!("http://127.0.0.1:{port}"),
@@ -52,6 +54,7 @@ impl Control {
             state: state.to_owned(),
             policy: policy.to_owned(),
             logs: logs.to_owned(),
+            dev,
             process,
         };
         control.wait().await?;
@@ -74,7 +77,7 @@ impl Control {
     /// See [`StackError`].
     pub async fn restart(&mut self) -> Result<(), StackError> {
         self.process.kill();
-        self.process = serve(&self.program, &self.state, &self.policy, self.port, &self.logs)?;
+        self.process = serve(&self.program, &self.state, &self.policy, self.port, &self.logs, self.dev)?;
         self.wait().await
     }
 
@@ -207,8 +210,15 @@ fn json(command: &str, output: &str) -> Result<Value, StackError> {
     })
 }
 
-fn serve(program: &Path, state: &Path, policy: &Path, port: u16, logs: &Path) -> Result<Process, StackError> {
-    let arguments = [
+fn serve(
+    program: &Path,
+    state: &Path,
+    policy: &Path,
+    port: u16,
+    logs: &Path,
+    dev: bool,
+) -> Result<Process, StackError> {
+    let mut arguments = vec![
         "serve".to_owned(),
         "--state".to_owned(),
         state.display().to_string(),
@@ -217,5 +227,6 @@ fn serve(program: &Path, state: &Path, policy: &Path, port: u16, logs: &Path) ->
         "--listen".to_owned(),
         format!("127.0.0.1:{port}"),
     ];
+    arguments.extend(dev.then(|| "--dev".to_owned()));
     Process::start("control", logs, program, &arguments)
 }

@@ -65,6 +65,8 @@ pub struct Settings {
     pub mcp: Vec<McpUpstream>,
     /// Whether the filter is in place; without it there is no control either.
     pub filter: bool,
+    /// Whether control believes who people say they are in a browser (`--dev`).
+    pub dev: bool,
 }
 
 impl Default for Settings {
@@ -80,6 +82,7 @@ impl Default for Settings {
             workers: 2,
             mcp: Vec::new(),
             filter: true,
+            dev: false,
         }
     }
 }
@@ -130,7 +133,7 @@ impl Stack {
         if settings.filter {
             let control_port = self::port("CONTROL_PORT", settings.control_port)?;
             let place = settings.policy.place(&state, control_port)?;
-            control = Some(Control::start(&state, &place, control_port, &logs).await?);
+            control = Some(Control::start(&state, &place, control_port, &logs, settings.dev).await?);
             policy = Some(place);
         }
 

@@ -12,6 +12,7 @@ mod holds;
 mod identity;
 mod masking;
 mod mcp;
+mod pages;
 mod plain_envoy;
 mod records;
 mod rules;
