@@ -9,6 +9,7 @@
 //!
 //! [`serve`] puts it together; [`app`] is the service as a router, so that tests can drive it without a socket.
 
+pub mod approvals;
 pub mod cli;
 pub mod client;
 mod fleet;

@@ -5,10 +5,11 @@ use clap::{Args, Subcommand};
 use sluice_engine::policy::document::Duration;
 
 use super::api::escape;
+use super::approvals::{One, Reasoned, approvers, as_json, seconds, told, voices};
 use super::print::{Paint, clean_line, say, short, table, time, until};
 use super::{Failure, Outcome, Output, Service};
 use crate::grants::{Grant, GrantState};
-use crate::http::{Offered, Ruling, ShownGrants, Taking, Wish};
+use crate::http::{Offered, Ruling, ShownGrants, Wish};
 use crate::serve::now_ms;
 
 /// Ask for rights with an end, decide such wishes, take them back.
@@ -23,11 +24,11 @@ pub enum Grants {
     /// Show one grant.
     Show(One),
     /// Let a grant begin. Never your own.
-    Approve(Decide),
+    Approve(Reasoned),
     /// Refuse a grant.
-    Deny(Decide),
+    Deny(Reasoned),
     /// Take a grant back at once, or withdraw a wish: whoever has it, those who may approve it, and operators.
-    Revoke(Decide),
+    Revoke(Reasoned),
 }
 
 /// How what is offered is written.
@@ -74,33 +75,6 @@ pub struct List {
     output: Output,
 }
 
-/// Which grant, and how.
-#[derive(Debug, Args)]
-pub struct One {
-    #[command(flatten)]
-    service: Service,
-    /// The grant's id.
-    id: String,
-    /// How to write it.
-    #[arg(long, default_value = "text")]
-    output: Output,
-}
-
-/// Which grant, and why.
-#[derive(Debug, Args)]
-pub struct Decide {
-    #[command(flatten)]
-    service: Service,
-    /// The grant's id.
-    id: String,
-    /// Why. The policy may want one.
-    #[arg(long, short, value_name = "TEXT")]
-    reason: Option<String>,
-    /// How to write it.
-    #[arg(long, default_value = "text")]
-    output: Output,
-}
-
 impl Grants {
     pub async fn run(self) -> Outcome {
         match self {
@@ -111,12 +85,9 @@ impl Grants {
                 let path = format!("/v1/grants/{}", escape(&asked.id));
                 tell(&asked.service.json(Method::GET, &path, None).await?, asked.output)
             }
-            Self::Approve(asked) => asked.decide(true).await,
-            Self::Deny(asked) => asked.decide(false).await,
-            Self::Revoke(asked) => {
-                let body = serde_json::to_string(&Taking { reason: asked.reason.clone() });
-                asked.send("revoke", body.map_err(Failure::cannot)?).await
-            }
+            Self::Approve(asked) => decide(asked, true).await,
+            Self::Deny(asked) => decide(asked, false).await,
+            Self::Revoke(asked) => done(&asked.take("/v1/grants", "revoke").await?, asked.one.output),
         }
     }
 }
@@ -148,15 +119,11 @@ impl Offers {
 
 impl Request {
     async fn run(self) -> Outcome {
-        let seconds = match self.time.as_deref() {
+        let time = match self.time.as_deref() {
             None => None,
-            Some(text) => Some(
-                Duration::parse(text)
-                    .ok_or_else(|| Failure::cannot("--for takes a time such as 90s, 15m, 4h or 2d"))?
-                    .as_seconds(),
-            ),
+            Some(text) => Some(seconds(text)?),
         };
-        let wish = Wish { name: self.name, seconds, reason: self.reason };
+        let wish = Wish { name: self.name, seconds: time, reason: self.reason };
         let body = serde_json::to_string(&wish).map_err(Failure::cannot)?;
         let grant: Grant = self.service.json(Method::POST, "/v1/grants", Some(body)).await?;
         if self.output == Output::Text && grant.state == GrantState::Waiting {
@@ -200,50 +167,38 @@ impl List {
     }
 }
 
-impl Decide {
-    async fn decide(self, approve: bool) -> Outcome {
-        let body = serde_json::to_string(&Ruling { approve, reason: self.reason.clone() });
-        let without_reason = self.reason.is_none();
-        let sent = self.send("decision", body.map_err(Failure::cannot)?).await;
-        sent.map_err(|failure| if without_reason { ask_for_reason(failure) } else { failure })
-    }
-
-    async fn send(self, what: &str, body: String) -> Outcome {
-        let path = format!("/v1/grants/{}/{what}", escape(&self.id));
-        let grant: Grant = self.service.json(Method::POST, &path, Some(body)).await?;
-        match self.output {
-            Output::Json => tell(&grant, Output::Json),
-            Output::Text => {
-                say(&format!("{} is {}", grant.id, stands(&grant)));
-                Ok(())
-            }
-        }
-    }
+async fn decide(asked: Reasoned, approve: bool) -> Outcome {
+    let path = format!("/v1/grants/{}/decision", escape(&asked.one.id));
+    let ruling = Ruling { approve, reason: asked.reason.clone(), pass: None };
+    done(&asked.send(&path, &ruling).await?, asked.one.output)
 }
 
-/// The service names the field that a program sends; a person types an option.
-fn ask_for_reason(failure: Failure) -> Failure {
-    match failure {
-        Failure::Cannot(why) if why.contains("send `reason`") => {
-            Failure::Cannot("this needs a reason: say it with --reason TEXT".into())
-        }
-        other => other,
+fn done(grant: &Grant, output: Output) -> Outcome {
+    if !as_json(output, grant)? {
+        say(&format!("{} is {}", grant.id, stands(grant)));
     }
+    Ok(())
 }
 
 /// Where it stands, with the time that is left.
 fn stands(grant: &Grant) -> String {
     match grant.state {
         GrantState::Waiting | GrantState::Live => {
-            format!("{}, {} left", grant.state.word(), until(grant.ends_ms, now_ms()))
+            let left = until(grant.ends_ms, now_ms());
+            let more = match (grant.state, grant.terms().missing()) {
+                (GrantState::Waiting, missing) if missing > 1 || !grant.voices.is_empty() => {
+                    format!(", {missing} more must approve")
+                }
+                _ => String::new(),
+            };
+            format!("{}, {left} left{more}", grant.state.word())
         }
         over => over.word().to_owned(),
     }
 }
 
 fn tell(grant: &Grant, output: Output) -> Outcome {
-    if output == Output::Json {
-        say(&serde_json::to_string(grant).map_err(Failure::cannot)?);
+    if as_json(output, grant)? {
         return Ok(());
     }
     let paint = Paint::detect();
@@ -264,27 +219,15 @@ fn tell(grant: &Grant, output: Output) -> Outcome {
     if grant.break_glass {
         line("approvers", &paint.red("none: it was given at once, for an emergency"));
     } else {
-        line("approvers", &clean_line(&grant.approvers.join(", ")));
+        line("approvers", &approvers(&grant.approvers, grant.quorum, &grant.teams));
+    }
+    for voice in voices(&grant.voices, grant.quorum) {
+        line("said", &voice);
     }
     for (name, by) in [("decided", &grant.decided), ("revoked", &grant.revoked)] {
         if let Some(by) = by {
-            let reason = by.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            line(name, &clean_line(&format!("{} UTC by {}{reason}", time(by.at_ms), by.subject)));
+            line(name, &told(by));
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_decides_without_a_reason_is_told_the_option() {
-        let told = |why: &str| match ask_for_reason(Failure::Cannot(why.into())) {
-            Failure::Cannot(why) | Failure::No(why) => why,
-        };
-        assert!(told("this needs a reason: send `reason`").contains("--reason"));
-        assert_eq!(told("the service is away"), "the service is away");
-    }
 }

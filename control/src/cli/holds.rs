@@ -3,13 +3,18 @@
 use axum::http::Method;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
+use sluice_engine::policy::document::Duration;
 use sluice_engine::wire::HoldDecision;
 
 use super::api::escape;
+use super::approvals::{
+    Delegate, Listed, One, Reasoned, approvers, as_json, revoke, seconds, told, undelegate, voices,
+};
 use super::print::{Paint, clean, clean_line, say, short, table, time, until};
 use super::{Failure, Outcome, Output, Service};
-use crate::holds::Hold;
-use crate::http::{Ruling, Shown};
+use crate::approvals::Span;
+use crate::holds::{Comment, Hold};
+use crate::http::{Ruling, Said, Shown, ShownComments};
 use crate::serve::now_ms;
 
 /// See what waits for a person, and decide it.
@@ -18,11 +23,23 @@ pub enum Holds {
     /// List the holds that you may decide; auditors see all.
     Ls(List),
     /// Show one hold: who asks for what, and what it would do.
-    Show(Show),
-    /// Let a hold go on, once. Never your own.
-    Approve(Decide),
-    /// Refuse a hold.
-    Deny(Decide),
+    Show(One),
+    /// Let a hold go on, once or for a time. Never your own.
+    Approve(Approve),
+    /// Refuse a hold. One who refuses is enough.
+    Deny(Reasoned),
+    /// Say something about a hold, for whoever decides it.
+    Comment(Say),
+    /// Hand your right to decide for a group to somebody else, until a time. What they decide says whose right it was.
+    Delegate(Delegate),
+    /// List delegations from you and to you; operators and auditors see all.
+    Delegations(Listed),
+    /// End a delegation: whoever gave it, whoever has it, and operators.
+    Undelegate(Reasoned),
+    /// List approvals for a time that you have or may take back; auditors see all.
+    Passes(Listed),
+    /// Take back an approval for a time, by the id of the pass: whoever has it, who may decide, and operators.
+    Revoke(Reasoned),
 }
 
 /// Which holds, and how.
@@ -48,44 +65,56 @@ enum StateFilter {
     All,
 }
 
-/// Which hold, and how.
+/// Which hold, why, and for how long.
 #[derive(Debug, Args)]
-pub struct Show {
+pub struct Approve {
     #[command(flatten)]
-    service: Service,
-    /// The hold's id.
-    id: String,
-    /// How to write it.
-    #[arg(long, default_value = "text")]
-    output: Output,
+    asked: Reasoned,
+    /// Not only this once: for this time, the same person goes on under the same rule with the same tool and effects
+    /// without asking again. 90s, 15m, 4h; the policy says whether, and for how long at most.
+    #[arg(long = "for", value_name = "TIME")]
+    time: Option<String>,
+    /// With --for: whatever the rule holds, and not only the same tool and effects.
+    #[arg(long, requires = "time")]
+    anything: bool,
 }
 
-/// Which hold, and why.
+/// What there is to say.
 #[derive(Debug, Args)]
-pub struct Decide {
+pub struct Say {
     #[command(flatten)]
-    service: Service,
-    /// The hold's id.
-    id: String,
-    /// Why. The policy may want one.
-    #[arg(long, short, value_name = "TEXT")]
-    reason: Option<String>,
-    /// How to write it.
-    #[arg(long, default_value = "text")]
-    output: Output,
+    one: One,
+    /// The comment.
+    text: String,
 }
 
 impl Holds {
     pub async fn run(self) -> Outcome {
         match self {
             Self::Ls(asked) => asked.run().await,
-            Self::Show(asked) => {
-                let path = format!("/v1/holds/{}", escape(&asked.id));
-                let hold: Hold = asked.service.json(Method::GET, &path, None).await?;
-                tell(&hold, asked.output)
+            Self::Show(asked) => show(asked).await,
+            Self::Approve(Approve { asked, time, anything }) => {
+                let span = match time {
+                    Some(time) => Some(Span { seconds: seconds(&time)?, anything }),
+                    None => None,
+                };
+                decide(asked, true, span).await
             }
-            Self::Approve(asked) => asked.run(true).await,
-            Self::Deny(asked) => asked.run(false).await,
+            Self::Deny(asked) => decide(asked, false, None).await,
+            Self::Comment(asked) => {
+                let path = format!("/v1/holds/{}/comments", escape(&asked.one.id));
+                let body = serde_json::to_string(&Said { text: asked.text }).map_err(Failure::cannot)?;
+                let comment: Comment = asked.one.service.json(Method::POST, &path, Some(body)).await?;
+                if !as_json(asked.one.output, &comment)? {
+                    say("it stands there");
+                }
+                Ok(())
+            }
+            Self::Delegate(asked) => asked.run().await,
+            Self::Delegations(asked) => asked.delegations().await,
+            Self::Undelegate(asked) => undelegate(asked).await,
+            Self::Passes(asked) => asked.passes().await,
+            Self::Revoke(asked) => revoke(asked).await,
         }
     }
 }
@@ -130,31 +159,51 @@ impl List {
     }
 }
 
-impl Decide {
-    async fn run(self, approve: bool) -> Outcome {
-        let path = format!("/v1/holds/{}/decision", escape(&self.id));
-        let body =
-            serde_json::to_string(&Ruling { approve, reason: self.reason }).map_err(Failure::cannot)?;
-        let hold: Hold = self.service.json(Method::POST, &path, Some(body)).await?;
-        match self.output {
-            Output::Json => tell(&hold, Output::Json),
-            Output::Text => {
-                say(&format!("{} is {}", hold.id, hold.state.word()));
-                Ok(())
-            }
+async fn decide(asked: Reasoned, approve: bool, pass: Option<Span>) -> Outcome {
+    let path = format!("/v1/holds/{}/decision", escape(&asked.one.id));
+    let ruling = Ruling { approve, reason: asked.reason.clone(), pass };
+    let hold: Hold = asked.send(&path, &ruling).await?;
+    if as_json(asked.one.output, &hold)? {
+        return Ok(());
+    }
+    let pass = hold.pass.as_ref().map(|pass| format!("; {pass} is the pass")).unwrap_or_default();
+    say(&format!("{} is {}{pass}", hold.id, stands(&hold)));
+    Ok(())
+}
+
+async fn show(asked: One) -> Outcome {
+    let path = format!("/v1/holds/{}", escape(&asked.id));
+    let hold: Hold = asked.service.json(Method::GET, &path, None).await?;
+    let said: ShownComments = asked.service.json(Method::GET, &format!("{path}/comments"), None).await?;
+    if asked.output == Output::Json {
+        let mut whole = serde_json::to_value(&hold).map_err(Failure::cannot)?;
+        if let Some(fields) = whole.as_object_mut() {
+            fields.insert("comments".into(), serde_json::to_value(said.comments).map_err(Failure::cannot)?);
         }
+        say(&whole.to_string());
+        return Ok(());
+    }
+    tell(&hold, &said.comments);
+    Ok(())
+}
+
+/// How it stands, with the time that is left and how many must still approve.
+fn stands(hold: &Hold) -> String {
+    if hold.state != HoldDecision::Waiting {
+        return hold.state.word().to_owned();
+    }
+    let left = until(hold.expires_ms, now_ms());
+    match hold.terms().missing() {
+        1 if hold.voices.is_empty() => format!("waiting, {left} left"),
+        missing => format!("waiting, {left} left, {missing} more must approve"),
     }
 }
 
-fn tell(hold: &Hold, output: Output) -> Outcome {
-    if output == Output::Json {
-        say(&serde_json::to_string(hold).map_err(Failure::cannot)?);
-        return Ok(());
-    }
+fn tell(hold: &Hold, comments: &[Comment]) {
     let paint = Paint::detect();
     let ask = &hold.ask;
     let state = match hold.state {
-        HoldDecision::Waiting => paint.yellow(&format!("waiting, {} left", until(hold.expires_ms, now_ms()))),
+        HoldDecision::Waiting => paint.yellow(&stands(hold)),
         HoldDecision::Approved => paint.green("approved"),
         HoldDecision::Denied => paint.red("denied"),
         HoldDecision::Expired => paint.dim("expired"),
@@ -170,21 +219,32 @@ fn tell(hold: &Hold, output: Output) -> Outcome {
         line("session", &clean_line(session));
     }
     line("asked", &format!("{} UTC", time(hold.created_ms)));
-    line("approvers", &clean_line(&ask.approvers.join(", ")));
+    line("approvers", &approvers(&ask.approvers, ask.quorum, &ask.teams));
+    if let Some(seconds) = ask.grant_seconds {
+        line("for", &format!("{} at most, if you approve with --for", Duration::seconds(seconds)));
+    }
     if let Some(tool) = &ask.tool {
         line("tool", &clean_line(tool));
     }
     for effect in &ask.effects {
         line("effect", &paint.red(&clean_line(effect)));
     }
+    for voice in voices(&hold.voices, ask.quorum) {
+        line("said", &voice);
+    }
     if let Some(by) = &hold.decided {
-        let reason = by.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
-        line("decided", &clean_line(&format!("{} UTC by {}{reason}", time(by.at_ms), by.subject)));
+        line("decided", &told(by));
+    }
+    if let Some(pass) = &hold.pass {
+        line("pass", &clean_line(pass));
     }
     if let Some(used) = &hold.used {
         line("used", &clean_line(&format!("{} UTC by exchange {}", time(used.at_ms), used.exchange)));
     }
+    for comment in comments {
+        let text = format!("{} UTC {}: {}", time(comment.at_ms), comment.subject, comment.text);
+        line("comment", &clean_line(&text));
+    }
     say("");
     say(&paint.masks(&clean(&ask.preview)));
-    Ok(())
 }

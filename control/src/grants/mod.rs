@@ -14,10 +14,11 @@
 mod live;
 
 use serde::{Deserialize, Serialize};
-use sluice_engine::policy::document::Grantable;
+use sluice_engine::policy::document::{Approval, Grantable};
+use sluice_engine::policy::glob::Glob;
 use sluice_engine::record::Who;
 
-use crate::holds::{DecidedBy, same_person};
+use crate::approvals::{DecidedBy, Terms, Voice};
 
 pub use live::{follow, now_live};
 
@@ -75,6 +76,12 @@ pub struct Grant {
     pub break_glass: bool,
     /// Groups whose members may approve it.
     pub approvers: Vec<String>,
+    /// How many of them must.
+    #[serde(default = "Approval::default_quorum")]
+    pub quorum: u32,
+    /// Teams of the requester whose members may not decide, whatever their other groups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teams: Vec<String>,
     /// Whether the decision needs a reason.
     pub needs_reason: bool,
     /// When it was asked for, in Unix milliseconds.
@@ -84,9 +91,12 @@ pub struct Grant {
     pub from_ms: Option<u64>,
     /// When it ends; while it waits, when the wish does.
     pub ends_ms: u64,
-    /// Who approved or refused it.
+    /// Who approved or refused it, the last of them where there were several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided: Option<DecidedBy>,
+    /// What each said, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub voices: Vec<Voice>,
     /// Who took it back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<DecidedBy>,
@@ -117,8 +127,16 @@ pub struct Change {
 }
 
 impl Grant {
-    /// A wish for what the policy offers. What breaks the glass is live at once.
-    pub fn wish(offer: &Grantable, id: String, who: Who, reason: String, seconds: u64, now_ms: u64) -> Self {
+    /// A wish for what the policy offers. What breaks the glass is live at once. `teams`: those of the policy, as globs.
+    pub fn wish(
+        offer: &Grantable,
+        teams: &[String],
+        id: String,
+        who: Who,
+        reason: String,
+        seconds: u64,
+        now_ms: u64,
+    ) -> Self {
         let approval = offer.approval.as_ref().filter(|_| !offer.break_glass);
         let waits = approval.map_or(seconds, |approval| approval.expires.as_seconds());
         Self {
@@ -126,6 +144,8 @@ impl Grant {
             state: if offer.break_glass { GrantState::Live } else { GrantState::Waiting },
             name: offer.name.clone(),
             roles: offer.roles.clone(),
+            teams: approval.map(|approval| kept_out(approval, teams, &who)).unwrap_or_default(),
+            quorum: approval.map_or_else(Approval::default_quorum, |approval| approval.quorum),
             who,
             reason,
             seconds,
@@ -136,6 +156,7 @@ impl Grant {
             from_ms: offer.break_glass.then_some(now_ms),
             ends_ms: now_ms.saturating_add(waits.saturating_mul(1000)),
             decided: None,
+            voices: Vec::new(),
             revoked: None,
         }
     }
@@ -152,24 +173,33 @@ impl Grant {
         self
     }
 
-    /// Takes a step; `false`: as it stands, the step has no place any more.
-    pub fn take(&mut self, change: &Change, now_ms: u64) -> bool {
-        let by = DecidedBy {
-            issuer: change.by.issuer.clone(),
-            subject: change.by.subject.clone(),
-            at_ms: now_ms,
-            reason: change.reason.clone(),
-        };
-        match (self.state, &change.step) {
-            (GrantState::Waiting, Step::Approve) => {
-                self.state = GrantState::Live;
-                self.from_ms = Some(now_ms);
-                self.ends_ms = now_ms.saturating_add(self.seconds.saturating_mul(1000));
+    /// Under which terms the wish waits.
+    pub fn terms(&self) -> Terms<'_> {
+        Terms {
+            requester: &self.who,
+            groups: &self.approvers,
+            teams: &self.teams,
+            quorum: self.quorum,
+            voices: &self.voices,
+        }
+    }
+
+    /// Takes a step; `false`: as it stands, the step has no place any more. A wish of which more must approve goes on
+    /// waiting.
+    pub fn take(&mut self, step: &Step, by: DecidedBy) -> bool {
+        let now_ms = by.at_ms;
+        match (self.state, step) {
+            (GrantState::Waiting, Step::Approve | Step::Deny) => {
+                self.voices.push(Voice { approve: *step == Step::Approve, by: by.clone(), span: None });
+                let Some(approved) = self.terms().verdict() else { return true };
                 self.decided = Some(by);
-            }
-            (GrantState::Waiting, Step::Deny) => {
-                self.state = GrantState::Denied;
-                self.decided = Some(by);
+                if approved {
+                    self.state = GrantState::Live;
+                    self.from_ms = Some(now_ms);
+                    self.ends_ms = now_ms.saturating_add(self.seconds.saturating_mul(1000));
+                } else {
+                    self.state = GrantState::Denied;
+                }
             }
             (GrantState::Waiting | GrantState::Live, Step::Revoke) => {
                 self.state = GrantState::Revoked;
@@ -180,31 +210,30 @@ impl Grant {
         true
     }
 
-    /// Whether this may be the person who asked for it: the subject alone counts, since one person may have several
-    /// issuers. It bars, and gives no right.
-    pub fn may_be_of(&self, who: &Who) -> bool {
-        same_person(&self.who.subject, &who.subject)
-    }
-
     /// Whether this is who asked for it, as the issuer says. It gives the right to see it and to take it back.
     pub fn is_of(&self, who: &Who) -> bool {
         (&self.who.issuer, &self.who.subject) == (&who.issuer, &who.subject)
     }
 
-    /// Whether the policy still offers what was asked for, to be approved by someone with these groups.
-    pub fn still_stands(&self, offer: Option<&Grantable>, who: &Who) -> bool {
-        let Some(offer) = offer else { return false };
-        let approvers = offer.approval.iter().flat_map(|approval| &approval.groups);
+    /// Whether the policy still offers what was asked for, to be approved by the same people, as many and no more.
+    pub fn still_stands(&self, offer: Option<&Grantable>, teams: &[String]) -> bool {
+        let Some((offer, approval)) = offer.and_then(|offer| Some((offer, offer.approval.as_ref()?))) else {
+            return false;
+        };
         offer.roles == self.roles
             && self.seconds <= offer.longest.as_seconds()
             && !offer.break_glass
-            && approvers.into_iter().any(|group| who.groups.contains(group))
+            && self.approvers.iter().all(|group| approval.groups.contains(group))
+            && approval.quorum <= self.quorum
+            && kept_out(approval, teams, &self.who).iter().all(|team| self.teams.contains(team))
     }
+}
 
-    /// Whether the person is in a group that may approve it.
-    pub fn is_for(&self, who: &Who) -> bool {
-        self.approvers.iter().any(|group| who.groups.contains(group))
-    }
+/// The teams of a person whose members an approval keeps from deciding. `teams`: those of the policy, as globs.
+fn kept_out(approval: &Approval, teams: &[String], who: &Who) -> Vec<String> {
+    let is_team =
+        |group: &&String| teams.iter().any(|team| Glob::new(team).is_ok_and(|team| team.matches(group)));
+    who.groups.iter().filter(|_| approval.exclude_team).filter(is_team).cloned().collect()
 }
 
 #[cfg(test)]
@@ -227,11 +256,16 @@ pub(crate) mod tests {
     }
 
     pub fn wish(id: &str, break_glass: bool, now_ms: u64) -> Grant {
-        Grant::wish(&offer(break_glass), id.into(), who("ana"), "a fix".into(), 3600, now_ms)
+        Grant::wish(&offer(break_glass), &[], id.into(), who("ana"), "a fix".into(), 3600, now_ms)
     }
 
     pub fn change(grant: &str, step: Step) -> Change {
-        Change { grant: grant.into(), step, by: who("ben"), reason: Some("seen".into()) }
+        let by = Who { groups: vec!["approvers".into()], ..who("ben") };
+        Change { grant: grant.into(), step, by, reason: Some("seen".into()) }
+    }
+
+    fn by(subject: &str, at_ms: u64) -> DecidedBy {
+        DecidedBy::new(&who(subject), at_ms, Some("seen".into()))
     }
 
     #[test]
@@ -243,7 +277,7 @@ pub(crate) mod tests {
             GrantState::Expired,
             "nobody decided in 30 minutes"
         );
-        assert!(grant.take(&change("g", Step::Approve), 5000));
+        assert!(grant.take(&Step::Approve, by("ben", 5000)));
         assert_eq!((grant.state, grant.from_ms, grant.ends_ms), (GrantState::Live, Some(5000), 3_605_000));
         assert_eq!(grant.clone().at(3_604_999).state, GrantState::Live);
         assert_eq!(grant.at(3_605_000).state, GrantState::Ended);
@@ -264,11 +298,7 @@ pub(crate) mod tests {
             (Ended, Step::Revoke, None),
         ] {
             let mut grant = Grant { state, ..wish("g", false, 0) };
-            assert_eq!(
-                grant.take(&change("g", step.clone()), 1).then_some(grant.state),
-                after,
-                "{state:?} {step:?}"
-            );
+            assert_eq!(grant.take(&step, by("ben", 1)).then_some(grant.state), after, "{state:?} {step:?}");
         }
     }
 
@@ -277,5 +307,41 @@ pub(crate) mod tests {
         let grant = wish("g", true, 1000);
         assert_eq!((grant.state, grant.from_ms, grant.ends_ms), (GrantState::Live, Some(1000), 3_601_000));
         assert!(grant.break_glass && grant.approvers.is_empty());
+    }
+
+    #[test]
+    fn a_wish_of_which_two_must_approve_begins_with_the_second() {
+        let mut grant = Grant { quorum: 2, ..wish("g", false, 0) };
+        assert!(grant.take(&Step::Approve, by("ben", 1)));
+        assert_eq!((grant.state, grant.voices.len(), &grant.decided), (GrantState::Waiting, 1, &None));
+        let mut denied = grant.clone();
+        assert!(grant.take(&Step::Approve, by("bea", 2)));
+        assert_eq!((grant.state, grant.from_ms), (GrantState::Live, Some(2)));
+        assert!(denied.take(&Step::Deny, by("bea", 2)));
+        assert_eq!(denied.state, GrantState::Denied, "one who denies is enough");
+    }
+
+    #[test]
+    fn a_wish_stands_as_long_as_the_policy_asks_for_nothing_more() {
+        let team = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let ana = Who { groups: vec!["team-a".into()], ..who("ana") };
+        let grant = Grant::wish(&offer(false), &[], "g".into(), ana, "a fix".into(), 3600, 0);
+        let changed = |field: &str, value: serde_json::Value| {
+            let mut offer = serde_json::to_value(offer(false)).unwrap();
+            offer["approval"][field] = value;
+            serde_json::from_value::<Grantable>(offer).unwrap()
+        };
+        let teams = team(&["team-*"]);
+        for (field, value, stands) in [
+            ("groups", json!(["approvers", "more"]), true),
+            ("groups", json!(["others"]), false),
+            ("quorum", json!(2), false),
+            ("excludeTeam", json!(true), false),
+            ("reason", json!(false), true),
+        ] {
+            assert_eq!(grant.still_stands(Some(&changed(field, value)), &teams), stands, "{field}");
+        }
+        assert!(grant.still_stands(Some(&changed("excludeTeam", json!(true))), &team(&["squad-*"])));
+        assert!(!grant.still_stands(None, &[]));
     }
 }

@@ -39,8 +39,10 @@ pub fn course<'a>(holds: &'a [Hold], exchange: &str, now_ms: u64) -> Course<'a> 
 
 #[cfg(test)]
 mod tests {
-    use super::super::{DecidedBy, REMEMBERED_MS, Used, tests::ask};
+    use super::super::{REMEMBERED_MS, Used, tests::ask};
     use super::*;
+    use crate::approvals::DecidedBy;
+    use crate::approvals::tests::who;
 
     const END: u64 = 60_000;
 
@@ -52,12 +54,9 @@ mod tests {
             created_ms: 0,
             expires_ms: END,
             ask: ask("k", "first"),
-            decided: decided.then(|| DecidedBy {
-                issuer: "corp".into(),
-                subject: "ben".into(),
-                at_ms: 1,
-                reason: None,
-            }),
+            decided: decided.then(|| DecidedBy::new(&who("ben", &[]), 1, None)),
+            voices: vec![],
+            pass: None,
             used: used.map(|exchange| Used { exchange: exchange.into(), at_ms: 2 }),
         }
     }

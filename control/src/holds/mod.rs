@@ -15,12 +15,12 @@ mod course;
 mod waiters;
 
 use serde::{Deserialize, Serialize};
-pub use sluice_engine::identity::same_person;
-use sluice_engine::record::Who;
 use sluice_engine::wire::{HoldAsk, HoldDecision, HoldState};
 
 pub use course::{Course, course};
 pub use waiters::Waiters;
+
+use crate::approvals::{DecidedBy, Terms, Voice};
 
 /// How long beyond a hold's end its outcome is remembered, so that a client's retries get the same answer and an
 /// approval in the last minute still finds its asker. One hour: a client's eleven attempts take minutes.
@@ -40,27 +40,32 @@ pub struct Hold {
     pub expires_ms: u64,
     /// What was asked.
     pub ask: HoldAsk,
-    /// Who decided; absent while it waits, and when its time ran out.
+    /// Who decided, the last of them where there were several; absent while it waits, and when its time ran out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided: Option<DecidedBy>,
+    /// What each said, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub voices: Vec<Voice>,
+    /// The pass that it opened, or that approved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pass: Option<String>,
     /// Which exchange used the approval up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used: Option<Used>,
 }
 
-/// A person's decision.
+/// What somebody says about a hold without deciding it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct DecidedBy {
+pub struct Comment {
     /// The issuer's name in the policy.
     pub issuer: String,
     /// Their subject.
     pub subject: String,
     /// When, in Unix milliseconds.
     pub at_ms: u64,
-    /// What they said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    /// What they say.
+    pub text: String,
 }
 
 /// The use of an approval.
@@ -98,35 +103,31 @@ impl Hold {
         }
     }
 
-    /// Why this person may not decide the hold; `None`: they may.
-    pub fn bars(&self, who: &Who) -> Option<Bar> {
-        if same_person(&self.ask.who.subject, &who.subject) {
-            Some(Bar::Requester)
-        } else if !self.is_for(who) {
-            Some(Bar::Group)
-        } else {
-            None
+    /// Under which terms it waits.
+    pub fn terms(&self) -> Terms<'_> {
+        Terms {
+            requester: &self.ask.who,
+            groups: &self.ask.approvers,
+            teams: &self.ask.teams,
+            quorum: self.ask.quorum,
+            voices: &self.voices,
         }
     }
 
-    /// Whether the person is in a group that may approve it.
-    pub fn is_for(&self, who: &Who) -> bool {
-        self.ask.approvers.iter().any(|group| who.groups.contains(group))
+    /// Takes in what somebody says. Where it settles the hold, it is decided; otherwise it goes on waiting.
+    pub fn hear(&mut self, voice: Voice) {
+        let by = voice.by.clone();
+        self.voices.push(voice);
+        let Some(approved) = self.terms().verdict() else { return };
+        self.state = if approved { HoldDecision::Approved } else { HoldDecision::Denied };
+        self.decided = Some(by);
     }
-}
-
-/// Why someone may not decide a hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bar {
-    /// They asked for it.
-    Requester,
-    /// They are in none of its groups.
-    Group,
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use sluice_engine::policy::document::Part;
+    use sluice_engine::record::Who;
 
     use super::*;
 
@@ -150,38 +151,13 @@ pub(crate) mod tests {
             preview: "{\"command\":\"psql\"}".into(),
             effects: vec!["write: INSERT".into()],
             approvers: vec!["approvers".into()],
+            quorum: 1,
+            teams: vec![],
+            grant_seconds: None,
             reason: true,
             expires_seconds: 60,
             policy_version: "p".into(),
             definition: None,
-        }
-    }
-
-    #[test]
-    fn the_requester_never_decides_whatever_issuer_case_or_group() {
-        let hold = Hold {
-            id: "x".into(),
-            state: HoldDecision::Waiting,
-            created_ms: 0,
-            expires_ms: 1,
-            ask: ask("k", "e"),
-            decided: None,
-            used: None,
-        };
-        let who = |issuer: &str, subject: &str, group: &str| Who {
-            issuer: issuer.into(),
-            subject: subject.into(),
-            groups: vec![group.into()],
-        };
-        for (person, bar) in [
-            (who("corp", "ana@example.com", "approvers"), Some(Bar::Requester)),
-            (who("other", "ana@example.com", "approvers"), Some(Bar::Requester)),
-            (who("corp", " Ana@Example.com", "approvers"), Some(Bar::Requester)),
-            (who("corp", "ben@example.com", "writers"), Some(Bar::Group)),
-            (who("corp", "ben@example.com", "Approvers"), Some(Bar::Group)),
-            (who("corp", "ben@example.com", "approvers"), None),
-        ] {
-            assert_eq!(hold.bars(&person), bar, "{person:?}");
         }
     }
 }

@@ -11,8 +11,10 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use sluice_engine::policy::document::{Duration, Grantable};
 
+use super::approvals::{Ruling, Taking, barred};
 use super::auth::Person;
-use super::{Control, Problem, Query, Ruling, area, limit, reason};
+use super::{Control, Problem, Query, area, limit, reason};
+use crate::approvals::Delegation;
 use crate::grants::{Change, Grant, GrantState, Step};
 use crate::keys::random_id;
 use crate::store::Changed;
@@ -34,15 +36,6 @@ pub struct Wish {
     pub seconds: Option<u64>,
     /// What for.
     pub reason: String,
-}
-
-/// Why a grant is taken back, as it is sent.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Taking {
-    /// Why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
 }
 
 /// What a person may ask for.
@@ -120,7 +113,8 @@ pub async fn request(
         );
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail));
     }
-    let grant = Grant::wish(&offer, random_id(), person.who(), reason, seconds, now);
+    let teams = control.bundle.borrow().policy.access.teams.clone();
+    let grant = Grant::wish(&offer, &teams, random_id(), person.who(), reason, seconds, now);
     control.store.open_grant(grant.clone()).await?;
     if grant.break_glass {
         tracing::warn!(
@@ -148,8 +142,9 @@ pub async fn list(
         })?),
     };
     let now = (control.clock)();
+    let given = control.store.delegations_to(&person.who(), now).await?;
     let grants = control.store.grants(state, LOOKED_AT).await?.into_iter().map(|grant| grant.at(now));
-    let seen = grants.filter(|grant| sees(&control, &person, grant));
+    let seen = grants.filter(|grant| sees(&control, &person, grant, &given, now));
     let seen = seen.filter(|grant| state.is_none_or(|state| grant.state == state));
     Ok(Json(ShownGrants { grants: seen.take(limit(&query)? as usize).collect() }))
 }
@@ -172,21 +167,17 @@ pub async fn decide(
     body: Bytes,
 ) -> Result<Json<Grant>, Problem> {
     person.needs("grants.write")?;
-    let ruling: Ruling = serde_json::from_slice(&body).map_err(|e| Problem::unreadable("a decision", &e))?;
+    let ruling = Ruling::read(&body)?;
     let grant = seen(&control, &person, &id).await?;
-    if grant.may_be_of(&person.who()) {
-        return Err(Problem::forbidden("you asked for this yourself; someone else must decide it"));
-    }
-    if !grant.is_for(&person.who()) {
-        let groups = grant.approvers.join(", ");
-        return Err(Problem::forbidden(format!(
-            "this is for members of {groups} to decide; ask one of them"
-        )));
-    }
-    let offer = control.bundle.borrow().policy.grants.iter().find(|offer| offer.name == grant.name).cloned();
-    if ruling.approve && !grant.still_stands(offer.as_ref(), &person.who()) {
-        let detail = "the policy no longer offers this, or lets others approve it, or for less time; deny it, and let them \
-                      ask again";
+    ruling.span(None)?;
+    let (offer, teams) = {
+        let bundle = control.bundle.borrow();
+        let offer = bundle.policy.grants.iter().find(|offer| offer.name == grant.name).cloned();
+        (offer, bundle.policy.access.teams.clone())
+    };
+    if ruling.approve && !grant.still_stands(offer.as_ref(), &teams) {
+        let detail = "the policy no longer offers this, or lets others or more people approve it, or for less time; deny \
+                      it, and let them ask again";
         return Err(Problem::new(StatusCode::CONFLICT, detail));
     }
     let reason = reason(ruling.reason, grant.needs_reason)?;
@@ -202,14 +193,12 @@ pub async fn revoke(
     body: Bytes,
 ) -> Result<Json<Grant>, Problem> {
     person.needs("grants.write")?;
-    let taking: Taking = if body.is_empty() {
-        Taking::default()
-    } else {
-        serde_json::from_slice(&body).map_err(|e| Problem::unreadable("a reason", &e))?
-    };
+    let taking = Taking::read(&body)?;
     let who = person.who();
     let grant = seen(&control, &person, &id).await?;
-    if !(grant.is_of(&who) || grant.is_for(&who) || person.is_operator(&control)) {
+    let now = (control.clock)();
+    let given = control.store.delegations_to(&who, now).await?;
+    if !(grant.is_of(&who) || grant.terms().is_for(&who, &given, now) || person.is_operator(&control)) {
         return Err(Problem::forbidden(
             "a grant is taken back by who has it, by its approvers, or by an operator",
         ));
@@ -237,6 +226,7 @@ async fn take(
             );
             Ok(Json(grant))
         }
+        Changed::Barred(bar) => Err(barred(&bar)),
         Changed::TooLate(grant) => {
             let detail = format!("the grant is {} already; ask for a new one", grant.state.word());
             Err(Problem::new(StatusCode::CONFLICT, detail))
@@ -247,13 +237,18 @@ async fn take(
 
 /// The grant, if this person may see it.
 async fn seen(control: &Control, person: &Person, id: &str) -> Result<Grant, Problem> {
-    let grant = control.store.grant(id).await?.ok_or_else(unknown)?.at((control.clock)());
-    if sees(control, person, &grant) { Ok(grant) } else { Err(unknown()) }
+    let now = (control.clock)();
+    let grant = control.store.grant(id).await?.ok_or_else(unknown)?.at(now);
+    let given = control.store.delegations_to(&person.who(), now).await?;
+    if sees(control, person, &grant, &given, now) { Ok(grant) } else { Err(unknown()) }
 }
 
-fn sees(control: &Control, person: &Person, grant: &Grant) -> bool {
+fn sees(control: &Control, person: &Person, grant: &Grant, given: &[Delegation], now_ms: u64) -> bool {
     let who = person.who();
-    grant.is_of(&who) || grant.is_for(&who) || person.is_auditor(control) || person.is_operator(control)
+    grant.is_of(&who)
+        || grant.terms().is_for(&who, given, now_ms)
+        || person.is_auditor(control)
+        || person.is_operator(control)
 }
 
 fn state(word: &str) -> Option<GrantState> {

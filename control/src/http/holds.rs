@@ -12,28 +12,33 @@ use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 use sluice_engine::wire::{self, HoldDecision, HoldState};
 
+use super::approvals::{Ruling, barred};
 use super::auth::Person;
 use super::sidecars::DataPlane;
-use super::{Control, LONGEST_WAIT, Problem, Query, area, limit, number, reason};
-use crate::holds::{Bar, Hold};
-use crate::store::{Decided, Decision};
-
-/// A person's decision as it is sent.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Ruling {
-    /// Whether it goes on.
-    pub approve: bool,
-    /// Why.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
+use super::{Control, LONGEST_WAIT, Problem, Query, area, bounded, limit, number, reason};
+use crate::holds::{Comment, Hold};
+use crate::store::{Commented, Decided, Decision};
 
 /// Holds as they are listed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Shown {
     /// The newest first.
     pub holds: Vec<Hold>,
+}
+
+/// What somebody would say about a hold, as it is sent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Said {
+    /// The text.
+    pub text: String,
+}
+
+/// What was said about a hold.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ShownComments {
+    /// In order.
+    pub comments: Vec<Comment>,
 }
 
 /// The routes of this area.
@@ -43,7 +48,8 @@ pub fn routes() -> Router<Arc<Control>> {
     let people = Router::new()
         .route(wire::HOLDS, get(list))
         .route("/v1/holds/{id}", get(show))
-        .route("/v1/holds/{id}/decision", post(decide));
+        .route("/v1/holds/{id}/decision", post(decide))
+        .route("/v1/holds/{id}/comments", get(comments).post(comment));
     area(filters, people)
 }
 
@@ -115,8 +121,9 @@ pub async fn list(
     let now = (control.clock)();
     let auditor = person.is_auditor(&control);
     let who = person.who();
+    let given = control.store.delegations_to(&who, now).await?;
     let holds = control.store.holds(state, 1000).await?.into_iter().map(|hold| hold.at(now));
-    let seen = holds.filter(|hold| auditor || hold.is_for(&who));
+    let seen = holds.filter(|hold| auditor || hold.terms().is_for(&who, &given, now));
     let seen = seen.filter(|hold| state.is_none_or(|state| hold.state == state));
     Ok(Json(Shown { holds: seen.take(limit(&query)? as usize).collect() }))
 }
@@ -139,29 +146,18 @@ pub async fn decide(
     body: Bytes,
 ) -> Result<Json<Hold>, Problem> {
     person.needs("holds.decide")?;
-    let ruling: Ruling = serde_json::from_slice(&body)
-        .map_err(|e| Problem::unreadable("a decision (`{\"approve\": true, \"reason\": \"...\"}`)", &e))?;
+    let ruling = Ruling::read(&body)?;
     let hold = seen(&control, &person, &id).await?;
-    match hold.bars(&person.who()) {
-        Some(Bar::Requester) => {
-            return Err(Problem::forbidden("you asked for this yourself; someone else must decide it"));
-        }
-        Some(Bar::Group) => {
-            let groups = hold.ask.approvers.join(", ");
-            return Err(Problem::forbidden(format!(
-                "this is for members of {groups} to decide; ask one of them"
-            )));
-        }
-        None => {}
-    }
+    let span = ruling.span(hold.ask.grant_seconds)?;
     let reason = reason(ruling.reason, hold.ask.reason)?;
-    let decision = Decision { hold: id.clone(), approve: ruling.approve, by: person.who(), reason };
+    let decision = Decision { hold: id.clone(), approve: ruling.approve, by: person.who(), reason, span };
     match control.store.decide(decision, (control.clock)()).await? {
         Decided::Done(hold) => {
             control.waiters.wake(&id);
-            tracing::info!(hold = id, state = ?hold.state, by = person.0.subject, "a hold was decided");
+            tracing::info!(hold = id, state = ?hold.state, by = person.0.subject, "somebody decided on a hold");
             Ok(Json(hold))
         }
+        Decided::Barred(bar) => Err(barred(&bar)),
         Decided::TooLate(hold) => {
             let how = match &hold.decided {
                 Some(by) => format!("was {} by {}", hold.state.word(), by.subject),
@@ -175,10 +171,53 @@ pub async fn decide(
     }
 }
 
+/// `GET /v1/holds/{id}/comments`.
+pub async fn comments(
+    person: Person,
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+) -> Result<Json<ShownComments>, Problem> {
+    person.needs("holds.read")?;
+    seen(&control, &person, &id).await?;
+    Ok(Json(ShownComments { comments: control.store.comments(&id).await? }))
+}
+
+/// `POST /v1/holds/{id}/comments`.
+pub async fn comment(
+    person: Person,
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Comment>), Problem> {
+    person.needs("holds.decide")?;
+    let said: Said = serde_json::from_slice(&body)
+        .map_err(|e| Problem::unreadable("a comment (`{\"text\": \"...\"}`)", &e))?;
+    seen(&control, &person, &id).await?;
+    let text = bounded("text", Some(said.text))?
+        .ok_or_else(|| Problem::bad_request("the comment is empty: send what there is to say as `text`"))?;
+    let who = person.who();
+    let comment = Comment { issuer: who.issuer, subject: who.subject, at_ms: (control.clock)(), text };
+    match control.store.comment(&id, comment.clone()).await? {
+        Commented::Done => Ok((StatusCode::CREATED, Json(comment))),
+        Commented::Full => Err(Problem::new(
+            StatusCode::CONFLICT,
+            "the hold has as many comments as it may have; decide it, or speak elsewhere",
+        )),
+        Commented::Unknown => Err(unknown()),
+    }
+}
+
 /// The hold, if this person may see it. Others learn nothing, not even that it exists.
 async fn seen(control: &Control, person: &Person, id: &str) -> Result<Hold, Problem> {
-    let hold = control.store.hold(id).await?.ok_or_else(unknown)?.at((control.clock)());
-    if hold.is_for(&person.who()) || person.is_auditor(control) { Ok(hold) } else { Err(unknown()) }
+    let now = (control.clock)();
+    let hold = control.store.hold(id).await?.ok_or_else(unknown)?.at(now);
+    let who = person.who();
+    let given = control.store.delegations_to(&who, now).await?;
+    if hold.terms().is_for(&who, &given, now) || person.is_auditor(control) {
+        Ok(hold)
+    } else {
+        Err(unknown())
+    }
 }
 
 fn unknown() -> Problem {

@@ -4,9 +4,12 @@
 //! |---|---|
 //! | `/livez`, `/readyz`, `/.well-known/*` | anyone |
 //! | [`sluice_engine::wire`] | filters, by the data-plane token |
-//! | `GET /v1/holds`, `GET /v1/holds/{id}` | approvers of the hold, auditors |
+//! | `GET /v1/holds`, `GET /v1/holds/{id}`, `/v1/holds/{id}/comments` | approvers of the hold, auditors |
 //! | `GET /v1/holds/{id}/conversation` | the same |
 //! | `POST /v1/holds/{id}/decision` | approvers of the hold, never the requester |
+//! | `POST /v1/delegations` | whoever is in the groups that they hand over |
+//! | `GET /v1/delegations`, `POST /v1/delegations/{id}/end` | who gave it, who may use it, operators; auditors read |
+//! | `GET /v1/passes`, `POST /v1/passes/{id}/revoke` | who has it, approvers of the rule, operators; auditors read |
 //! | `POST /v1/oauth/token` | whoever has a token of an issuer in the policy to exchange |
 //! | `GET /v1/grants/offered`, `POST /v1/grants` | whoever the policy lets ask |
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
@@ -21,6 +24,7 @@
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/exchanges/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 
 mod access;
+mod approvals;
 mod auth;
 mod browser;
 mod budgets;
@@ -52,14 +56,15 @@ use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
 pub use access::Accesses;
+pub use approvals::{Handing, Ruling, ShownDelegations, ShownPasses, Taking};
 pub use auth::Person;
 pub use budgets::{Use, Uses};
 pub use conversation::Conversation;
 pub(crate) use conversation::conversation;
 pub use dev::is_local;
 pub use fleet::Sidecars;
-pub use grants::{Offered, ShownGrants, Taking, Wish};
-pub use holds::{Ruling, Shown};
+pub use grants::{Offered, ShownGrants, Wish};
+pub use holds::{Said, Shown, ShownComments};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
 pub use search::Searched;
@@ -82,7 +87,7 @@ const FILTER_BYTES: usize = 80 << 20;
 /// The largest call by a person.
 const PERSON_BYTES: usize = 64 << 10;
 
-/// The longest reason, in bytes.
+/// The longest reason or comment, in bytes.
 const LONGEST_REASON: usize = 4000;
 
 /// The longest that a long poll waits, in seconds: below what proxies in between cut.
@@ -134,6 +139,7 @@ pub fn app(control: Arc<Control>) -> Router {
     let dev = control.sign_ins.dev;
     let app = Router::new()
         .merge(access::routes())
+        .merge(approvals::routes())
         .merge(bundle::routes())
         .merge(budgets::routes())
         .merge(grants::routes())
@@ -173,12 +179,17 @@ fn limit(query: &Query) -> Result<u32, Problem> {
 
 /// A reason as it is kept: without the spaces around it, in 4000 bytes at the most.
 fn reason(given: Option<String>, needed: bool) -> Result<Option<String>, Problem> {
-    let reason = given.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
-    if reason.is_none() && needed {
-        return Err(Problem::bad_request("this needs a reason: send `reason`"));
+    match bounded("reason", given)? {
+        None if needed => Err(Problem::bad_request("this needs a reason: send `reason`")),
+        reason => Ok(reason),
     }
-    if reason.as_ref().is_some_and(|reason| reason.len() > LONGEST_REASON) {
-        return Err(Problem::bad_request(format!("the reason is longer than {LONGEST_REASON} bytes")));
+}
+
+/// What a person writes, as it is kept; `None`: nothing.
+fn bounded(field: &str, given: Option<String>) -> Result<Option<String>, Problem> {
+    let given = given.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    if given.as_ref().is_some_and(|text| text.len() > LONGEST_REASON) {
+        return Err(Problem::bad_request(format!("`{field}` is longer than {LONGEST_REASON} bytes")));
     }
-    Ok(reason)
+    Ok(given)
 }

@@ -1,5 +1,6 @@
 //! Files become a policy, or a message that says which file, line, field and why.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -94,6 +95,25 @@ impl Files {
             files.push((shown, bytes));
         }
         Ok(Self { files })
+    }
+
+    /// Documents by their names, as a directory with such files would be read.
+    ///
+    /// # Errors
+    /// When there is nothing, or too much.
+    pub fn of(documents: &BTreeMap<String, String>) -> Result<Self, Vec<Fault>> {
+        let files: Vec<_> = documents
+            .iter()
+            .filter(|(name, _)| !is_test(name))
+            .map(|(name, text)| (PathBuf::from(name), text.clone().into_bytes()))
+            .collect();
+        let bytes = documents.values().map(String::len).sum::<usize>();
+        let why = match files.is_empty() {
+            true => "there is no file of policy".to_owned(),
+            false if bytes > MOST_BYTES => format!("there are more than {MOST_BYTES} bytes of policy"),
+            false => return Ok(Self { files }),
+        };
+        Err(vec![Fault { file: String::new(), line: None, field: None, why, suggestion: None }])
     }
 
     /// Digest over names and contents.

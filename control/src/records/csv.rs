@@ -2,7 +2,8 @@
 
 use sluice_engine::record::{Decision, Stage, Who};
 
-use super::{Entry, HoldChange};
+use super::Entry;
+use crate::approvals::DecidedBy;
 use crate::grants::GrantState;
 use crate::store::Stored;
 
@@ -59,15 +60,8 @@ pub fn row(stored: &Stored) -> Option<String> {
             row.policy = record.policy_version;
         }
         Entry::Hold(event) => {
-            let change = match event.change {
-                HoldChange::Opened => "opened",
-                HoldChange::Approved => "approved",
-                HoldChange::Denied => "denied",
-                HoldChange::Expired => "expired",
-                HoldChange::Used => "used",
-            };
             row.at_ms = event.at_ms;
-            row.what = format!("hold {change}");
+            row.what = format!("hold {}", event.change.word());
             row.decisions = format!("hold {} by rule {}", event.id, event.rule);
             row.reason = event.reason;
             row.who = Some(by(event.by, event.requester));
@@ -94,6 +88,36 @@ pub fn row(stored: &Stored) -> Option<String> {
             row.what = "token exchanged".into();
             row.decisions = format!("token {}", event.id);
             row.who = Some(event.who);
+        }
+        Entry::Pass(event) => {
+            row.at_ms = event.at_ms;
+            row.what = if event.revoked { "pass revoked" } else { "pass given" }.into();
+            row.decisions = format!(
+                "pass {} from hold {} under rule {} to {}",
+                event.id, event.hold, event.rule, event.who.subject
+            );
+            row.reason = event.by.as_ref().and_then(|by| by.reason.clone());
+            row.who = Some(by(event.by.map(named), event.who));
+        }
+        Entry::Delegation(event) => {
+            let given = event.delegation;
+            row.at_ms = event.at_ms;
+            row.what = if given.ended.is_some() { "delegation ended" } else { "delegation given" }.into();
+            row.decisions =
+                format!("delegation {} of {} to {}", given.id, given.groups.join(", "), given.subject);
+            row.reason = match &given.ended {
+                Some(by) => by.reason.clone(),
+                None => Some(given.reason),
+            };
+            row.who = Some(by(given.ended.map(named), given.from));
+        }
+        Entry::Policy(event) => {
+            row.at_ms = event.at_ms;
+            row.what = format!("policy {}", event.change.word());
+            row.decisions = event.proposal.map(|id| format!("proposal {id}")).unwrap_or_default();
+            row.reason = event.by.as_ref().and_then(|by| by.reason.clone());
+            row.who = event.by.map(|by| Who { issuer: by.issuer, subject: by.subject, groups: Vec::new() });
+            row.policy = event.version;
         }
     }
     Some(row.line())
@@ -161,6 +185,10 @@ fn decision(decision: &Decision) -> String {
 /// Who did it, or whom it is about.
 fn by(by: Option<(String, String)>, about: Who) -> Who {
     by.map_or(about, |(issuer, subject)| Who { issuer, subject, groups: Vec::new() })
+}
+
+fn named(by: DecidedBy) -> (String, String) {
+    (by.issuer, by.subject)
 }
 
 /// A line as in RFC 4180. A cell that a spreadsheet would take for a formula starts with an apostrophe (OWASP, "CSV

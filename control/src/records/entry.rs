@@ -1,8 +1,11 @@
 use serde::{Deserialize, Serialize};
 use sluice_engine::record::{Record, Who};
+use sluice_engine::wire::HoldDecision;
 
+use super::{DelegationEvent, PassEvent, PolicyEvent};
+use crate::approvals::{DecidedBy, Delegated};
 use crate::grants::{Grant, GrantState};
-use crate::holds::Hold;
+use crate::holds::{Comment, Hold};
 
 /// An entry of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +19,12 @@ pub enum Entry {
     Grant(Box<GrantEvent>),
     /// A token was exchanged for one of control's own.
     Token(Box<TokenEvent>),
+    /// Something happened to an approval for a time.
+    Pass(Box<PassEvent>),
+    /// Something happened to a delegation.
+    Delegation(Box<DelegationEvent>),
+    /// Something happened to policy.
+    Policy(Box<PolicyEvent>),
 }
 
 /// A token was exchanged for one of control's own.
@@ -63,6 +72,9 @@ pub struct GrantEvent {
     /// The reason given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whose right they used.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub on_behalf: Option<Delegated>,
 }
 
 /// Something that happened to a hold.
@@ -86,12 +98,18 @@ pub struct HoldEvent {
     pub session: Option<String>,
     /// The exchange that asked first; for [`HoldChange::Used`], the one that used the approval.
     pub exchange: String,
-    /// Who decided, as issuer and subject.
+    /// Who decided or spoke, as issuer and subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<(String, String)>,
-    /// The reason given.
+    /// The reason given, or the comment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Whose right they used.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub on_behalf: Option<Delegated>,
+    /// The pass that it opened, or that approved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pass: Option<String>,
 }
 
 /// What happened to a hold.
@@ -100,7 +118,11 @@ pub struct HoldEvent {
 pub enum HoldChange {
     /// It waits.
     Opened,
-    /// A person let it go on.
+    /// A person approved it, and more must.
+    Agreed,
+    /// Somebody said something about it.
+    Commented,
+    /// It may go on: a person let it, the last of those who must, or a pass did.
     Approved,
     /// A person refused it.
     Denied,
@@ -110,6 +132,21 @@ pub enum HoldChange {
     Used,
 }
 
+impl HoldChange {
+    /// The word for it, in exports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Agreed => "agreed",
+            Self::Commented => "commented",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Used => "used",
+        }
+    }
+}
+
 impl Entry {
     /// The session that it belongs to; the exchange where the client sends none.
     pub fn session(&self) -> Option<&str> {
@@ -117,6 +154,7 @@ impl Entry {
             Self::Exchange(record) => record.session.as_deref().or(Some(&record.exchange)),
             Self::Hold(event) => event.session.as_deref().or(Some(&event.exchange)),
             Self::Grant(_) | Self::Token(_) => None,
+            Self::Pass(_) | Self::Delegation(_) | Self::Policy(_) => None,
         }
     }
 
@@ -126,6 +164,7 @@ impl Entry {
             Self::Exchange(record) => Some(&record.exchange),
             Self::Hold(event) => Some(&event.exchange),
             Self::Grant(_) | Self::Token(_) => None,
+            Self::Pass(_) | Self::Delegation(_) | Self::Policy(_) => None,
         }
     }
 
@@ -147,11 +186,16 @@ impl GrantEvent {
         let by = match grant.state {
             GrantState::Live | GrantState::Denied => grant.decided.as_ref(),
             GrantState::Revoked => grant.revoked.as_ref(),
-            GrantState::Waiting | GrantState::Expired | GrantState::Ended => None,
+            // Somebody approved, and more must.
+            GrantState::Waiting => grant.voices.last().map(|voice| &voice.by),
+            GrantState::Expired | GrantState::Ended => None,
         };
-        let reason = by.and_then(|by| by.reason.clone());
-        let by = by.map(|by| (by.issuer.clone(), by.subject.clone()));
-        Self { by, reason, ..Self::new(grant, at_ms) }
+        Self {
+            by: by.map(|by| (by.issuer.clone(), by.subject.clone())),
+            reason: by.and_then(|by| by.reason.clone()),
+            on_behalf: by.and_then(|by| by.on_behalf.clone()),
+            ..Self::new(grant, at_ms)
+        }
     }
 
     fn new(grant: &Grant, at_ms: u64) -> Self {
@@ -167,6 +211,7 @@ impl GrantEvent {
             ends_ms: grant.ends_ms,
             by: None,
             reason: None,
+            on_behalf: None,
         }
     }
 }
@@ -177,13 +222,29 @@ impl HoldEvent {
         Self::new(hold, HoldChange::Opened, hold.created_ms)
     }
 
-    /// The hold was decided.
-    pub fn decided(hold: &Hold, at_ms: u64) -> Self {
-        let approved = hold.state == sluice_engine::wire::HoldDecision::Approved;
-        let change = if approved { HoldChange::Approved } else { HoldChange::Denied };
-        let by = hold.decided.as_ref().map(|d| (d.issuer.clone(), d.subject.clone()));
-        let reason = hold.decided.as_ref().and_then(|d| d.reason.clone());
-        Self { by, reason, ..Self::new(hold, change, at_ms) }
+    /// Somebody has spoken, and the hold stands as it then does: decided, or still waiting.
+    pub fn heard(hold: &Hold, by: &DecidedBy) -> Self {
+        let change = match hold.state {
+            HoldDecision::Approved => HoldChange::Approved,
+            HoldDecision::Waiting => HoldChange::Agreed,
+            HoldDecision::Denied | HoldDecision::Expired => HoldChange::Denied,
+        };
+        Self {
+            by: Some((by.issuer.clone(), by.subject.clone())),
+            reason: by.reason.clone(),
+            on_behalf: by.on_behalf.clone(),
+            pass: hold.pass.clone(),
+            ..Self::new(hold, change, by.at_ms)
+        }
+    }
+
+    /// Somebody said something about the hold.
+    pub fn commented(hold: &Hold, comment: &Comment) -> Self {
+        Self {
+            by: Some((comment.issuer.clone(), comment.subject.clone())),
+            reason: Some(comment.text.clone()),
+            ..Self::new(hold, HoldChange::Commented, comment.at_ms)
+        }
     }
 
     /// The hold's time ran out.
@@ -208,6 +269,8 @@ impl HoldEvent {
             exchange: hold.ask.exchange.clone(),
             by: None,
             reason: None,
+            on_behalf: None,
+            pass: None,
         }
     }
 }

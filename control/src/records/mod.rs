@@ -1,5 +1,6 @@
 //! What the log holds, and reads of it.
 
+mod approvals;
 pub mod csv;
 mod entry;
 mod intake;
@@ -14,6 +15,7 @@ mod writers;
 use ed25519_dalek::VerifyingKey;
 use sha2::{Digest, Sha256};
 
+pub use approvals::{DelegationEvent, PassEvent, PolicyChange, PolicyEvent};
 pub use entry::{Entry, GrantEvent, HoldChange, HoldEvent, TokenEvent};
 pub use intake::{IntakeError, batch_key, missing};
 pub use verify::{BlockProblem, Report, WriterReport, verify};

@@ -6,8 +6,12 @@
 //! | hold | API Activity (6003), with the hold as its resource |
 //! | grant | User Access Management (3005) |
 //! | token | Authentication (3002) |
+//! | pass, delegation | User Access Management (3005) |
+//! | policy | API Activity (6003), with the policy as its resource |
 //!
 //! No event carries a body: who, when, what, which rule, how it ended.
+
+mod approvals;
 
 use serde_json::{Map, Value, json};
 use sluice_engine::policy::document::Action;
@@ -34,6 +38,9 @@ pub fn event(stored: &Stored) -> Option<Value> {
         Entry::Hold(event) => hold(event),
         Entry::Grant(event) => grant(event),
         Entry::Token(event) => token(event),
+        Entry::Pass(event) => approvals::pass(event),
+        Entry::Delegation(event) => approvals::delegation(event),
+        Entry::Policy(event) => approvals::policy(event),
     };
     event.insert(
         "metadata".into(),
@@ -115,13 +122,14 @@ fn activity(route: &str) -> u8 {
 }
 
 fn hold(hold: &HoldEvent) -> Map<String, Value> {
-    let (name, severity, status) = match hold.change {
-        HoldChange::Opened => ("opened", LOW, UNKNOWN),
-        HoldChange::Approved => ("approved", LOW, SUCCESS),
-        HoldChange::Denied => ("denied", MEDIUM, FAILURE),
-        HoldChange::Expired => ("expired", LOW, FAILURE),
-        HoldChange::Used => ("used", INFORMATIONAL, SUCCESS),
+    let (severity, status) = match hold.change {
+        HoldChange::Opened | HoldChange::Agreed => (LOW, UNKNOWN),
+        HoldChange::Approved => (LOW, SUCCESS),
+        HoldChange::Denied => (MEDIUM, FAILURE),
+        HoldChange::Expired => (LOW, FAILURE),
+        HoldChange::Used | HoldChange::Commented => (INFORMATIONAL, SUCCESS),
     };
+    let name = hold.change.word();
     let mut event = base(6003, OTHER, hold.at_ms, severity, status);
     let who = hold.by.as_ref().map(|(issuer, subject)| Who {
         issuer: issuer.clone(),
@@ -138,7 +146,10 @@ fn hold(hold: &HoldEvent) -> Map<String, Value> {
     event.insert("src_endpoint".into(), json!({"name": "control"}));
     event.insert("resources".into(), json!([{"uid": hold.id, "type": "hold"}]));
     event.insert("comment".into(), hold.reason.clone().into());
-    event.insert("unmapped".into(), json!({"rule": hold.rule, "requester": hold.requester}));
+    event.insert(
+        "unmapped".into(),
+        json!({"rule": hold.rule, "requester": hold.requester, "for": hold.on_behalf, "pass": hold.pass}),
+    );
     event
 }
 
@@ -164,7 +175,9 @@ fn grant(grant: &GrantEvent) -> Map<String, Value> {
     event.insert("comment".into(), grant.reason.clone().into());
     event.insert(
         "unmapped".into(),
-        json!({"wish": grant.wish, "break_glass": grant.break_glass, "ends_time": grant.ends_ms}),
+        json!({
+            "wish": grant.wish, "break_glass": grant.break_glass, "ends_time": grant.ends_ms, "for": grant.on_behalf,
+        }),
     );
     event
 }

@@ -3,13 +3,16 @@
 use async_trait::async_trait;
 
 use super::StoreError;
+use crate::approvals::Bar;
 use crate::grants::{Change, Grant, GrantState};
 
 /// What came of a step that somebody took with a grant.
 #[derive(Debug, Clone)]
 pub enum Changed {
-    /// It is as they wanted.
+    /// It counts. A wish waits on where more must approve.
     Done(Grant),
+    /// They may not decide it.
+    Barred(Bar),
     /// The step had no place any more; this is how the grant stands.
     TooLate(Grant),
     /// No such grant.

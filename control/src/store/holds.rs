@@ -5,6 +5,7 @@ use sluice_engine::record::Who;
 use sluice_engine::wire::{HoldDecision, ToolsSeen};
 
 use super::StoreError;
+use crate::approvals::{Bar, Span};
 use crate::holds::Hold;
 
 /// A decision by a person.
@@ -18,13 +19,17 @@ pub struct Decision {
     pub by: Who,
     /// Why.
     pub reason: Option<String>,
+    /// For a time, and not only this once.
+    pub span: Option<Span>,
 }
 
 /// What came of a decision.
 #[derive(Debug, Clone)]
 pub enum Decided {
-    /// It stands.
+    /// It counts. The hold waits on where more must approve.
     Done(Hold),
+    /// They may not decide it.
+    Barred(Bar),
     /// The hold was decided before, or had expired; this is how it stands.
     TooLate(Hold),
     /// No such hold.
@@ -38,7 +43,7 @@ pub trait Holds: Send + Sync {
     /// Where another exchange has used it up, the answer is a hold of its own.
     async fn claim(&self, hold: &str, exchange: &str, now_ms: u64) -> Result<Option<Hold>, StoreError>;
 
-    /// Decides a hold, once.
+    /// Takes in what somebody says about a hold that waits; decides it where that is enough.
     async fn decide(&self, decision: Decision, now_ms: u64) -> Result<Decided, StoreError>;
 
     /// Compares the tools that an MCP server lists with the definitions that are approved, opens a hold for each that is

@@ -11,6 +11,7 @@
 //! Each area has a trait of its own ([`Log`], [`Holds`] and so on), in a file of its name; `sql` has its statements
 //! in a file of the same name.
 
+mod approvals;
 mod days;
 mod error;
 mod grants;
@@ -24,6 +25,7 @@ mod visits;
 
 use async_trait::async_trait;
 
+pub use approvals::{Approvals, Commented};
 pub use days::{By, Days, Sidecar, Sums, Used};
 pub use error::StoreError;
 pub use grants::{Changed, Grants};
@@ -72,7 +74,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending + Days + Usages + Visits {
+pub trait Store: Log + Holds + Grants + Spending + Approvals + Days + Usages + Visits {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

@@ -37,6 +37,7 @@ macro_rules! on_both {
     };
 }
 
+mod approvals;
 mod days;
 mod definitions;
 mod grants;
@@ -79,7 +80,7 @@ pub fn asking(key: &str, exchange: &str) -> Addition {
 
 pub fn approval(hold: &str) -> Decision {
     let by = Who { issuer: "corp".into(), subject: "ben".into(), groups: vec!["approvers".into()] };
-    Decision { hold: hold.into(), approve: true, by, reason: Some("seen".into()) }
+    Decision { hold: hold.into(), approve: true, by, reason: Some("seen".into()), span: None }
 }
 
 async fn what_was_acknowledged_is_there_for_everyone_at_once(on: On) {

@@ -30,6 +30,13 @@ grants:
     longest: 4h
     approval:
       groups: [approvers]
+  - name: paired
+    roles: [writer]
+    groups: [staff]
+    approval:
+      groups: [approvers]
+      quorum: 2
+      excludeTeam: true
   - name: glass
     roles: [writer]
     groups: [oncall]
@@ -38,6 +45,8 @@ grants:
 access:
   auditors: [auditors]
   operators: [operators]
+  authors: [authors]
+  teams: ["team-*"]
 "#;
 
 pub struct Service {
@@ -166,9 +175,12 @@ impl Service {
         }
     }
 
-    pub fn token(&self, subject: &str, group: &str) -> String {
+    /// A token of a person in these groups, given with commas between.
+    pub fn token(&self, subject: &str, groups: &str) -> String {
         let out = sluice()
-            .args(["token", "mint", "--subject", subject, "--group", group, "--state"])
+            .args(["token", "mint", "--subject", subject])
+            .args(groups.split(',').flat_map(|group| ["--group", group]))
+            .arg("--state")
             .arg(self.state())
             .args(self.shared.iter().flat_map(|(_, keys)| ["--shared-keys".as_ref(), keys.as_os_str()]))
             .output()

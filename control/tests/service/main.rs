@@ -2,6 +2,9 @@
 
 #[cfg(test)]
 mod access;
+#[cfg(test)]
+mod approvals;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod crashes;

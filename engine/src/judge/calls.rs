@@ -9,7 +9,7 @@ use crate::claude::units::all_strings;
 use crate::command::{self, Effect, Reading};
 use crate::json::{self, JsonError, Kind, Value};
 use crate::policy::compile::Compiled;
-use crate::policy::document::{Action, Approval, Language, Part};
+use crate::policy::document::{Action, Approval, Duration, Language, Part};
 use crate::policy::rights::Denied;
 use crate::policy::rule::{CompiledRule, Facts};
 use crate::record::Decision;
@@ -204,6 +204,9 @@ impl Case {
             preview: shortened(preview),
             effects: Vec::new(),
             approvers: approval.map(|approval| approval.groups.clone()).unwrap_or_default(),
+            quorum: approval.map_or_else(Approval::default_quorum, |approval| approval.quorum),
+            teams: self.kept_out(approval),
+            grant_seconds: approval.and_then(|approval| approval.grant_for).map(Duration::as_seconds),
             reason: approval.is_none_or(|approval| approval.reason),
             expires_seconds: approval
                 .map_or(Approval::default_expires(), |approval| approval.expires)
@@ -211,6 +214,13 @@ impl Case {
             policy_version: self.runtime.policy_version.clone(),
             definition: None,
         }
+    }
+
+    /// The requester's teams, where an approval keeps them from deciding.
+    pub(super) fn kept_out(&self, approval: Option<&Approval>) -> Vec<String> {
+        let excluded = approval.is_some_and(|approval| approval.exclude_team);
+        let groups = self.principal.groups.iter().filter(|_| excluded);
+        groups.filter(|group| self.runtime.compiled.is_team(group)).cloned().collect()
     }
 
     pub(super) fn recorded_input(&self, input: Value<'_, '_>) -> String {

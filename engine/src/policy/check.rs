@@ -2,6 +2,7 @@
 
 mod access;
 mod advice;
+mod approvals;
 mod budgets;
 mod grants;
 mod issuers;
@@ -66,6 +67,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     budgets::check(policy, &mut found);
     mcp::check(policy, &mut found);
     reviews::check(policy, &mut found);
+    approvals::check(policy, &mut found);
     check_limits(policy, &mut found);
     found.0
 }

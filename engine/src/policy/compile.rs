@@ -11,6 +11,7 @@ use super::bundle::{Bundle, Grant, Withheld};
 use super::command::Commands;
 use super::document::{Action, Binding, Language, MediaAction, Part};
 use super::field::Fields;
+use super::glob::{self, Glob, globs};
 use super::mcp::CompiledMcp;
 use super::pattern::Patterns;
 use super::rights::{CompiledRole, Held, Rights, Taken};
@@ -42,6 +43,7 @@ pub struct Compiled {
     paths: Fields,
     urls: Fields,
     mcp: Vec<Arc<CompiledMcp>>,
+    teams: Vec<Glob>,
 }
 
 impl Compiled {
@@ -104,7 +106,14 @@ impl Compiled {
             paths: Fields::paths(&policy.paths).map_err(wrong)?,
             urls: Fields::urls(&policy.urls).map_err(wrong)?,
             mcp,
+            teams: globs(&policy.access.teams)
+                .map_err(|(n, why)| wrong((format!("access.teams[{n}]"), why.to_string())))?,
         })
+    }
+
+    /// Whether a group is a team: whoever shares one with a requester may be kept from deciding.
+    pub fn is_team(&self, group: &str) -> bool {
+        glob::first(&self.teams, group).is_some()
     }
 
     /// Checks tokens by the bundle's issuers, keys and revocations.

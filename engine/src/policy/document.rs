@@ -4,6 +4,7 @@
 //! YAML. Unknown fields are errors: a misspelt restriction must not silently vanish.
 
 mod access;
+mod approval;
 mod budgets;
 mod duration;
 mod grants;
@@ -18,13 +19,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use access::{Sidecars, SignIn};
+pub use approval::Approval;
 pub use budgets::{Budget, Per, Price};
 pub use duration::Duration;
 pub use grants::Grantable;
 pub use masking::{CustomPattern, MaskMode, MaskStyle, Masking, MediaAction, ToolInputMasking, Validator};
 pub use mcp::{Definitions, FirstSeen, McpServer, ServerAsk};
 pub use reviews::{Review, ReviewScope};
-pub use rules::{Action, Approval, CommandField, Language, Part, Rule, ToolFields, When};
+pub use rules::{Action, CommandField, Language, Part, Rule, ToolFields, When};
 pub use usd::Usd;
 
 /// What agents may do through Sluice: a file, or a directory of files that are put together.
@@ -87,7 +89,7 @@ pub struct Access {
     ///
     /// Example: `[platform-on-call]`
     pub operators: Vec<String>,
-    /// Groups whose members may propose policy.
+    /// Groups whose members may propose policy, and accept what another of them has proposed.
     ///
     /// Example: `[policy-authors]`
     pub authors: Vec<String>,
@@ -97,6 +99,12 @@ pub struct Access {
     /// Which sidecars may call. Absent: those with the data-plane token (`sluice keys show`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sidecars: Option<Sidecars>,
+    /// Groups that are teams, as globs. They give nothing: `approval.excludeTeam` keeps whoever shares one with the
+    /// requester from deciding.
+    ///
+    /// Example: `["team-*"]`
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub teams: Vec<String>,
 }
 
 /// An issuer of tokens: an OIDC provider, or control itself.

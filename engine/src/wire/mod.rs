@@ -131,6 +131,17 @@ pub struct HoldAsk {
     pub effects: Vec<String>,
     /// Groups of which the approver must be a member.
     pub approvers: Vec<String>,
+    /// How many different people must approve; one who denies is enough to deny.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub quorum: u32,
+    /// Groups whose members may not decide, whatever their other groups: the requester's teams, where policy keeps them
+    /// out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub teams: Vec<String>,
+    /// The longest time, in seconds, for which the same person may be let go on under the same rule. Absent: an approval
+    /// is for what was asked and nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant_seconds: Option<u64>,
     /// Whether a reason must be given.
     pub reason: bool,
     /// After this many seconds without a decision it is denied.
@@ -256,4 +267,12 @@ pub struct Refresh {
     pub issuer: String,
     /// The key id that a token named and no bundle has.
     pub kid: String,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(number: &u32) -> bool {
+    *number == one()
 }

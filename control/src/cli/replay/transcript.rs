@@ -132,14 +132,18 @@ impl Transcript {
 
     fn hold(&mut self, event: &HoldEvent) {
         let by = event.by.as_ref().map(|(_, subject)| format!(" by {subject}")).unwrap_or_default();
+        let behalf =
+            event.on_behalf.as_ref().map(|given| format!(" for {}", given.subject)).unwrap_or_default();
+        let pass = event.pass.as_ref().map(|pass| format!(" (pass {pass})")).unwrap_or_default();
         let reason = event.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        let text =
-            format!("hold {} {}{by}{reason}  {} UTC", event.id, word(&event.change), time(event.at_ms));
+        let (change, at) = (event.change.word(), time(event.at_ms));
+        let text = format!("hold {} {change}{by}{behalf}{pass}{reason}  {at} UTC", event.id);
         let text = clean_line(&text);
         let text = match event.change {
             HoldChange::Approved => self.paint.green(&text),
             HoldChange::Denied | HoldChange::Expired => self.paint.red(&text),
-            HoldChange::Opened | HoldChange::Used => self.paint.yellow(&text),
+            HoldChange::Opened | HoldChange::Agreed | HoldChange::Used => self.paint.yellow(&text),
+            HoldChange::Commented => text,
         };
         self.line(2, &text);
     }

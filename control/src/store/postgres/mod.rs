@@ -123,6 +123,7 @@ fn migrator() -> Migrator {
         (4, "listed", include_str!("../migrations/postgres/0004_listed.sql")),
         (10, "visits", include_str!("../migrations/postgres/0010_visits.sql")),
         (30, "usage", include_str!("../migrations/postgres/0030_usage.sql")),
+        (40, "approvals", include_str!("../migrations/postgres/0040_approvals.sql")),
         (60, "days", include_str!("../migrations/postgres/0060_days.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {

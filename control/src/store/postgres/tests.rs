@@ -7,7 +7,7 @@ use super::sql::turn::{Turn, Write};
 use super::*;
 use crate::records::{Writers, enrolment, verify};
 use crate::store::tests::{Kept, NOW, On, approval, asking, kept, with_body};
-use crate::store::{Decided, Log, Store, Which};
+use crate::store::{Decided, Decision, Log, Store, Which};
 
 fn key(n: u8) -> SigningKey {
     SigningKey::from_bytes(&[n; 32])
@@ -206,5 +206,35 @@ impl Write for Raw {
     async fn run(&self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         sqlx::query(self.0).fetch_all(&mut *turn.connection).await?;
         Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn voices_that_come_to_different_replicas_at_once_each_count_once() {
+    let kept = kept(On::Postgres).await;
+    let replicas = [replica(&kept, 10).await, replica(&kept, 11).await];
+    for round in 0..10 {
+        let mut asked = asking(&format!("k{round}"), "e");
+        if let Some(ask) = &mut asked.ask {
+            ask.quorum = 2;
+        }
+        let hold = replicas[0].add(asked, NOW).await.unwrap().unwrap();
+        let (one, two) = tokio::join!(
+            replicas[0].decide(approval(&hold.id), NOW),
+            replicas[1].decide(approval(&hold.id), NOW)
+        );
+        let (one, two) = (one.unwrap(), two.unwrap());
+        let counted = [&one, &two].iter().filter(|said| matches!(said, Decided::Done(_))).count();
+        assert_eq!(counted, 1, "one person is one voice wherever they speak: {one:?} {two:?}");
+        let bea = Decision { by: crate::approvals::tests::who("bea", &["approvers"]), ..approval(&hold.id) };
+        let no = Decision {
+            approve: false,
+            by: crate::approvals::tests::who("bob", &["approvers"]),
+            ..approval(&hold.id)
+        };
+        let (yes, no) = tokio::join!(replicas[0].decide(bea, NOW), replicas[1].decide(no, NOW));
+        let settled =
+            [yes.unwrap(), no.unwrap()].into_iter().filter(|said| matches!(said, Decided::Done(_))).count();
+        assert_eq!(settled, 1, "approved or denied, and not both");
     }
 }

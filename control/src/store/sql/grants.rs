@@ -5,8 +5,10 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::{Connection, Row, announce};
 use super::Database;
+use super::approvals::delegations_to;
 use super::columns::{column, signed};
 use super::turn::{Turn, Write};
+use crate::approvals::DecidedBy;
 use crate::grants::{Change, Grant, GrantState};
 use crate::records::{Entry, GrantEvent};
 use crate::store::{Changed, Grants, News, StoreError};
@@ -97,7 +99,7 @@ async fn open(connection: &mut Connection, grant: &Grant, log: &mut Vec<Entry>) 
     Ok(())
 }
 
-/// Takes a step, where it still has its place.
+/// Takes a step, where it still has its place and they may.
 async fn change(
     connection: &mut Connection,
     change: &Change,
@@ -106,7 +108,16 @@ async fn change(
 ) -> Result<Changed, StoreError> {
     let Some(grant) = by_id(connection, &change.grant).await? else { return Ok(Changed::Unknown) };
     let mut grant = grant.at(now_ms);
-    if !grant.take(change, now_ms) {
+    let mut by = DecidedBy::new(&change.by, now_ms, change.reason.clone());
+    if grant.state == GrantState::Waiting && change.step != crate::grants::Step::Revoke {
+        let given = delegations_to(connection, &change.by, now_ms).await?;
+        let approve = change.step == crate::grants::Step::Approve;
+        match grant.terms().standing(&change.by, approve, &given, now_ms) {
+            Ok(on_behalf) => by.on_behalf = on_behalf,
+            Err(bar) => return Ok(Changed::Barred(bar)),
+        }
+    }
+    if !grant.take(&change.step, by) {
         return Ok(Changed::TooLate(grant));
     }
     update(connection, &grant).await?;

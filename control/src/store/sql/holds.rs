@@ -7,14 +7,16 @@ use sluice_engine::wire::{HoldAsk, HoldDecision};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::{Connection, Row, announce};
+use super::approvals::{delegations_to, json, open_pass, pass_for};
 use super::columns::{column, signed, unsigned};
-use crate::holds::{Course, DecidedBy, Hold, Used, course};
+use crate::approvals::{DecidedBy, Pass, Voice};
+use crate::holds::{Course, Hold, Used, course};
 use crate::keys::random_id;
 use crate::records::{Entry, HoldEvent};
 use crate::store::{Decided, Decision, News, StoreError};
 
 const COLUMNS: &str = "id, state, ask, created_ms, expires_ms, decided_ms, decided_by, decided_issuer, reason, \
-                       used_by, used_ms";
+                       used_by, used_ms, voices, pass";
 
 /// How many earlier holds of a key are looked at.
 const LOOKED_AT: i64 = 100;
@@ -48,9 +50,30 @@ pub async fn ask(
         Course::Open => {
             // One may wait for a key; the newest, when it is over and not marked so, makes room.
             expire_where(connection, "key = $1 AND state = 'waiting'", Some(&ask.key), now_ms, log).await?;
-            open(connection, ask, now_ms, log).await
+            let hold = open(connection, ask, now_ms, log).await?;
+            match pass_for(connection, ask, now_ms).await? {
+                Some(pass) => let_pass(connection, hold, &pass, now_ms, log).await,
+                None => Ok(hold),
+            }
         }
     }
+}
+
+/// A new hold that a pass approves: its asker goes on at once.
+async fn let_pass(
+    connection: &mut Connection,
+    mut hold: Hold,
+    pass: &Pass,
+    now_ms: u64,
+    log: &mut Vec<Entry>,
+) -> Result<Hold, StoreError> {
+    hold.state = HoldDecision::Approved;
+    hold.pass = Some(pass.id.clone());
+    hold.decided = pass.by.last().map(|by| DecidedBy { at_ms: now_ms, ..by.clone() });
+    settle(connection, &hold).await?;
+    log.extend(hold.decided.iter().map(|by| Entry::Hold(Box::new(HoldEvent::heard(&hold, by)))));
+    let exchange = hold.ask.exchange.clone();
+    use_up(connection, hold, &exchange, now_ms, log).await
 }
 
 /// The approval that covers later turns of a conversation: it was used for the same thread, and nobody has refused
@@ -82,7 +105,7 @@ pub async fn claim(
     ask(connection, &asked, now_ms, log).await.map(Some)
 }
 
-/// Decides, once.
+/// Takes in what somebody says; decides where that is enough.
 pub async fn decide(
     connection: &mut Connection,
     decision: &Decision,
@@ -94,27 +117,43 @@ pub async fn decide(
     if hold.state != HoldDecision::Waiting {
         return Ok(Decided::TooLate(hold));
     }
-    hold.state = if decision.approve { HoldDecision::Approved } else { HoldDecision::Denied };
-    hold.decided = Some(DecidedBy {
-        issuer: decision.by.issuer.clone(),
-        subject: decision.by.subject.clone(),
-        at_ms: now_ms,
-        reason: decision.reason.clone(),
-    });
+    let given = delegations_to(connection, &decision.by, now_ms).await?;
+    let on_behalf = match hold.terms().standing(&decision.by, decision.approve, &given, now_ms) {
+        Ok(on_behalf) => on_behalf,
+        Err(bar) => return Ok(Decided::Barred(bar)),
+    };
+    let by = DecidedBy { on_behalf, ..DecidedBy::new(&decision.by, now_ms, decision.reason.clone()) };
+    hold.hear(Voice { approve: decision.approve, by: by.clone(), span: decision.span });
+    if hold.state == HoldDecision::Approved
+        && let Some(pass) = Pass::of(random_id(), &hold.id, &hold.ask, &hold.voices, now_ms)
+    {
+        open_pass(connection, &pass, log).await?;
+        hold.pass = Some(pass.id);
+    }
+    settle(connection, &hold).await?;
+    announce(connection, News::Hold(&hold.id)).await?;
+    log.push(Entry::Hold(Box::new(HoldEvent::heard(&hold, &by))));
+    Ok(Decided::Done(hold))
+}
+
+/// Writes down what was said and decided.
+async fn settle(connection: &mut Connection, hold: &Hold) -> Result<(), StoreError> {
+    let decided = hold.decided.as_ref();
     sqlx::query(
-        "UPDATE holds SET state = $1, decided_ms = $2, decided_by = $3, decided_issuer = $4, reason = $5 WHERE id = $6",
+        "UPDATE holds SET state = $1, decided_ms = $2, decided_by = $3, decided_issuer = $4, reason = $5, voices = $6,
+                          pass = $7 WHERE id = $8",
     )
     .bind(hold.state.word())
-    .bind(signed(now_ms))
-    .bind(column(&decision.by.subject))
-    .bind(column(&decision.by.issuer))
-    .bind(decision.reason.as_deref().map(column))
+    .bind(decided.map(|by| signed(by.at_ms)))
+    .bind(decided.map(|by| column(&by.subject)))
+    .bind(decided.map(|by| column(&by.issuer)))
+    .bind(decided.and_then(|by| by.reason.as_deref()).map(column))
+    .bind(json(&hold.voices)?)
+    .bind(&hold.pass)
     .bind(&hold.id)
-    .execute(&mut *connection)
+    .execute(connection)
     .await?;
-    announce(connection, News::Hold(&hold.id)).await?;
-    log.push(Entry::Hold(Box::new(HoldEvent::decided(&hold, now_ms))));
-    Ok(Decided::Done(hold))
+    Ok(())
 }
 
 /// Marks the holds whose time is over.
@@ -174,17 +213,17 @@ async fn open(
         expires_ms: now_ms.saturating_add(ask.expires_seconds.saturating_mul(1000)),
         ask: ask.clone(),
         decided: None,
+        voices: Vec::new(),
+        pass: None,
         used: None,
     };
-    let json = serde_json::to_string(ask)
-        .map_err(|e| StoreError::Unreadable { what: "the hold's request".into(), why: e.to_string() })?;
     sqlx::query(
         "INSERT INTO holds (id, key, thread, state, ask, created_ms, expires_ms) VALUES ($1, $2, $3, 'waiting', $4, $5, $6)",
     )
     .bind(&hold.id)
     .bind(&ask.key)
     .bind(&ask.thread)
-    .bind(json)
+    .bind(json(ask)?)
     .bind(signed(hold.created_ms))
     .bind(signed(hold.expires_ms))
     .execute(connection)
@@ -265,6 +304,10 @@ fn read(row: &Row) -> Result<Hold, StoreError> {
     };
     let ask =
         serde_json::from_str(&row.try_get::<String, _>("ask")?).map_err(|e| unreadable(e.to_string()))?;
+    let voices: Vec<Voice> = match row.try_get::<Option<String>, _>("voices")? {
+        None => Vec::new(),
+        Some(voices) => serde_json::from_str(&voices).map_err(|e| unreadable(e.to_string()))?,
+    };
     let decided = match row.try_get::<Option<i64>, _>("decided_ms")? {
         None => None,
         Some(at) => Some(DecidedBy {
@@ -272,6 +315,7 @@ fn read(row: &Row) -> Result<Hold, StoreError> {
             subject: row.try_get("decided_by")?,
             at_ms: unsigned(at),
             reason: row.try_get("reason")?,
+            on_behalf: voices.last().and_then(|voice| voice.by.on_behalf.clone()),
         }),
     };
     let used = match row.try_get::<Option<String>, _>("used_by")? {
@@ -287,6 +331,8 @@ fn read(row: &Row) -> Result<Hold, StoreError> {
         expires_ms: unsigned(row.try_get("expires_ms")?),
         ask,
         decided,
+        voices,
+        pass: row.try_get("pass")?,
         used,
         id,
     })

@@ -7,6 +7,7 @@
 //! transaction, and so a sync of the disk; each is answered after the commit. Reads have connections of their own
 //! and see what is committed.
 
+mod approvals;
 mod columns;
 mod days;
 mod grants;

@@ -80,6 +80,7 @@ fn migrator() -> Migrator {
         (5, "listed", include_str!("../migrations/sqlite/0005_listed.sql")),
         (10, "visits", include_str!("../migrations/sqlite/0010_visits.sql")),
         (30, "usage", include_str!("../migrations/sqlite/0030_usage.sql")),
+        (40, "approvals", include_str!("../migrations/sqlite/0040_approvals.sql")),
         (60, "days", include_str!("../migrations/sqlite/0060_days.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {

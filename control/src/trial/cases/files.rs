@@ -1,5 +1,6 @@
 //! Which files hold cases, and which policy they are about.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -89,6 +90,59 @@ impl Suite {
         };
         let policy = Files::read_all(policy.iter().map(PathBuf::as_path)).map_err(one)?.policy()?;
         Ok(Self { path: path.to_owned(), file, policy, places: Places::of(&text) })
+    }
+
+    /// Cases that came along with the documents of a proposal. They are about these documents and nothing else: no
+    /// file is read for them.
+    ///
+    /// # Errors
+    /// Everything that is wrong with either.
+    pub fn proposed(
+        name: &str,
+        text: &str,
+        documents: &BTreeMap<String, String>,
+    ) -> Result<Self, Vec<Fault>> {
+        let path = Path::new(name);
+        let one = |fault| vec![fault];
+        let file: TestFile = read_yaml(path, text).map_err(one)?;
+        if file.cases.is_empty() {
+            return Err(one(fault(path, "has no `cases`".into())));
+        }
+        let reads = |case: &super::document::Case| {
+            case.request.file.is_some() || case.reply.as_ref().is_some_and(|reply| reply.file.is_some())
+        };
+        if let Some(case) = file.cases.iter().find(|case| reads(case)) {
+            let why = format!(
+                "case `{}` names a `file`: cases of a proposal carry their bodies; write it as `body` or `stream`",
+                case.name
+            );
+            return Err(one(fault(path, why)));
+        }
+        let wanted: Vec<String> = match file.policy.iter().count() {
+            0 => {
+                let stem = name.trim_end_matches(".yaml").trim_end_matches(".yml").trim_end_matches(".test");
+                let beside = ["yaml", "yml"].map(|end| format!("{stem}.{end}"));
+                beside.into_iter().filter(|name| documents.contains_key(name)).collect()
+            }
+            // A directory: all of them.
+            _ if file.policy.iter().any(|name| name == ".") => documents.keys().cloned().collect(),
+            _ => file.policy.iter().map(|name| name.trim_start_matches("./").to_owned()).collect(),
+        };
+        if let Some(absent) = wanted.iter().find(|name| !documents.contains_key(*name)) {
+            return Err(one(fault(path, format!("`policy`: there is no document {absent} in the proposal"))));
+        }
+        let about: BTreeMap<String, String> = wanted
+            .iter()
+            .filter_map(|name| documents.get_key_value(name))
+            .map(|(n, t)| (n.clone(), t.clone()))
+            .collect();
+        if about.is_empty() {
+            let why =
+                "names no `policy`, and no document has its name without `.test`; write `policy: [NAME]`";
+            return Err(one(fault(path, why.into())));
+        }
+        let policy = Files::of(&about)?.policy()?;
+        Ok(Self { path: path.to_owned(), file, policy, places: Places::of(text) })
     }
 
     /// Something that is wrong with a field of the file.

@@ -127,6 +127,12 @@ fn direction(area: &str, field: &str, was: Option<&Value>, is: Option<&Value>) -
         // False says nothing, and is not there.
         ("grants", "breakGlass") | ("mcp", "passToken") => Some(is.is_some()),
         (_, "reason") => Some(is.is_none()),
+        // One where it is not said.
+        (_, "quorum") => {
+            let people = |value: Option<&Value>| value.and_then(Value::as_u64).unwrap_or(1);
+            Some(people(is) < people(was))
+        }
+        (_, "excludeTeam") => Some(is.is_none()),
         ("mcp", "first") => match (was.and_then(Value::as_str), is.and_then(Value::as_str)) {
             (Some("approve"), Some("trust")) => Some(true),
             (Some("trust"), Some("approve")) => Some(false),
@@ -246,6 +252,8 @@ mod tests {
             ("/grants/0/groups", json!(["staff", "x"]), Loosened, "`groups`"),
             ("/grants/0/approval/groups", json!(["leads", "x"]), Loosened, "`approval.groups`"),
             ("/grants/0/approval/reason", json!(false), Loosened, "`approval.reason`"),
+            ("/grants/0/approval/quorum", json!(2), Tightened, "nothing became 2"),
+            ("/grants/0/approval/excludeTeam", json!(true), Tightened, "`approval.excludeTeam`"),
             ("/grants/0/approval/expires", json!("1h"), Loosened, "30m became 1h"),
             ("/grants/0/approval", json!(null), Loosened, "`approval` is no longer asked for"),
             ("/grants/0/breakGlass", json!(true), Loosened, "`breakGlass`"),

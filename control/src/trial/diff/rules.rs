@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use sluice_engine::policy::document::{Action, Part, Rule};
+use sluice_engine::policy::document::{Action, Approval, Part, Rule};
 use sluice_engine::policy::rule::parts;
 
 use super::fields::{is_empty, strings, without};
@@ -15,7 +15,7 @@ const KNOWN: &[&str] = &["name", "when", "action", "message", "approval", "obser
 /// Conditions whose globs are not those of names, and so are compared entry by entry.
 const OTHER_GLOBS: &[&str] = &["paths", "pathsExcept", "hosts", "hostsExcept", "mcpServers"];
 /// Fields of an approval that are.
-const KNOWN_APPROVAL: &[&str] = &["groups", "expires", "reason"];
+const KNOWN_APPROVAL: &[&str] = &["groups", "quorum", "excludeTeam", "expires", "reason", "grantFor"];
 
 /// How much a rule restricts: an `allow` and a rule that only observes do nothing.
 fn weight(rule: &Rule) -> u8 {
@@ -147,6 +147,26 @@ fn approvals(old: &Rule, new: &Rule, tell: &mut impl FnMut(Direction, String)) {
             format!("approvals may be given for {}, not {}", told(&after.expires), told(&before.expires)),
         );
     }
+    if after.quorum != before.quorum {
+        let fewer = after.quorum < before.quorum;
+        let direction = if fewer { Direction::Loosened } else { Direction::Tightened };
+        tell(direction, format!("{} must approve, not {}", people(after.quorum), people(before.quorum)));
+    }
+    match (before.exclude_team, after.exclude_team) {
+        (true, false) => tell(Direction::Loosened, "the requester's team may now decide".into()),
+        (false, true) => tell(Direction::Tightened, "the requester's team may no longer decide".into()),
+        _ => {}
+    }
+    let longest = |approval: &Approval| approval.grant_for.unwrap_or_default();
+    if longest(after) != longest(before) {
+        let direction =
+            if longest(after) > longest(before) { Direction::Loosened } else { Direction::Tightened };
+        let what = match after.grant_for {
+            Some(longest) => format!("an approval may now be for {} at most, and not once", told(&longest)),
+            None => "an approval is for one thing alone, and no longer for a time".into(),
+        };
+        tell(direction, what);
+    }
     match (before.reason, after.reason) {
         (true, false) => tell(Direction::Loosened, "an approval needs no reason any more".into()),
         (false, true) => tell(Direction::Tightened, "an approval now needs a reason".into()),
@@ -155,6 +175,10 @@ fn approvals(old: &Rule, new: &Rule, tell: &mut impl FnMut(Direction, String)) {
     if without(json(before), KNOWN_APPROVAL) != without(json(after), KNOWN_APPROVAL) {
         tell(Direction::Unclear, "the approval differs in fields that this comparison does not know".into());
     }
+}
+
+fn people(number: u32) -> String {
+    if number == 1 { "one person".into() } else { format!("{number} people") }
 }
 
 fn fields<'v>(one: &'v Value, other: &'v Value) -> BTreeSet<&'v String> {

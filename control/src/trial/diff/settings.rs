@@ -219,8 +219,14 @@ fn access(old: &Policy, new: &Policy, found: &mut Vec<Change>) {
     let fields: BTreeSet<&String> =
         [&before, &after].into_iter().filter_map(Value::as_object).flat_map(|map| map.keys()).collect();
     for field in fields {
+        // Teams give nothing, they take: more of them keep more people from deciding.
+        let (more, less) = match field.as_str() {
+            "teams" => (Direction::Tightened, Direction::Loosened),
+            _ => (Direction::Loosened, Direction::Tightened),
+        };
         let list = |value: &Value| -> Option<BTreeSet<String>> {
-            let list = value.get(field)?.as_array()?;
+            let Some(list) = value.get(field) else { return Some(BTreeSet::new()) };
+            let list = list.as_array()?;
             list.iter().map(|group| group.as_str().map(str::to_owned)).collect()
         };
         let (Some(was), Some(is)) = (list(&before), list(&after)) else {
@@ -230,15 +236,10 @@ fn access(old: &Policy, new: &Policy, found: &mut Vec<Change>) {
             continue;
         };
         for group in is.difference(&was) {
-            push(found, Direction::Loosened, "access", format!("group {group} is now among the {field}"));
+            push(found, more, "access", format!("group {group} is now among the {field}"));
         }
         for group in was.difference(&is) {
-            push(
-                found,
-                Direction::Tightened,
-                "access",
-                format!("group {group} is no longer among the {field}"),
-            );
+            push(found, less, "access", format!("group {group} is no longer among the {field}"));
         }
     }
 }

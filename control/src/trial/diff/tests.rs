@@ -180,6 +180,10 @@ fn each_change_is_said_to_loosen_to_tighten_or_neither() {
         ("/limits", json!({"bodyBytes": 1}), Tightened, "`bodyBytes`"),
         ("/limits", json!({"bundleAge": "48h"}), Loosened, "`bundleAge`: 1d became 2d"),
         ("/access/auditors/-", json!("all"), Loosened, "group all is now among the auditors"),
+        ("/access/teams", json!(["team-*"]), Tightened, "group team-* is now among the teams"),
+        ("/rules/1/approval/quorum", json!(2), Tightened, "2 people must approve, not one person"),
+        ("/rules/1/approval/excludeTeam", json!(true), Tightened, "team may no longer decide"),
+        ("/rules/1/approval/grantFor", json!("1h"), Loosened, "for 1h at most"),
         (
             "/commands",
             json!([{"tools": ["x"], "fields": ["y"], "language": "sql"}]),

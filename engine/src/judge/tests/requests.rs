@@ -117,6 +117,24 @@ fn hold_policy() -> Value {
 }
 
 #[test]
+fn a_hold_says_how_many_must_approve_which_teams_may_not_and_for_how_long_at_most() {
+    let asked = |approval: Value, teams: Value| {
+        let mut policy = hold_policy();
+        policy["rules"][0]["approval"] = approval;
+        policy["access"] = json!({"teams": teams});
+        let mut case = case(policy);
+        let body = with("messages", json!([{"role":"user","content":"deploy it"}])).to_string();
+        let ask = case.request(body.as_bytes(), &[]).holds.remove(0);
+        (ask.quorum, ask.teams, ask.grant_seconds)
+    };
+    let plain = json!({"groups": ["ops"]});
+    assert_eq!(asked(plain.clone(), json!(["sta*"])), (1, vec![], None), "a team alone keeps nobody out");
+    let all = json!({"groups": ["ops"], "quorum": 2, "excludeTeam": true, "grantFor": "15m"});
+    assert_eq!(asked(all.clone(), json!(["x", "sta*"])), (2, vec!["staff".into()], Some(900)));
+    assert_eq!(asked(all, json!(["team-*"])), (2, vec![], Some(900)));
+}
+
+#[test]
 fn a_held_prompt_asks_once_and_goes_on_when_approved() {
     let mut case = case(hold_policy());
     let body = with("messages", json!([{"role":"user","content":"deploy it"}])).to_string();

@@ -33,9 +33,6 @@ pub(super) fn check(policy: &Policy, found: &mut Found) {
                 place("breakGlass"),
                 "a grant is given at once or approved by someone, not both: leave `approval` or `breakGlass` out",
             ),
-            (Some(approval), false) if approval.groups.is_empty() => {
-                found.add(place("approval.groups"), "it is empty, so that nobody may approve");
-            }
             _ => {}
         }
     }

@@ -1,13 +1,9 @@
-//! What is masked: that there are such kinds, patterns have names, and held media has approvers.
+//! What is masked: that there are such kinds, and patterns have names.
 
-use super::rules::check_approval;
 use super::{Found, kinds};
-use crate::policy::document::{MediaAction, Policy};
+use crate::policy::document::Policy;
 
 pub(super) fn check(policy: &Policy, found: &mut Found) {
-    let (approval, holds) =
-        (policy.masking.media_approval.as_ref(), policy.masking.media == MediaAction::Hold);
-    check_approval("masking.mediaApproval", "`masking.media: hold`", approval, holds, found);
     kinds::check(policy, found);
     let custom = &policy.masking.custom;
     found.names("masking.custom", custom.iter().map(|pattern| &pattern.name));

@@ -31,17 +31,6 @@ pub(super) fn check(policy: &Policy, found: &mut Found) {
             found.add(place("path"), format!("`{}` is at this path already", other.name));
         }
         found.globs(&place("methods"), &server.methods);
-        if let Some(definitions) = &server.definitions {
-            if definitions.approval.groups.iter().all(String::is_empty) {
-                found.add(
-                    place("definitions.approval.groups"),
-                    "it names no group, so that nobody could approve",
-                );
-            }
-            if definitions.approval.expires.as_seconds() == 0 {
-                found.add(place("definitions.approval.expires"), "zero would deny every hold at once");
-            }
-        }
         if server.wait.is_some_and(|wait| wait.as_seconds() == 0) {
             found.add(place("wait"), "zero would wait for nobody; leave it out for the default");
         }
@@ -77,12 +66,6 @@ mod tests {
             ("path", json!("/api/hello"), "mcp[0].path", "belongs to the Claude API"),
             ("methods", json!(["[a]"]), "mcp[0].methods[0]", "no meaning"),
             ("wait", json!("0s"), "mcp[0].wait", "nobody"),
-            (
-                "definitions",
-                json!({"approval":{"groups":[]}}),
-                "mcp[0].definitions.approval.groups",
-                "nobody could",
-            ),
         ] {
             let mut server = good.clone();
             server[field] = value;

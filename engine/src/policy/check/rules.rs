@@ -1,9 +1,9 @@
-//! Rules: that each can be compiled, can match, and says who approves.
+//! Rules: that each can be compiled and can match.
 
 use super::{Found, check_together};
 use crate::claude::routes;
 use crate::mcp::routes as mcp;
-use crate::policy::document::{Action, Approval, Part, Policy, Rule};
+use crate::policy::document::{Part, Policy, Rule};
 use crate::policy::server::ServerGlob;
 use crate::policy::{pattern, rule};
 use crate::target::{HostGlob, PathGlob};
@@ -59,45 +59,12 @@ pub(super) fn check(policy: &Policy, found: &mut Found) {
                 None => {}
             }
         }
-        let holds = rule.action == Action::Hold;
-        check_approval(
-            &place("approval"),
-            "a rule with `action: hold`",
-            rule.approval.as_ref(),
-            holds,
-            found,
-        );
         if !rule::parts(rule).iter().any(|part| can_match(rule, *part)) {
             found.add(place("when"), never(rule));
         }
     }
     check_together("rules[].when.text", &texts, found);
     check_together("rules[].when.input", &inputs, found);
-}
-
-/// Who may approve is said where something holds, and only there. `what`: what holds.
-pub(super) fn check_approval(
-    field: &str,
-    what: &str,
-    approval: Option<&Approval>,
-    holds: bool,
-    found: &mut Found,
-) {
-    match approval {
-        None if holds => {
-            found.add(field, format!("{what} must say who may approve: `{{groups: [...]}}`"));
-        }
-        Some(_) if !holds => found.add(field, format!("only {what} is approved; remove it, or hold")),
-        Some(approval) => {
-            if approval.groups.iter().all(String::is_empty) {
-                found.add(format!("{field}.groups"), "it names no group, so that nobody could approve");
-            }
-            if approval.expires.as_seconds() == 0 {
-                found.add(format!("{field}.expires"), "zero would deny every hold at once");
-            }
-        }
-        None => {}
-    }
 }
 
 /// Whether the conditions can hold together for the part: a tool call has an input and no text, a request has what it

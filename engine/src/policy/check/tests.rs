@@ -67,7 +67,7 @@ fn each_mistake_is_found_where_it_is() {
         ("/grants/0/groups", json!([]), "grants[0].groups", "nobody may ask"),
         ("/grants/0/longest", json!("0s"), "grants[0].longest", "zero"),
         ("/grants/0/approval", json!(null), "grants[0].approval", "nobody may approve"),
-        ("/grants/0/approval", json!({"groups": []}), "grants[0].approval.groups", "nobody may approve"),
+        ("/grants/0/approval", json!({"groups": []}), "grants[0].approval.groups", "nobody could approve"),
         ("/grants/1/approval", json!({"groups": ["a"]}), "grants[1].breakGlass", "not both"),
         ("/issuers/1/name", json!("corp"), "issuers[1].name", "taken by an earlier"),
         ("/issuers/0/name", json!(""), "issuers[0].name", "no name"),

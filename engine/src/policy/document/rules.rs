@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Duration;
+use super::Approval;
 
 /// When all of `when` holds for some part of an exchange, the action is taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -147,34 +147,6 @@ pub enum Action {
     Deny,
 }
 
-/// Who may approve a hold, and within what time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Approval {
-    /// Groups of which an approver must be a member. Never the requester, whatever the groups.
-    ///
-    /// Example: `[data-owners]`
-    pub groups: Vec<String>,
-    /// After this the hold is denied.
-    ///
-    /// Example: `30m`
-    #[serde(default = "Approval::default_expires")]
-    pub expires: Duration,
-    /// Whether the approver must give a reason.
-    ///
-    /// Example: `false`
-    #[serde(default = "yes")]
-    pub reason: bool,
-}
-
-impl Approval {
-    /// One hour.
-    pub fn default_expires() -> Duration {
-        Duration::hours(1)
-    }
-}
-
 /// Which field of a tool's input holds a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -219,8 +191,4 @@ pub enum Language {
     Sql,
     /// POSIX shell and bash.
     Shell,
-}
-
-fn yes() -> bool {
-    true
 }

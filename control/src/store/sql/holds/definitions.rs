@@ -2,15 +2,15 @@
 //! waits. All definitions of one tool share a thread; the one that was listed last is its newest, and no other waits.
 
 use sha2::{Digest as _, Sha256};
-use sluice_engine::record::Who;
 use sluice_engine::wire::{HoldAsk, HoldDecision, ToolDefinition, ToolKey, ToolsSeen};
 use sqlx::AssertSqlSafe;
 
 use super::super::columns::signed;
-use super::{COLUMNS, Connection, decide, expire_where, open, read};
+use super::{COLUMNS, Connection, announce, expire_where, open, read};
+use crate::approvals::DecidedBy;
 use crate::holds::Hold;
-use crate::records::Entry;
-use crate::store::{Decision, StoreError};
+use crate::records::{Entry, HoldEvent};
+use crate::store::{News, StoreError};
 
 /// What was listed last comes first.
 const LISTED: &str = "COALESCE(listed_ms, created_ms) DESC, rowid DESC";
@@ -63,11 +63,12 @@ fn passed(hold: Hold) -> Hold {
 /// A tool that was never listed: called, or refused, as policy trusts.
 fn unlisted(ask: &HoldAsk, tool: &ToolKey, now_ms: u64) -> Hold {
     let state = if tool.trust { HoldDecision::Approved } else { HoldDecision::Denied };
-    let decided = crate::holds::DecidedBy {
+    let decided = DecidedBy {
         issuer: "sluice".into(),
         subject: "Sluice".into(),
         at_ms: now_ms,
         reason: Some("its definition was never seen; list the server's tools first".into()),
+        on_behalf: None,
     };
     Hold {
         id: String::new(),
@@ -76,6 +77,8 @@ fn unlisted(ask: &HoldAsk, tool: &ToolKey, now_ms: u64) -> Hold {
         expires_ms: now_ms,
         ask: ask.clone(),
         decided: Some(decided),
+        voices: Vec::new(),
+        pass: None,
         used: None,
     }
 }
@@ -126,10 +129,19 @@ async fn settle(
     if !seen.trust || latest.is_some() {
         return Ok(hold);
     }
-    let by = Who { issuer: "sluice".into(), subject: "first seen".into(), groups: Vec::new() };
-    let reason = Some("policy trusts the first definition of a tool".to_owned());
-    decide(connection, &Decision { hold: hold.id.clone(), approve: true, by, reason }, now_ms, log).await?;
-    Ok(Hold { state: HoldDecision::Approved, ..hold })
+    // Policy itself approves, however many people it wants for later definitions.
+    let by = DecidedBy {
+        issuer: "sluice".into(),
+        subject: "first seen".into(),
+        at_ms: now_ms,
+        reason: Some("policy trusts the first definition of a tool".to_owned()),
+        on_behalf: None,
+    };
+    let hold = Hold { state: HoldDecision::Approved, decided: Some(by.clone()), ..hold };
+    super::settle(connection, &hold).await?;
+    announce(connection, News::Hold(&hold.id)).await?;
+    log.push(Entry::Hold(Box::new(HoldEvent::heard(&hold, &by))));
+    Ok(hold)
 }
 
 /// Opens a hold for a definition. Another one of the same tool that still waits makes room: a server that changes its
