@@ -56,6 +56,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
 
 pub use access::Accesses;
+pub(crate) use approvals::barred;
 pub use approvals::{Handing, Ruling, ShownDelegations, ShownPasses, Taking};
 pub use auth::Person;
 pub use budgets::{Use, Uses};

@@ -64,13 +64,15 @@ pub async fn show(visitor: Visitor, state: State<Arc<Control>>) -> Result<Respon
     let query = axum::extract::Query(HashMap::from([("limit".into(), "300".into())]));
     let Json(shown) = http::grants::list(visitor.person.clone(), state.clone(), query).await?;
     let who = visitor.person.who();
+    let given = state.store.delegations_to(&who, now).await?;
     let operator = visitor.person.is_operator(&state);
     let (mut waiting, mut live, mut over) = (Vec::new(), Vec::new(), Vec::new());
     for grant in &shown.grants {
         let mut row = row(grant, now);
-        row.may_decide = grant.state == GrantState::Waiting && grant.is_for(&who) && !grant.may_be_of(&who);
+        row.may_decide =
+            grant.state == GrantState::Waiting && grant.terms().standing(&who, true, &given, now).is_ok();
         row.may_revoke = matches!(grant.state, GrantState::Waiting | GrantState::Live)
-            && (grant.is_of(&who) || grant.is_for(&who) || operator);
+            && (grant.is_of(&who) || grant.terms().is_for(&who, &given, now) || operator);
         match grant.state {
             GrantState::Waiting => waiting.push(row),
             GrantState::Live => live.push(row),

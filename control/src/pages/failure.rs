@@ -74,7 +74,7 @@ impl IntoResponse for Failure {
 }
 
 /// The detail of a problem begins as a part of a sentence.
-fn sentence(detail: &str) -> String {
+pub fn sentence(detail: &str) -> String {
     let mut chars = detail.chars();
     let first: String = chars.next().map(|first| first.to_uppercase().collect()).unwrap_or_default();
     let end = if detail.ends_with(['.', '!', '?', ')']) { "" } else { "." };
