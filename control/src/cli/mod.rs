@@ -14,6 +14,7 @@ mod holds;
 mod keys;
 mod login;
 mod mask;
+mod overview;
 mod policy;
 mod print;
 mod records;
@@ -71,6 +72,9 @@ enum Command {
     /// See who used what of which budget.
     #[command(subcommand)]
     Budgets(budgets::Budgets),
+    Usage(overview::Used),
+    #[command(subcommand)]
+    Fleet(overview::Fleet),
     /// See the sessions in the record.
     #[command(subcommand)]
     Sessions(records::Sessions),
@@ -162,6 +166,8 @@ async fn run(command: Command) -> Outcome {
         Command::Grants(grants) => grants.run().await,
         Command::Access(access) => access.run().await,
         Command::Budgets(budgets) => budgets.run().await,
+        Command::Usage(used) => used.run().await,
+        Command::Fleet(fleet) => fleet.run().await,
         Command::Sessions(sessions) => sessions.run().await,
         Command::Replay(replay) => replay.run().await,
         Command::Records(records) => records.run().await,

@@ -159,8 +159,8 @@ pub fn app(control: Arc<Control>) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
         })
         .layer(axum::middleware::from_fn(crate::pages::readable))
-        .with_state(control);
-    if dev { app.layer(axum::middleware::from_fn(dev::only_local)) } else { app }
+        .with_state(Arc::clone(&control));
+    if dev { app.layer(axum::middleware::from_fn_with_state(control, dev::only_local)) } else { app }
 }
 
 /// A number among what follows `?`.
