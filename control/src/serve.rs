@@ -20,6 +20,8 @@ use crate::records::enrolment;
 use crate::reviews;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
 use crate::tls::{Files, Peer, Tls, TlsListener};
+use crate::tokens::device::Attempts;
+use crate::tokens::revocation::{self, now_revoked};
 use crate::visits::{Provider, SignIns, VisitKey};
 
 /// How often holds are looked over for those whose time is over.
@@ -119,8 +121,11 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let (refresh, asked) = mpsc::channel(64);
     let (live, grants) = watch::channel(now_live(&*store, now_ms()).await.map_err(|e| text(&e))?);
     let grants_changed = Arc::new(Notify::new());
+    let (shut_out, revocations) = watch::channel(now_revoked(&*store, now_ms()).await.map_err(|e| text(&e))?);
+    let revocations_changed = Arc::new(Notify::new());
     let sources = Sources {
         grants,
+        revocations,
         policy: policy_seen.clone(),
         keys: issuer_keys,
         key: keys.bundle.clone(),
@@ -133,6 +138,8 @@ pub async fn serve(options: Options) -> Result<(), String> {
         store: Arc::clone(&store),
         waiters: crate::holds::Waiters::default(),
         grants_changed: Arc::clone(&grants_changed),
+        revocations_changed: Arc::clone(&revocations_changed),
+        attempts: Attempts::default(),
         bundle,
         policy: Arc::clone(&status),
         issuers: statuses,
@@ -160,6 +167,12 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(Arc::clone(&control.fleet).keep(Arc::clone(&store))),
         tokio::spawn(reviews::conduct(Arc::clone(&control))),
         tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
+        tokio::spawn(revocation::follow(
+            store.clone(),
+            revocations_changed,
+            shut_out,
+            Arc::clone(&control.clock),
+        )),
     ];
     tracing::info!(
         %address, url, bundle_key = keys.bundle_public(), state = %options.state.display(),
@@ -245,10 +258,13 @@ fn warn_of_other_issuer(loaded: &Loaded, url: &str) {
     }
 }
 
-/// Ends the holds whose time is over, so that the log says so even when nobody waits.
+/// Ends the holds whose time is over, so that the log says so even when nobody waits; forgets sign-ins that have ended.
 async fn sweep(control: Arc<Control>) {
     loop {
         tokio::time::sleep(SWEEP).await;
+        if let Err(error) = control.store.forget_tokens((control.clock)()).await {
+            tracing::error!(%error, "sign-ins whose time is over could not be forgotten");
+        }
         match control.store.expire((control.clock)()).await {
             Ok(ids) => ids.iter().for_each(|id| control.waiters.wake(id)),
             Err(error) => tracing::error!(%error, "holds whose time is over could not be ended"),
@@ -267,9 +283,11 @@ async fn listen(control: Arc<Control>) {
         let error = control.store.listen(Box::new(move |news| match news {
             News::Hold(hold) => waking.waiters.wake(hold),
             News::Grants => waking.grants_changed.notify_one(),
+            News::Revocations => waking.revocations_changed.notify_one(),
             News::Missed => {
                 waking.waiters.wake_all();
                 waking.grants_changed.notify_one();
+                waking.revocations_changed.notify_one();
             }
         }));
         let error = error.await;

@@ -7,13 +7,13 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::{Args, Subcommand};
 use sluice_engine::policy::document::Duration;
 
-use super::{Failure, Outcome, Output, State, print};
+use super::{Failure, Outcome, Output, State, print, tokens};
 use crate::keys::{DATA_TOKEN, Keys};
 use crate::records::writer_name;
 use crate::serve::{ISSUER_FILE, now_ms};
 use crate::tokens::Claims;
 
-/// Make tokens of control's own issuer.
+/// Make tokens of control's own issuer, revoke tokens, see what is revoked.
 #[derive(Debug, Subcommand)]
 pub enum Token {
     /// Print a fresh token, and nothing else.
@@ -21,6 +21,16 @@ pub enum Token {
     /// Whoever can read the state directory can be anyone: this is for trying things out, and for setups without
     /// an identity provider. The policy needs an issuer with `keys: control` and the service's URL.
     Mint(Mint),
+    /// Shut a token out before its end, or all tokens of a subject, and what was exchanged for them.
+    ///
+    /// Sidecars and control refuse them within two seconds. A revocation is remembered until nothing that it shuts out
+    /// could be taken any more; whoever signs in again afterwards gets in again.
+    Revoke(tokens::Revoke),
+    /// List what is shut out. For auditors and operators.
+    Revoked(tokens::List),
+    /// Let a device in that shows a code, as Claude Code does after /login; or refuse it.
+    #[command(subcommand)]
+    Device(tokens::Device),
 }
 
 /// What the token says.
@@ -89,8 +99,19 @@ fn lifetime(text: &str) -> Result<Duration, String> {
 }
 
 impl Token {
-    pub fn run(self) -> Outcome {
-        let Self::Mint(asked) = self;
+    pub async fn run(self) -> Outcome {
+        match self {
+            Self::Mint(asked) => asked.run(),
+            Self::Revoke(asked) => asked.run().await,
+            Self::Revoked(asked) => asked.run().await,
+            Self::Device(asked) => asked.run().await,
+        }
+    }
+}
+
+impl Mint {
+    fn run(self) -> Outcome {
+        let asked = self;
         let keys = asked.state.keys()?;
         let file = asked.state.state.join(ISSUER_FILE);
         let issuer = match asked.issuer {
@@ -104,6 +125,7 @@ impl Token {
             groups: asked.groups,
             scopes: Some(asked.scopes).filter(|scopes| !scopes.is_empty()),
             via: None,
+            from: None,
             audience: asked.audience,
             lifetime: asked.ttl.as_seconds(),
         };

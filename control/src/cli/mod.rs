@@ -21,6 +21,7 @@ mod records;
 mod replay;
 mod saved;
 mod service;
+mod tokens;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,8 +48,8 @@ enum Command {
     Login(login::Login),
     Logout(login::Logout),
     Whoami(login::Who),
-    /// Make tokens of control's own issuer.
-    #[command(subcommand)]
+    /// Make tokens of control's own issuer, revoke tokens, see what is revoked.
+    #[command(subcommand, visible_alias = "tokens")]
     Token(keys::Token),
     /// Look at the service's keys.
     #[command(subcommand)]
@@ -157,7 +158,7 @@ async fn run(command: Command) -> Outcome {
         Command::Login(login) => login.run().await,
         Command::Logout(logout) => logout.run(),
         Command::Whoami(who) => who.run().await,
-        Command::Token(token) => token.run(),
+        Command::Token(token) => token.run().await,
         Command::Keys(keys) => keys.run(),
         Command::Policy(policy) => policy.run().await,
         Command::Mask(mask) => mask.run(),

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
 
+use super::tokens::{DEVICE_CODE, EXCHANGE, JWT_BEARER, REFRESH};
 use super::{Control, area};
 
 /// The routes of this area.
@@ -54,8 +55,10 @@ pub async fn discovery(State(control): State<Arc<Control>>) -> Response {
         "id_token_signing_alg_values_supported": ["EdDSA"], "subject_types_supported": ["public"],
         "response_types_supported": ["none"],
         "token_endpoint": format!("{issuer}/v1/oauth/token"),
+        "revocation_endpoint": format!("{issuer}/v1/oauth/revoke"),
+        "revocation_endpoint_auth_methods_supported": ["none"],
         "token_endpoint_auth_methods_supported": ["none"],
-        "grant_types_supported": [super::tokens::JWT_BEARER, super::tokens::EXCHANGE],
+        "grant_types_supported": [JWT_BEARER, EXCHANGE, REFRESH, DEVICE_CODE],
     });
     ([(header::CACHE_CONTROL, "max-age=300")], Json(body)).into_response()
 }

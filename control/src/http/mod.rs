@@ -15,6 +15,11 @@
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
+//! | `POST /v1/oauth/revoke` | whoever has the token |
+//! | `POST /v1/oauth/device` | anyone |
+//! | `GET /v1/devices/{code}`, `POST /v1/devices/{code}/decision` | whoever has the code and a token |
+//! | `/device` | the same people, in a browser |
+//! | `POST /v1/revocations`, `GET /v1/revocations` | operators |
 //! | `/signin`, `/signin/callback`, `POST /signout` | people in a browser |
 //! | `GET /v1/whoami` | whoever is somebody |
 //! | `GET /v1/budgets` | auditors, operators |
@@ -38,6 +43,7 @@ pub(crate) mod holds;
 pub(crate) mod policy;
 mod problem;
 pub(crate) mod records;
+mod revocations;
 mod search;
 mod sidecars;
 mod signin;
@@ -68,8 +74,10 @@ pub use grants::{Offered, ShownGrants, Wish};
 pub use holds::{Said, Shown, ShownComments};
 pub use problem::Problem;
 pub use records::{Sessions, VerifyAsk};
+pub use revocations::{ShownRevocations, Shut};
 pub use search::Searched;
 pub use signin::{SignInOffer, Whoami};
+pub use tokens::{Allowing, ShownDevice};
 pub use usage::Usage;
 pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 
@@ -80,6 +88,7 @@ use crate::policies::{Publisher, Status};
 use crate::records::Writers;
 use crate::store::Store;
 use crate::tokens::Issuer;
+use crate::tokens::device::Attempts;
 use crate::visits::SignIns;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
@@ -102,6 +111,10 @@ pub struct Control {
     pub waiters: Waiters,
     /// Notified when a grant has changed here.
     pub grants_changed: Arc<Notify>,
+    /// Notified when something was shut out here.
+    pub revocations_changed: Arc<Notify>,
+    /// Who has typed wrong codes of devices.
+    pub attempts: Attempts,
     /// The bundle that is out.
     pub bundle: Publisher,
     /// How the policy files stand.
@@ -148,6 +161,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(holds::routes())
         .merge(conversation::routes())
         .merge(records::routes())
+        .merge(revocations::routes())
         .merge(signin::routes())
         .merge(tokens::routes())
         .merge(fleet::routes())

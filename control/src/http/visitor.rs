@@ -25,6 +25,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
+use sluice_engine::identity::Lineage;
 
 use super::auth::Person;
 use super::{Control, Problem, browser};
@@ -41,6 +42,8 @@ const CSRF_FIELD: &str = "csrf";
 pub struct Visitor {
     /// Who it is.
     pub person: Person,
+    /// What the visit rests on.
+    pub lineage: Lineage,
     /// What forms and scripts of pages made for this visit carry. It stays the same as long as the visit.
     pub csrf: String,
 }
@@ -102,7 +105,8 @@ impl SignedIn {
         let found = browser::visit(headers, control).await?;
         Ok(found.map(|(id, visit)| {
             let csrf = control.sign_ins.key.csrf(&id);
-            Self { id, visitor: Visitor { person: Person(visit.principal), csrf } }
+            let lineage = visit.lineage();
+            Self { id, visitor: Visitor { person: Person(visit.principal), lineage, csrf } }
         }))
     }
 

@@ -10,7 +10,9 @@ use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
 use sluice_engine::identity::Verifier;
 use sluice_engine::judge::Runtime;
-use sluice_engine::policy::bundle::{Bundle, BundleError, Grant, IssuerKeys, SignedBundle, Withheld};
+use sluice_engine::policy::bundle::{
+    Bundle, BundleError, Grant, IssuerKeys, Revocation, SignedBundle, Withheld,
+};
 use sluice_engine::policy::document::Policy;
 use tokio::sync::watch;
 use zeroize::Zeroizing;
@@ -65,6 +67,8 @@ pub struct Sources {
     pub keys: watch::Receiver<Vec<IssuerKeys>>,
     /// The grants that are live.
     pub grants: watch::Receiver<Vec<Grant>>,
+    /// What is shut out.
+    pub revocations: watch::Receiver<Vec<Revocation>>,
     /// Signs.
     pub key: SigningKey,
     /// Keys of masks are derived from it.
@@ -94,6 +98,7 @@ pub fn publish(mut sources: Sources) -> Result<(Publisher, impl Future<Output = 
                 changed = sources.policy.changed() => if changed.is_err() { return },
                 changed = sources.keys.changed() => if changed.is_err() { return },
                 changed = sources.grants.changed() => if changed.is_err() { return },
+                changed = sources.revocations.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(renew) => {}
             }
             match sources.make(issued) {
@@ -124,8 +129,8 @@ impl Sources {
             keys,
             tenant_key: BASE64.encode(*self.tenant),
             grants: self.grants.borrow_and_update().clone(),
-            revocations: Vec::new(),
             withheld: Vec::new(),
+            revocations: self.revocations.borrow_and_update().clone(),
         };
         // Filters have no use for reviews, and older ones do not know of them.
         bundle.policy.reviews.clear();

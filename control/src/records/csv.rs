@@ -1,5 +1,6 @@
 //! Entries as rows of a table, for whoever reads the log in a spreadsheet.
 
+use sluice_engine::policy::bundle::Revocation;
 use sluice_engine::record::{Decision, Stage, Who};
 
 use super::Entry;
@@ -118,6 +119,18 @@ pub fn row(stored: &Stored) -> Option<String> {
             row.reason = event.by.as_ref().and_then(|by| by.reason.clone());
             row.who = event.by.map(|by| Who { issuer: by.issuer, subject: by.subject, groups: Vec::new() });
             row.policy = event.version;
+        }
+        Entry::Revocation(revoked) => {
+            row.at_ms = revoked.at_ms;
+            row.what = "revocation".into();
+            row.decisions = match revoked.what {
+                Revocation::Token { issuer, id } => format!("token {id} of {issuer} revoked"),
+                Revocation::Subject { issuer, subject, .. } => {
+                    format!("tokens of {subject} ({issuer}) revoked")
+                }
+            };
+            row.reason = revoked.reason;
+            row.who = Some(revoked.by);
         }
     }
     Some(row.line())

@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use sluice_engine::identity::TokenId;
 use sluice_engine::record::{Record, Who};
 use sluice_engine::wire::HoldDecision;
 
@@ -6,6 +7,7 @@ use super::{DelegationEvent, PassEvent, PolicyEvent};
 use crate::approvals::{DecidedBy, Delegated};
 use crate::grants::{Grant, GrantState};
 use crate::holds::{Comment, Hold};
+use crate::tokens::revocation::Revoked;
 
 /// An entry of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +27,8 @@ pub enum Entry {
     Delegation(Box<DelegationEvent>),
     /// Something happened to policy.
     Policy(Box<PolicyEvent>),
+    /// A token or a subject was shut out.
+    Revocation(Box<Revoked>),
 }
 
 /// A token was exchanged for one of control's own.
@@ -33,6 +37,9 @@ pub enum Entry {
 pub struct TokenEvent {
     /// The new token's `jti`.
     pub id: String,
+    /// The tokens that were given for it, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from: Vec<TokenId>,
     /// When, in Unix milliseconds.
     pub at_ms: u64,
     /// Who it speaks for.
@@ -40,6 +47,9 @@ pub struct TokenEvent {
     /// The scopes that it is narrowed to; absent: not narrowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    /// What the device says that it is which a person let in with it; absent: no device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// When it ends.
     pub expires_ms: u64,
 }
@@ -153,8 +163,7 @@ impl Entry {
         match self {
             Self::Exchange(record) => record.session.as_deref().or(Some(&record.exchange)),
             Self::Hold(event) => event.session.as_deref().or(Some(&event.exchange)),
-            Self::Grant(_) | Self::Token(_) => None,
-            Self::Pass(_) | Self::Delegation(_) | Self::Policy(_) => None,
+            _ => None,
         }
     }
 
@@ -163,8 +172,7 @@ impl Entry {
         match self {
             Self::Exchange(record) => Some(&record.exchange),
             Self::Hold(event) => Some(&event.exchange),
-            Self::Grant(_) | Self::Token(_) => None,
-            Self::Pass(_) | Self::Delegation(_) | Self::Policy(_) => None,
+            _ => None,
         }
     }
 

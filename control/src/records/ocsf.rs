@@ -8,18 +8,21 @@
 //! | token | Authentication (3002) |
 //! | pass, delegation | User Access Management (3005) |
 //! | policy | API Activity (6003), with the policy as its resource |
+//! | revocation | Account Change (3001) |
 //!
 //! No event carries a body: who, when, what, which rule, how it ended.
 
 mod approvals;
 
 use serde_json::{Map, Value, json};
+use sluice_engine::policy::bundle::Revocation;
 use sluice_engine::policy::document::Action;
 use sluice_engine::record::{Record, Stage, Who};
 
 use super::{Entry, GrantEvent, HoldChange, HoldEvent, TokenEvent};
 use crate::grants::GrantState;
 use crate::store::Stored;
+use crate::tokens::revocation::Revoked;
 
 /// Severities and statuses of the schema.
 const INFORMATIONAL: u8 = 1;
@@ -41,6 +44,7 @@ pub fn event(stored: &Stored) -> Option<Value> {
         Entry::Pass(event) => approvals::pass(event),
         Entry::Delegation(event) => approvals::delegation(event),
         Entry::Policy(event) => approvals::policy(event),
+        Entry::Revocation(revoked) => revocation(revoked),
     };
     event.insert(
         "metadata".into(),
@@ -190,7 +194,26 @@ fn token(token: &TokenEvent) -> Map<String, Value> {
     event.insert("auth_protocol".into(), "OAuth 2.0".into());
     event.insert("session".into(), json!({"uid": token.id, "expiration_time": token.expires_ms}));
     event.insert("service".into(), json!({"name": "Claude API"}));
-    event.insert("unmapped".into(), json!({"scopes": token.scopes}));
+    event.insert(
+        "unmapped".into(),
+        json!({"scopes": token.scopes, "from": token.from, "device": token.device}),
+    );
+    event
+}
+
+/// Account Change (3001): what somebody had until now no longer lets them in.
+fn revocation(revoked: &Revoked) -> Map<String, Value> {
+    let mut event = base(3001, OTHER, revoked.at_ms, LOW, SUCCESS);
+    event.insert("activity_name".into(), "Revoke Tokens".into());
+    event.insert("actor".into(), actor(Some(&revoked.by), None));
+    let (name, uid) = match &revoked.what {
+        Revocation::Subject { issuer, subject, .. } => (subject.clone(), format!("{issuer}/{subject}")),
+        Revocation::Token { issuer, id } => (id.clone(), format!("{issuer}/{id}")),
+    };
+    let user = revoked.holder.as_ref().map_or_else(|| json!({"name": name, "uid": uid}), user);
+    event.insert("user".into(), user);
+    event.insert("comment".into(), revoked.reason.clone().into());
+    event.insert("unmapped".into(), json!({"what": revoked.what, "until_time": revoked.until_ms}));
     event
 }
 

@@ -10,6 +10,8 @@
 //!
 //! Each area has a trait of its own ([`Log`], [`Holds`] and so on), in a file of its name; `sql` has its statements
 //! in a file of the same name.
+//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Revocations`], [`Spending`], [`Tokens`], [`Visits`]), in
+//! a file of its name; `sql` has its statements in a file of the same name.
 
 mod approvals;
 mod days;
@@ -18,8 +20,10 @@ mod grants;
 mod holds;
 mod log;
 pub mod postgres;
+mod revocations;
 mod spending;
 pub mod sqlite;
+mod tokens;
 mod usage;
 mod visits;
 
@@ -31,7 +35,9 @@ pub use error::StoreError;
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Mark, Session, Stored, Verdicts, Which, WhichSessions};
+pub use revocations::Revocations;
 pub use spending::{Spending, WhichSpending};
+pub use tokens::Tokens;
 pub use usage::{Backlog, Usages, WhichUsage};
 pub use visits::Visits;
 
@@ -42,6 +48,8 @@ pub enum News<'a> {
     Hold(&'a str),
     /// Some grant.
     Grants,
+    /// Something is shut out.
+    Revocations,
     /// Something may have been missed: anything.
     Missed,
 }
@@ -50,11 +58,15 @@ impl<'a> News<'a> {
     /// The word for a change of grants.
     const GRANTS: &'static str = "grants";
 
+    /// The word for a change of revocations.
+    const REVOCATIONS: &'static str = "revocations";
+
     /// As one replica tells it to the others. A hold is told by its id; none of its letters makes one of the words.
     pub fn word(self) -> &'a str {
         match self {
             Self::Hold(id) => id,
             Self::Grants => Self::GRANTS,
+            Self::Revocations => Self::REVOCATIONS,
             Self::Missed => "",
         }
     }
@@ -64,6 +76,7 @@ impl<'a> News<'a> {
         match word {
             "" => Self::Missed,
             Self::GRANTS => Self::Grants,
+            Self::REVOCATIONS => Self::Revocations,
             id => Self::Hold(id),
         }
     }
@@ -74,7 +87,9 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 
 /// What control keeps.
 #[async_trait]
-pub trait Store: Log + Holds + Grants + Spending + Approvals + Days + Usages + Visits {
+pub trait Store:
+    Log + Holds + Grants + Revocations + Spending + Approvals + Days + Tokens + Usages + Visits
+{
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.
     async fn listen(&self, heard: Heard) -> StoreError;

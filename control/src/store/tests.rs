@@ -41,7 +41,9 @@ mod approvals;
 mod days;
 mod definitions;
 mod grants;
+mod revocations;
 mod spending;
+mod tokens;
 mod usage;
 mod visits;
 

@@ -17,7 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use sluice_engine::identity::{Principal, Verifier};
+use sluice_engine::identity::{Lineage, Principal, TokenId, Verifier};
 use sluice_engine::policy::document::{Duration, Policy};
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
@@ -121,11 +121,16 @@ impl Visit {
     /// Whether it still lets its person in.
     pub fn stands(&self, sign_ins: &SignIns, policy: &Policy, people: &Verifier, now_ms: u64) -> bool {
         let Some((idle, _)) = sign_ins.limits(policy) else { return false };
-        let (subject, jti) = (&self.principal.subject, self.token.as_deref());
         now_ms < self.principal.expires_ms
             && now_ms < self.seen_ms.saturating_add(idle.as_millis())
             && sign_ins.basis(policy).as_ref() == Some(&self.basis)
-            && !people.is_revoked(subject, self.made_ms, jti)
+            && people.check_revoked(&self.principal.issuer, &self.principal.subject, &self.lineage()).is_ok()
+    }
+
+    /// Where it comes from: the ID token.
+    pub fn lineage(&self) -> Lineage {
+        let tokens = self.token.iter().map(|id| TokenId(self.principal.issuer.clone(), id.clone()));
+        Lineage { tokens: tokens.collect(), issued_ms: self.made_ms }
     }
 
     /// Whether its use now is worth writing down.

@@ -89,13 +89,18 @@ fn another_way_in_ends_the_visits_of_the_old_one_and_other_changes_do_not() {
 fn whoever_is_revoked_is_out_and_may_come_in_anew_where_the_revocation_allows_it() {
     let sign_ins = sign_ins("https://sluice.test", false);
     let visit = visit(&sign_ins);
-    let subject = |name: &str, before_ms| Revocation::Subject { subject: name.into(), before_ms };
+    let subject = |name: &str, before_ms| Revocation::Subject {
+        issuer: "corp".into(),
+        subject: name.into(),
+        before_ms,
+    };
+    let token = |id: &str| Revocation::Token { issuer: "corp".into(), id: id.into() };
     for (revocation, stands) in [
         (subject("ana", NOW), false),
         (subject("ana", NOW - 2000), true),
         (subject("ben", NOW), true),
-        (Revocation::Token { jti: "t1".into() }, false),
-        (Revocation::Token { jti: "t2".into() }, true),
+        (token("t1"), false),
+        (token("t2"), true),
     ] {
         let people = verifier(std::slice::from_ref(&revocation));
         assert_eq!(visit.stands(&sign_ins, &policy(json!({})), &people, NOW), stands, "{revocation:?}");

@@ -9,6 +9,8 @@ mod budgets;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod families;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod harness;
@@ -27,6 +29,7 @@ mod records;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod revocations;
 mod sidecars;
 #[cfg(test)]
 mod signin;

@@ -12,17 +12,17 @@ use sluice_control::tokens::{Claims, Issuer};
 use super::harness::Service;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
-const FORM: &str = "application/x-www-form-urlencoded";
+pub const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+pub const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+pub const FORM: &str = "application/x-www-form-urlencoded";
 
 /// An identity provider whose keys stand in the policy.
-fn corp() -> Issuer {
+pub fn corp() -> Issuer {
     let key = ed25519_dalek::SigningKey::from_bytes(&[42; 32]);
     Issuer { url: "https://corp.example".into(), key }
 }
 
-async fn service() -> Service {
+pub async fn service() -> Service {
     let mut service = Service::start().await;
     let policy = json!({"issuers": [{
         "name": "corp", "issuer": "https://corp.example", "audiences": ["sluice"], "keys": {"jwks": {"keys": [corp().jwk()]}},
@@ -37,28 +37,29 @@ fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
 }
 
-fn identity(subject: &str, scopes: Option<&[&str]>, lifetime: u64) -> String {
+pub fn identity(subject: &str, scopes: Option<&[&str]>, lifetime: u64) -> String {
     let claims = Claims {
         subject: subject.into(),
         groups: vec!["auditors".into()],
         scopes: scopes.map(|scopes| scopes.iter().map(|s| (*s).into()).collect()),
         audience: "sluice".into(),
         via: None,
+        from: None,
         lifetime,
     };
     corp().mint(&claims, now_ms()).unwrap().token
 }
 
-fn claims(token: &str) -> Value {
+pub fn claims(token: &str) -> Value {
     let part = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
 
-fn form(fields: &[(&str, &str)]) -> String {
+pub fn form(fields: &[(&str, &str)]) -> String {
     serde_urlencoded::to_string(fields).unwrap()
 }
 
-async fn exchange(service: &Service, fields: &[(&str, &str)]) -> (u16, Value) {
+pub async fn exchange(service: &Service, fields: &[(&str, &str)]) -> (u16, Value) {
     let (status, answer) = service.post("/v1/oauth/token", FORM, &form(fields)).await;
     (status.as_u16(), answer)
 }

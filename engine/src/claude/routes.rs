@@ -56,7 +56,7 @@ pub enum Kind {
     Events,
     /// Answered by the gateway itself, to say that it is there.
     Hello,
-    /// Exchange of a caller's token; belongs to control.
+    /// A token is exchanged, given to a device or ended, or a client asks where; belongs to control.
     Token,
     /// A message of the Model Context Protocol, and its reply ([`crate::mcp`]).
     Mcp,

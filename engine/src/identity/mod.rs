@@ -8,14 +8,16 @@ mod cache;
 mod claims;
 mod credential;
 mod key;
+mod lineage;
 mod token;
 mod verify;
 
 pub use cache::{Cache, Digest};
 pub use credential::{CredentialError, credential};
 pub use key::KeyProblem;
+pub use lineage::{FROM, Lineage, MAX_LINEAGE, SINCE, TokenId};
 pub use token::MAX_TOKEN;
-pub use verify::{TokenError, VIA, Verifier};
+pub use verify::{TokenError, VIA, Verified, Verifier};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,10 +1,9 @@
 //! Who a token speaks for.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::Principal;
 use super::claims;
 use super::key::{Key, KeyProblem, is_known};
+use super::lineage::{Lineage, Revoked};
 use super::token::Untrusted;
 use crate::policy::bundle::{IssuerKeys, Revocation};
 use crate::policy::document::{ClaimPaths, Issuer, KeySource};
@@ -101,9 +100,18 @@ impl TokenError {
 /// Checks tokens against the issuers of a policy and their keys. Immutable: a new bundle makes a new one.
 pub struct Verifier {
     issuers: Vec<Known>,
-    /// By subject: tokens made before this moment (Unix milliseconds) are refused.
-    subjects: BTreeMap<String, u64>,
-    tokens: BTreeSet<String>,
+    revoked: Revoked,
+}
+
+/// What a token that was verified says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Who it speaks for.
+    pub principal: Principal,
+    /// Where it comes from.
+    pub lineage: Lineage,
+    /// Whether control made it.
+    pub is_own: bool,
 }
 
 struct Known {
@@ -141,20 +149,7 @@ impl Verifier {
                 }
             })
             .collect();
-        let mut subjects = BTreeMap::new();
-        let mut tokens = BTreeSet::new();
-        for revocation in revocations {
-            match revocation {
-                Revocation::Subject { subject, before_ms } => {
-                    let latest: &mut u64 = subjects.entry(subject.clone()).or_default();
-                    *latest = (*latest).max(*before_ms);
-                }
-                Revocation::Token { jti } => {
-                    tokens.insert(jti.clone());
-                }
-            }
-        }
-        (Self { issuers, subjects, tokens }, problems)
+        (Self { issuers, revoked: Revoked::new(revocations) }, problems)
     }
 
     /// The principal that a token speaks for at `now_ms`.
@@ -165,6 +160,14 @@ impl Verifier {
     /// # Errors
     /// See [`TokenError`].
     pub fn verify(&self, token: &str, now_ms: u64) -> Result<Principal, TokenError> {
+        self.read(token, now_ms).map(|verified| verified.principal)
+    }
+
+    /// The same, with where the token comes from.
+    ///
+    /// # Errors
+    /// See [`TokenError`].
+    pub fn read(&self, token: &str, now_ms: u64) -> Result<Verified, TokenError> {
         let token = Untrusted::read(token).map_err(TokenError::Malformed)?;
         let iss = token.claims.get("iss").and_then(|iss| iss.as_str()).ok_or(TokenError::Issuer)?;
         let candidates = || self.issuers.iter().filter(|known| known.iss == iss);
@@ -182,8 +185,18 @@ impl Verifier {
             scopes: claims::scopes(&token.claims, &issuer.paths).map_err(TokenError::Malformed)?,
             expires_ms,
         };
-        self.check_revocations(&token, &principal.subject)?;
-        Ok(principal)
+        let lineage =
+            Lineage::read(&token, &issuer.name, issuer.is_control).map_err(TokenError::Malformed)?;
+        self.check_revoked(&principal.issuer, &principal.subject, &lineage)?;
+        Ok(Verified { principal, lineage, is_own: issuer.is_control })
+    }
+
+    /// Refuses what is shut out: the subject, or a token that this one comes from.
+    ///
+    /// # Errors
+    /// [`TokenError::Revoked`].
+    pub fn check_revoked(&self, issuer: &str, subject: &str, lineage: &Lineage) -> Result<(), TokenError> {
+        if self.revoked.covers(issuer, subject, lineage) { Err(TokenError::Revoked) } else { Ok(()) }
     }
 
     /// The issuer of the principal: who exchanged a token at control is still who the first issuer said.
@@ -195,19 +208,6 @@ impl Verifier {
                 Ok(via.ok_or(TokenError::Issuer)?.name.clone())
             }
         }
-    }
-
-    fn check_revocations(&self, token: &Untrusted<'_>, subject: &str) -> Result<(), TokenError> {
-        let made_ms = claims::time_ms(&token.claims, "iat").ok().flatten();
-        let jti = token.claims.get("jti").and_then(|jti| jti.as_str());
-        if self.is_revoked(subject, made_ms, jti) { Err(TokenError::Revoked) } else { Ok(()) }
-    }
-
-    /// Whether a subject is shut out who showed a token with this `jti` that was made at this moment. A token that does
-    /// not say when it was made may have been made before anything.
-    pub fn is_revoked(&self, subject: &str, made_ms: Option<u64>, jti: Option<&str>) -> bool {
-        let shut_out = |before_ms: &u64| made_ms.is_none_or(|made_ms| made_ms < *before_ms);
-        self.subjects.get(subject).is_some_and(shut_out) || jti.is_some_and(|jti| self.tokens.contains(jti))
     }
 }
 
@@ -242,12 +242,16 @@ impl Known {
             return Err(TokenError::Expired);
         }
         let latest_start = now_ms.saturating_add(SKEW_MS);
-        for start in [time("nbf", "its `nbf` is not a time")?, time("iat", "its `iat` is not a time")?] {
+        let issued_ms = time("iat", "its `iat` is not a time")?;
+        for start in [time("nbf", "its `nbf` is not a time")?, issued_ms] {
             if start.is_some_and(|start| start > latest_start) {
                 return Err(TokenError::NotYetValid);
             }
         }
-        if expires_ms > latest_start.saturating_add(self.max_lifetime.as_millis()) {
+        // Seen from its start as well: what was issued before a moment is over one such life after it.
+        let since_ms =
+            issued_ms.map_or(latest_start, |issued_ms| latest_start.min(issued_ms.saturating_add(SKEW_MS)));
+        if expires_ms > since_ms.saturating_add(self.max_lifetime.as_millis()) {
             let limit = self.max_lifetime.to_string();
             return Err(TokenError::TooLongLived { issuer: self.name.clone(), limit });
         }

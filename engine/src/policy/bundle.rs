@@ -118,20 +118,24 @@ pub struct Grant {
 }
 
 /// Something that is shut out at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Revocation {
-    /// Every token of this subject that was issued before the moment (Unix milliseconds).
+    /// Every token of this subject that was issued before the moment (Unix milliseconds), and what was exchanged for one.
     Subject {
-        /// The subject.
+        /// The issuer that vouches for the subject, by its name in the policy.
+        issuer: String,
+        /// The subject, in any case of letters.
         subject: String,
-        /// Tokens with an earlier `iat` are refused.
+        /// Tokens with an earlier `iat` are refused, and those without one.
         before_ms: u64,
     },
-    /// The token with this `jti`.
+    /// This token, and what was exchanged for it.
     Token {
-        /// The token's id.
-        jti: String,
+        /// Its issuer, by its name in the policy.
+        issuer: String,
+        /// Its id: see [`Lineage`](crate::identity::Lineage).
+        id: String,
     },
 }
 
@@ -226,8 +230,8 @@ mod tests {
             keys: Vec::new(),
             tenant_key: String::new(),
             grants: Vec::new(),
-            revocations: vec![Revocation::Token { jti: "t1".into() }],
             withheld: Vec::new(),
+            revocations: vec![Revocation::Token { issuer: "corp".into(), id: "t1".into() }],
         }
     }
 

@@ -138,6 +138,12 @@ pub struct Issuer {
     /// Example: `12h`
     #[serde(default = "Issuer::default_max_lifetime")]
     pub max_lifetime: Duration,
+    /// How long a sign-in with a token of this issuer may be refreshed at control before the person signs in again; at most
+    /// `30d`. Groups stay what they were at the sign-in, so keep it short. Absent: no refresh tokens.
+    ///
+    /// Example: `8h`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<Duration>,
 }
 
 impl Issuer {

@@ -33,6 +33,13 @@ impl Head {
     fn first(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str())
     }
+
+    /// Scheme and authority by which the client reached us.
+    fn base(&self) -> Option<String> {
+        let authority = self.first(":authority")?;
+        let scheme = self.first("x-forwarded-proto").or(self.first(":scheme")).unwrap_or("http");
+        Some(format!("{scheme}://{authority}"))
+    }
 }
 
 /// Whose request it is.
@@ -69,11 +76,12 @@ impl Exchange {
                 Err(why) => self.fault(&format!("hello: {why}"), host),
             };
         }
-        if kind == Kind::Token {
+        if let (Way::Api(route), Kind::Token) = (&way, kind) {
             if let Err(refusal) = unencoded(&head.all("content-encoding")) {
                 return self.turn_away(&refusal, None, host);
             }
-            self.state = State::Trading(Trade::new(head.first("content-type")));
+            let base = head.base();
+            self.state = State::Trading(Trade::new(route, head.first("content-type"), base.as_deref()));
             return if end { self.trade(0, true, host) } else { Step::Wait };
         }
         let now_ms = host.now_ms();
@@ -96,10 +104,7 @@ impl Exchange {
             Ok(principal) => principal,
             Err((refusal, retry_after)) => return self.turn_away(&refusal, retry_after, host),
         };
-        self.gateway = head.first(":authority").map(|authority| {
-            let scheme = head.first("x-forwarded-proto").or(head.first(":scheme")).unwrap_or("http");
-            format!("{scheme}://{authority}")
-        });
+        self.gateway = head.base();
         let text = |name: &str| head.first(name).filter(|value| !value.is_empty()).map(str::to_owned);
         let (exchange, headers) = (host.random_id(), &head.headers);
         let (mut case, allowed) = match way {

@@ -1,7 +1,8 @@
-//! `POST /v1/oauth/token`: a token is exchanged at control. What the caller sends goes there and nowhere else, and
-//! control's answer goes back as it is.
+//! `POST /v1/oauth/token` and its like: a token is exchanged, given to a device or revoked at control. What the caller sends
+//! goes there and nowhere else, and control's answer goes back as it is.
 
 use sluice_engine::claude::error::ErrorKind;
+use sluice_engine::claude::routes::Route;
 use sluice_engine::judge::Refusal;
 
 use super::refusal::unavailable;
@@ -15,6 +16,9 @@ const TIMEOUT_MS: u64 = 10_000;
 
 /// An exchange of tokens.
 pub(super) struct Trade {
+    method: &'static str,
+    /// The path, at control as here; a `GET` says in its query under which base URL its client knows us.
+    path: String,
     /// The body is a form, not JSON.
     form: bool,
     /// The call under way.
@@ -22,10 +26,15 @@ pub(super) struct Trade {
 }
 
 impl Trade {
-    /// One whose body has this content type.
-    pub fn new(content_type: Option<&str>) -> Self {
+    /// One of this route, whose body has this content type. `base`: where its client knows us.
+    pub fn new(route: &Route, content_type: Option<&str>, base: Option<&str>) -> Self {
         let kind = content_type.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-        Self { form: kind.eq_ignore_ascii_case("application/x-www-form-urlencoded"), token: None }
+        let form = kind.eq_ignore_ascii_case("application/x-www-form-urlencoded");
+        // What needs an escape in a query is in no address; control answers for its own then.
+        let plain = |base: &&str| base.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]/".contains(&b));
+        let base = base.filter(plain).filter(|_| route.method == "GET");
+        let path = base.map_or_else(|| route.path.to_owned(), |base| format!("{}?base={base}", route.path));
+        Self { method: route.method, path, form, token: None }
     }
 
     /// Whether this is the answer that is waited for.
@@ -48,8 +57,8 @@ impl Exchange {
         let body = if size == 0 { Ok(Vec::new()) } else { host.body(Side::Request) };
         let asked = body.and_then(|body| {
             host.call(&Call {
-                method: "POST",
-                path: "/v1/oauth/token".into(),
+                method: trade.method,
+                path: trade.path.clone(),
                 body,
                 form: trade.form,
                 timeout_ms: TIMEOUT_MS,

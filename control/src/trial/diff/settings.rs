@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use sluice_engine::mask::Masker;
 use sluice_engine::policy::document::{
-    Issuer, MaskMode, MaskStyle, Masking, MediaAction, Policy, RecordMode, ToolInputMasking,
+    Duration, Issuer, MaskMode, MaskStyle, Masking, MediaAction, Policy, RecordMode, ToolInputMasking,
 };
 
 use super::fields::{is_empty, without};
@@ -172,7 +172,13 @@ fn one_issuer(old: &Issuer, new: &Issuer, found: &mut Vec<Change>) {
         let what = format!("{name}: tokens may live {}, not {}", new.max_lifetime, old.max_lifetime);
         push(found, direction, "issuers", what);
     }
-    let known = ["name", "audiences", "maxLifetime"];
+    if old.refresh != new.refresh {
+        let direction = if new.refresh > old.refresh { Direction::Loosened } else { Direction::Tightened };
+        let lasts = |refresh: Option<Duration>| refresh.map_or("no time".to_owned(), |own| own.to_string());
+        let what = format!("{name}: sign-ins may last {}, not {}", lasts(new.refresh), lasts(old.refresh));
+        push(found, direction, "issuers", what);
+    }
+    let known = ["name", "audiences", "maxLifetime", "refresh"];
     let (before, after) = (without(json(old), &known), without(json(new), &known));
     let mut others = Vec::new();
     unknown("issuers", &before, &after, &mut others);

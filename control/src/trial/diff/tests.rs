@@ -173,6 +173,7 @@ fn each_change_is_said_to_loosen_to_tighten_or_neither() {
         ),
         ("/issuers/0/audiences/-", json!("more"), Loosened, "tokens for more are now taken"),
         ("/issuers/0/maxLifetime", json!("1h"), Tightened, "tokens may live 1h, not 1d"),
+        ("/issuers/0/refresh", json!("8h"), Loosened, "sign-ins may last 8h, not no time"),
         ("/issuers/0/issuer", json!("https://other"), Unclear, "idp: `issuer` differs"),
         ("/issuers/0/claims", json!({"groups": "roles"}), Unclear, "idp: `claims` differs"),
         ("/recording/mode", json!("off"), Loosened, "`mode`: background became off"),

@@ -1,7 +1,7 @@
 //! What an application uses: messages, batches, files, models, skills, user profiles.
 //!
-//! Source: the resources of the Python SDK 2.12.0; `/api/hello` and `/v1/oauth/token`: what Claude Code 2.1.330 and
-//! the SDKs' workload federation call without credentials. Claude Code's other calls below `/api/` (telemetry,
+//! Source: the resources of the Python SDK 2.12.0; `/api/hello`, `/.well-known/` and `/oauth/`, `/v1/oauth/`: what Claude Code
+//! 2.1.330 (`/login`) and the SDKs' workload federation call without credentials. Claude Code's other calls below `/api/` (telemetry,
 //! usage, remote settings) are not in the table and so are refused; it works without them.
 
 use super::{Kind, Route};
@@ -47,4 +47,9 @@ pub(super) const OPEN: &[Route] = &[
     Route::open("HEAD", "/api/hello", "hello", Kind::Hello),
     Route::open("GET", "/api/hello", "hello", Kind::Hello),
     Route::open("POST", "/v1/oauth/token", "oauth.token", Kind::Token),
+    Route::open("POST", "/oauth/token", "oauth.token", Kind::Token),
+    Route::open("POST", "/v1/oauth/revoke", "oauth.revoke", Kind::Token),
+    Route::open("POST", "/v1/oauth/device", "oauth.device", Kind::Token),
+    Route::open("POST", "/oauth/device_authorization", "oauth.device", Kind::Token),
+    Route::open("GET", "/.well-known/oauth-authorization-server", "oauth.discovery", Kind::Token),
 ];

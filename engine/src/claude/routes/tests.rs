@@ -70,6 +70,11 @@ fn an_endpoint_has_its_name_scope_and_kind() {
         ("HEAD", "/api/hello", "hello", None, Kind::Hello),
         ("GET", "/api/hello", "hello", None, Kind::Hello),
         ("POST", "/v1/oauth/token", "oauth.token", None, Kind::Token),
+        ("POST", "/oauth/token", "oauth.token", None, Kind::Token),
+        ("POST", "/v1/oauth/revoke", "oauth.revoke", None, Kind::Token),
+        ("POST", "/v1/oauth/device", "oauth.device", None, Kind::Token),
+        ("POST", "/oauth/device_authorization", "oauth.device", None, Kind::Token),
+        ("GET", "/.well-known/oauth-authorization-server", "oauth.discovery", None, Kind::Token),
     ] {
         let found = route(method, path).unwrap_or_else(|e| panic!("{method} {path}: {e}"));
         assert_eq!((found.name, found.scope, found.kind), (name, scope, kind), "{method} {path}");

@@ -8,7 +8,9 @@ use jwt_compact::{Algorithm, AlgorithmSignature};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::identity::MAX_TOKEN;
+use sha2::{Digest as _, Sha256};
+
+use crate::identity::{MAX_LINEAGE, MAX_TOKEN};
 use crate::policy::document::{Duration, KeySource};
 
 const NOW: u64 = 1_800_000_000;
@@ -58,6 +60,7 @@ fn issuer(name: &str, iss: &str, audiences: &[&str]) -> Issuer {
         keys: KeySource::Discovery,
         claims: ClaimPaths::default(),
         max_lifetime: Duration::hours(24),
+        refresh: None,
     }
 }
 
@@ -343,20 +346,86 @@ fn what_is_not_exactly_a_signed_token_is_malformed() {
 #[test]
 fn what_is_revoked_stays_out() {
     let key = || vec![ed25519_jwk(json!({}))];
-    let subject = |subject: &str, before_ms| Revocation::Subject { subject: subject.into(), before_ms };
+    let subject = |subject: &str, before_ms| Revocation::Subject {
+        issuer: "corp".into(),
+        subject: subject.into(),
+        before_ms,
+    };
     let verify = |revocations: &[Revocation], claims: &Value| {
         rule(revoking(key(), revocations).verify(&token(claims), NOW * 1000))
     };
-    let jti = [Revocation::Token { jti: "t1".into() }];
+    let id = |issuer: &str, id: &str| [Revocation::Token { issuer: issuer.into(), id: id.into() }];
+    let jti = id("corp", "t1");
     assert_eq!(verify(&jti, &with(json!({"jti": "t1"}))), "revoked");
     assert_eq!(verify(&jti, &with(json!({"jti": "t2"}))), "ok");
     assert_eq!(verify(&jti, &claims()), "ok");
+    assert_eq!(verify(&id("other", "t1"), &with(json!({"jti": "t1"}))), "ok", "ids are each issuer's own");
+    let nameless = token(&claims());
+    let digest = format!("sha256:{:x}", Sha256::digest(nameless.rsplit_once('.').expect("three parts").0));
+    assert_eq!(verify(&id("corp", &digest), &claims()), "revoked", "a token without an id has its digest");
 
     assert_eq!(verify(&[subject("ann", NOW * 1000)], &claims()), "ok", "made at that moment, not before");
     assert_eq!(verify(&[subject("ann", NOW * 1000 + 1)], &claims()), "revoked");
     assert_eq!(verify(&[subject("ann", NOW * 1000 + 1), subject("ann", 5)], &claims()), "revoked");
     assert_eq!(verify(&[subject("ann", 5)], &without("iat")), "revoked", "it may have been made before");
     assert_eq!(verify(&[subject("bob", NOW * 2000)], &claims()), "ok");
+    assert_eq!(verify(&[subject(" ANN", NOW * 2000)], &claims()), "revoked", "whatever the case of letters");
+}
+
+#[test]
+fn what_was_exchanged_for_a_revoked_token_is_revoked_too_and_only_control_may_say_so() {
+    let control = Issuer { keys: KeySource::Control, ..issuer("own", "http://sluice.test", &["sluice"]) };
+    let issuers = [issuer("corp", ISS, &["sluice"]), control];
+    let keys =
+        ["corp", "own"].map(|name| IssuerKeys { issuer: name.into(), keys: vec![ed25519_jwk(json!({}))] });
+    let read = |revocations: &[Revocation], claims: &Value| {
+        Verifier::new(&issuers, &keys, revocations).0.read(&token(claims), NOW * 1000)
+    };
+    let own = |change: Value| {
+        let mut own = with(json!({
+            "iss": "http://sluice.test", "via": "corp", "jti": "c2", "since": NOW - 100,
+            "from": [["corp", "t1"], ["own", "c1"]],
+        }));
+        own.as_object_mut().expect("an object").extend(change.as_object().expect("an object").clone());
+        own
+    };
+    let out = |issuer: &str, id: &str| [Revocation::Token { issuer: issuer.into(), id: id.into() }];
+    let verified = read(&[], &own(json!({}))).expect("verified");
+    assert_eq!(verified.lineage.tokens.len(), 3);
+    assert!(verified.is_own && verified.lineage.issued_ms == Some((NOW - 100) * 1000));
+    for (issuer, id) in [("corp", "t1"), ("own", "c1"), ("own", "c2")] {
+        assert_eq!(read(&out(issuer, id), &own(json!({}))).err(), Some(TokenError::Revoked), "{id}");
+    }
+    assert!(read(&out("own", "t1"), &own(json!({}))).is_ok());
+
+    let before = |before_s: u64| {
+        [Revocation::Subject { issuer: "corp".into(), subject: "ann".into(), before_ms: before_s * 1000 }]
+    };
+    let late = "a token that was made for one from before is from before";
+    assert_eq!(read(&before(NOW - 99), &own(json!({}))).err(), Some(TokenError::Revoked), "{late}");
+    assert!(read(&before(NOW - 100), &own(json!({}))).is_ok());
+
+    let many: Vec<_> = (0..=MAX_LINEAGE).map(|n| ["own".to_owned(), n.to_string()]).collect();
+    for from in [json!("t1"), json!([["corp"]]), json!([["corp", 1]]), json!(many)] {
+        assert_eq!(
+            read(&[], &own(json!({"from": from}))).map(|_| ()).map_err(|e| e.rule()),
+            Err("malformed")
+        );
+    }
+    // Another issuer's word on such things is nothing.
+    let theirs =
+        read(&out("own", "c1"), &with(json!({"from": [["own", "c1"]], "since": 1}))).expect("verified");
+    assert_eq!((theirs.lineage.tokens.len(), theirs.lineage.issued_ms), (1, Some(NOW * 1000)));
+}
+
+#[test]
+fn a_token_that_lives_too_long_from_its_start_is_refused_at_its_end_too() {
+    let day = 24 * 3600;
+    let long = |issued: u64| with(json!({"iat": issued, "exp": NOW + 60}));
+    let verify =
+        |claims: &Value| rule(verifier(vec![ed25519_jwk(json!({}))]).verify(&token(claims), NOW * 1000));
+    assert_eq!(verify(&long(NOW - day + 60)), "ok");
+    assert_eq!(verify(&long(NOW - 90 * day)), "too_long_lived");
 }
 
 #[test]

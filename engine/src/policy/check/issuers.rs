@@ -70,6 +70,21 @@ fn check_one(place: &str, issuer: &Issuer, found: &mut Found) {
         let why = format!("{} is too long: at most {MAX_LIFETIME}", issuer.max_lifetime);
         found.add(format!("{place}.maxLifetime"), why);
     }
+    if let Some(refresh) = issuer.refresh {
+        let why = if issuer.keys == KeySource::Control {
+            Some(
+                "a token of control's own is not refreshed; say it at the issuer where people sign in"
+                    .to_owned(),
+            )
+        } else if refresh.as_seconds() == 0 {
+            Some("zero would end a sign-in at once; leave it out for none".to_owned())
+        } else {
+            (refresh > MAX_LIFETIME).then(|| format!("{refresh} is too long: at most {MAX_LIFETIME}"))
+        };
+        if let Some(why) = why {
+            found.add(format!("{place}.refresh"), why);
+        }
+    }
     if issuer.keys == KeySource::Control && issuer.claims != ClaimPaths::default() {
         let why =
             "control writes its own tokens, always with `sub`, `groups` and `scope`; leave `claims` out";

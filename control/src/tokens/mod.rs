@@ -1,11 +1,16 @@
-//! Tokens of control's own issuer.
+//! Tokens of control's own issuer, and what becomes of tokens before their end.
+
+pub mod device;
+pub mod family;
+pub mod revocation;
+pub mod source;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use sluice_engine::identity::VIA;
+use sluice_engine::identity::{FROM, Lineage, SINCE, VIA};
 
 use crate::keys::{KeyError, random};
 
@@ -22,8 +27,18 @@ pub struct Claims {
     pub audience: String,
     /// The issuer that vouched for the subject, by its name in the policy; `None`: control itself.
     pub via: Option<String>,
+    /// Where the tokens come from that were given for it; `None`: none were.
+    pub from: Option<Lineage>,
     /// How long it lives, in seconds.
     pub lifetime: u64,
+}
+
+/// A new id: 128 random bits.
+///
+/// # Errors
+/// [`KeyError::Random`].
+pub fn token_id() -> Result<String, KeyError> {
+    Ok(URL_SAFE_NO_PAD.encode(random::<16>()?))
 }
 
 /// A token, and the id by which it can be revoked.
@@ -51,13 +66,17 @@ impl Issuer {
     pub fn mint(&self, claims: &Claims, now_ms: u64) -> Result<Minted, KeyError> {
         let header = json!({"alg": "EdDSA", "typ": "JWT", "kid": self.kid()});
         let now = now_ms / 1000;
-        let id = URL_SAFE_NO_PAD.encode(random::<16>()?);
+        let id = token_id()?;
         let mut payload = json!({
             "iss": self.url, "sub": claims.subject, "aud": claims.audience, "groups": claims.groups,
             "iat": now, "nbf": now, "exp": now.saturating_add(claims.lifetime), "jti": id,
         });
         if let Some(members) = payload.as_object_mut() {
             members.extend(claims.scopes.iter().map(|scopes| ("scope".to_owned(), scopes.join(" ").into())));
+            if let Some(from) = &claims.from {
+                members.insert(FROM.to_owned(), json!(from.tokens));
+                members.insert(SINCE.to_owned(), (from.issued_ms.unwrap_or_default() / 1000).into());
+            }
             members.extend(claims.via.iter().map(|via| (VIA.to_owned(), via.as_str().into())));
         }
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
