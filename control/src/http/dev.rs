@@ -15,11 +15,7 @@ use super::{Control, Problem};
 /// Refuses what names another host than this machine: a page of somebody else's, whose name was made to point here (DNS
 /// rebinding), would else be taken for our own. An Envoy calls the service by its cluster's name: it shows that it is one by
 /// the data-plane token, which no page knows.
-pub async fn only_local(
-    State(control): State<Arc<Control>>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub async fn only_local(State(control): State<Arc<Control>>, request: Request, next: Next) -> Response {
     let given = bearer(request.headers()).unwrap_or_default();
     if bool::from(given.as_bytes().ct_eq(control.data_token.as_bytes())) {
         return next.run(request).await;
