@@ -46,7 +46,8 @@ async fn a_hold_is_approved_in_the_page_with_keys_alone_while_claude_code_waits_
     let stack = stack().await;
     let token = stack.token("wanda", &["writers"]).unwrap();
     let home = TempDir::new().unwrap();
-    let prompt = r#"call: Bash {"command":"touch made-by-an-agent && echo written","description":"write a file"}"#;
+    let prompt =
+        r#"call: Bash {"command":"touch made-by-an-agent && echo written","description":"write a file"}"#;
     let watching = tokio::spawn(browser(asked("approve", &stack, &[])));
     let out = run(CLAUDE_CODE, home.path(), &stack, &token, &[prompt]).await;
     let seen = watching.await.unwrap();
@@ -66,7 +67,13 @@ async fn a_hold_is_approved_in_the_page_with_keys_alone_while_claude_code_waits_
     let session = session["session"].as_str().unwrap();
     let replayed = browser(asked("replay", &stack, &[session])).await;
     let shown = text(&replayed, "/text");
-    for part in ["touch made-by-an-agent", "writes-need-a-second-person", "approved by rita", "read in the page", "written"] {
+    for part in [
+        "touch made-by-an-agent",
+        "writes-need-a-second-person",
+        "approved by rita",
+        "read in the page",
+        "written",
+    ] {
         assert!(shown.contains(part), "{part} is not in:\n{shown}");
     }
     assert_eq!((&replayed["hidden"], &replayed["moment"]), (&1.into(), &1.into()), "{replayed}");
@@ -78,7 +85,8 @@ async fn every_page_is_accessible_keeps_its_content_policy_and_shows_hostile_tex
     let control = stack.control().unwrap();
     let policy = std::fs::read_to_string(stack.policy.as_ref().unwrap().join("policy.yaml")).unwrap();
     let rule = serde_json::json!(HOSTILE);
-    let extra = format!("\n- name: {rule}\n  when: {{ text: \"(?i)hostile\" }}\n  action: deny\n  message: {rule}\n");
+    let extra =
+        format!("\n- name: {rule}\n  when: {{ text: \"(?i)hostile\" }}\n  action: deny\n  message: {rule}\n");
     control.write_policy(&policy.replacen("\nrules:\n", &format!("\nrules:{extra}"), 1)).unwrap();
     // A name, a prompt, a tool's input: all of it comes from somebody else.
     let token = stack.token(HOSTILE, &["writers"]).unwrap();
@@ -102,8 +110,16 @@ async fn every_page_is_accessible_keeps_its_content_policy_and_shows_hostile_tex
     let session = listed["sessions"][0]["session"].as_str().unwrap();
     let (hold, session) = (format!("/holds/{}", hold.id), format!("/sessions/{session}"));
     let paths = [
-        "/holds", &hold, "/sessions", "/sessions?text=alert", &session, "/overview", "/access", "/policy",
-        "/policy/trial", "/fleet",
+        "/holds",
+        &hold,
+        "/sessions",
+        "/sessions?text=alert",
+        &session,
+        "/overview",
+        "/access",
+        "/policy",
+        "/policy/trial",
+        "/fleet",
     ];
     let out = browser(asked("look", &stack, &paths)).await;
     assert_eq!(out["looked"].as_array().unwrap().len(), paths.len() * 4);
