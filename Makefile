@@ -19,7 +19,7 @@ NODE_SENTENCE := install Node.js 18 or newer; the TypeScript SDK that make test 
 
 .PHONY: help
 help: ## This list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-11s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-13s %s\n", $$1, $$2 }'
 
 .PHONY: run
 run: envoy wasm programs ## Sluice on this machine until Ctrl-C; PORT, CONTROL_PORT, STATE, POLICY, DEV, UPSTREAM, ANTHROPIC_API_KEY
@@ -66,6 +66,10 @@ fuzz: rust ## libFuzzer against parsers and masking; FUZZ_SECONDS for each targe
 .PHONY: crashes
 crashes: rust postgres ## kill -9 under load a hundred times: what was acknowledged is there, and the log verifies
 	CRASHES=$(or $(CRASHES),100) cargo test -p sluice-control --test service crashes -- --nocapture
+
+.PHONY: bench-control
+bench-control: rust postgres ## 10,000 waiting holds and 1,000 pollers of the bundle, beside control's bars
+	cargo test --release -p sluice-control --test service bars -- --ignored --nocapture --test-threads=1
 
 .PHONY: lint
 lint: rust ## Format and clippy

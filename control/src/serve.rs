@@ -11,16 +11,20 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::client::Client;
 use crate::grants::{follow, now_live};
 use crate::http::{Control, app, is_local};
 use crate::issuers::{Keyring, Statuses};
 use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
+use crate::notices::{Channels, Dispatcher};
 use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
+use crate::proposals::{Origin, begin, follow as follow_policy, record};
 use crate::records::enrolment;
 use crate::reviews;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
 use crate::tls::{Files, Peer, Tls, TlsListener};
 use crate::tokens::device::Attempts;
+use crate::tokens::introspection::Introspector;
 use crate::tokens::revocation::{self, now_revoked};
 use crate::visits::{Provider, SignIns, VisitKey};
 
@@ -43,6 +47,8 @@ pub struct Options {
     pub state: PathBuf,
     /// The policy: a file or a directory.
     pub policy: PathBuf,
+    /// Whether policy lives in the store, where proposals change it, and the files are only the first.
+    pub policy_from_store: bool,
     /// Where to listen.
     pub listen: SocketAddr,
     /// A file with the data-plane token; absent: the one in the state directory.
@@ -51,12 +57,17 @@ pub struct Options {
     pub database: Option<String>,
     /// A directory with the keys that all replicas share; absent: the state directory.
     pub shared_keys: Option<PathBuf>,
+    /// A directory with URLs and secrets of the channels in the policy.
+    pub notices: Option<PathBuf>,
     /// The URL under which others reach the service, and which its tokens carry as `iss`.
     pub public_url: Option<String>,
     /// A file with the secret of the client that people sign in by.
     pub sign_in_secret: Option<PathBuf>,
     /// The service's own TLS; absent: it speaks plain HTTP.
     pub tls: Option<Files>,
+    /// A directory with the secrets of the clients that control is at introspection endpoints, each in a file of its issuer's
+    /// name.
+    pub introspection_secrets: Option<PathBuf>,
     /// Whether people may say themselves who they are, and sidecars need no token.
     pub dev: bool,
 }
@@ -81,13 +92,16 @@ pub async fn serve(options: Options) -> Result<(), String> {
         None => data_token(&options.state, shared.map(|shared| shared.join(DATA_TOKEN)).as_deref()),
     };
     let data_token = data_token.map_err(|e| text(&e))?;
-    let loaded = load(&options.policy).map_err(|faults| {
-        let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-        format!(
-            "the policy is not in order, and there is no earlier one to go on with:\n{}",
-            lines.join("\n")
-        )
-    })?;
+    let from_files = match options.policy_from_store {
+        true => None,
+        false => Some(load(&options.policy).map_err(|faults| {
+            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            format!(
+                "the policy is not in order, and there is no earlier one to go on with:\n{}",
+                lines.join("\n")
+            )
+        })?),
+    };
     let tls = options.tls.clone().map(Tls::open).transpose()?;
     let listener = TcpListener::bind(options.listen)
         .await
@@ -103,10 +117,17 @@ pub async fn serve(options: Options) -> Result<(), String> {
     }
     let issuer_file = options.state.join(ISSUER_FILE);
     std::fs::write(&issuer_file, &url).map_err(|e| format!("{}: {e}", issuer_file.display()))?;
-    warn_of_other_issuer(&loaded, &url);
     let issuer = keys.issuer_at(&url);
 
     let store = open_store(&options, &keys).await.map_err(|e| text(&e))?;
+    let (origin, (number, loaded)) = match from_files {
+        Some(loaded) => (Origin::Files, (0, loaded)),
+        None => (
+            Origin::Store { key: keys.bundle.clone(), changed: Arc::new(Notify::new()) },
+            begin(&*store, &options.policy, &keys.bundle, now_ms()).await?,
+        ),
+    };
+    warn_of_other_issuer(&loaded, &url);
     let clock: Arc<dyn Fn() -> u64 + Send + Sync> = Arc::new(now_ms);
     let status = Arc::new(Mutex::new(Status {
         version: loaded.version.clone(),
@@ -123,9 +144,12 @@ pub async fn serve(options: Options) -> Result<(), String> {
     let grants_changed = Arc::new(Notify::new());
     let (shut_out, revocations) = watch::channel(now_revoked(&*store, now_ms()).await.map_err(|e| text(&e))?);
     let revocations_changed = Arc::new(Notify::new());
+    let (held_back, withheld) = watch::channel(reviews::now_withheld(&*store).await.map_err(|e| text(&e))?);
+    let withheld_changed = Arc::new(Notify::new());
     let sources = Sources {
         grants,
         revocations,
+        withheld,
         policy: policy_seen.clone(),
         keys: issuer_keys,
         key: keys.bundle.clone(),
@@ -134,17 +158,31 @@ pub async fn serve(options: Options) -> Result<(), String> {
     };
     let (bundle, publishing) = publish(sources).map_err(|e| text(&e))?;
     let (close, closing) = watch::channel(false);
+    let channels = Channels::new(options.notices.clone());
+    let dispatcher = Dispatcher {
+        store: Arc::clone(&store),
+        bundle: bundle.clone(),
+        channels: channels.clone(),
+        client: Client::new(),
+        public_url: url.clone(),
+        clock: Arc::clone(&clock),
+    };
     let control = Arc::new(Control {
+        channels,
         store: Arc::clone(&store),
         waiters: crate::holds::Waiters::default(),
         grants_changed: Arc::clone(&grants_changed),
         revocations_changed: Arc::clone(&revocations_changed),
+        introspector: Introspector::new(options.introspection_secrets.clone()),
         attempts: Attempts::default(),
+        withheld_changed: Arc::clone(&withheld_changed),
         bundle,
+        origin: origin.clone(),
         policy: Arc::clone(&status),
         issuers: statuses,
         refresh,
         data_token,
+        evidence: reviews::EvidenceKey(keys.bundle.clone()),
         writers: keys.writers(),
         issuer,
         sign_ins: SignIns {
@@ -160,12 +198,20 @@ pub async fn serve(options: Options) -> Result<(), String> {
     });
     let mut tasks = vec![
         tokio::spawn(publishing),
+        tokio::spawn(record(store.clone(), policy_seen.clone(), Arc::clone(&control.clock))),
         tokio::spawn(keyring.run(policy_seen, asked)),
-        tokio::spawn(watch_policy(options.policy.clone(), policy, status, clock)),
+        match origin {
+            Origin::Files => tokio::spawn(watch_policy(options.policy.clone(), policy, status, clock)),
+            Origin::Store { .. } => {
+                tokio::spawn(follow_policy(store.clone(), origin, number, policy, status, clock))
+            }
+        },
         tokio::spawn(sweep(Arc::clone(&control))),
+        tokio::spawn(dispatcher.run()),
         tokio::spawn(listen(Arc::clone(&control))),
         tokio::spawn(Arc::clone(&control.fleet).keep(Arc::clone(&store))),
         tokio::spawn(reviews::conduct(Arc::clone(&control))),
+        tokio::spawn(reviews::follow(store.clone(), withheld_changed, held_back)),
         tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
         tokio::spawn(revocation::follow(
             store.clone(),
@@ -283,11 +329,15 @@ async fn listen(control: Arc<Control>) {
         let error = control.store.listen(Box::new(move |news| match news {
             News::Hold(hold) => waking.waiters.wake(hold),
             News::Grants => waking.grants_changed.notify_one(),
+            News::Policy => waking.origin.changed(),
             News::Revocations => waking.revocations_changed.notify_one(),
+            News::Withheld => waking.withheld_changed.notify_one(),
             News::Missed => {
                 waking.waiters.wake_all();
                 waking.grants_changed.notify_one();
                 waking.revocations_changed.notify_one();
+                waking.withheld_changed.notify_one();
+                waking.origin.changed();
             }
         }));
         let error = error.await;

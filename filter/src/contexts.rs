@@ -78,6 +78,7 @@ impl RootContext for RootPlugin {
             runtime: RefCell::default(),
             taken: RefCell::default(),
             tokens: RefCell::new(Cache::default()),
+            refused: RefCell::default(),
             queue: RefCell::new(queue),
             refreshes: RefCell::default(),
             retries: RefCell::default(),

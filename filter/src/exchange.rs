@@ -4,6 +4,7 @@
 //!  Start ─► Reading ─► Asking ─► Forwarded ─► Collecting ─► Done
 //!                 └───────────────┘      ├──► Streaming ──┘
 //!                                        └──► Passing ────┘
+//!   ├──► Inquiring (whose is this token?) ─► Start
 //!   └──► Trading (a token for a token, at control) ────────► Done
 //! ```
 //!
@@ -11,6 +12,7 @@
 
 mod asking;
 mod budget;
+mod inquiry;
 mod refusal;
 mod request;
 mod response;
@@ -28,6 +30,7 @@ use sluice_engine::wire::{HoldAsk, Open, ToolsSeen};
 
 use crate::host::{Host, Side};
 use crate::shared::Shared;
+use inquiry::Inquiry;
 use trade::Trade;
 
 /// What a callback came to.
@@ -44,6 +47,8 @@ pub enum Step {
 enum State {
     /// Nothing has come.
     Start,
+    /// Control asks whose an opaque token is.
+    Inquiring(Inquiry),
     /// A token is exchanged at control.
     Trading(Trade),
     /// The caller is known; the body is not whole.
@@ -163,7 +168,11 @@ impl Exchange {
 
     /// A part of the request's body, buffered with all before it; `size` of all. Trailers are an end, too.
     pub fn request_body(&mut self, size: usize, end: bool, host: &dyn Host) -> Step {
-        match self.state {
+        match &mut self.state {
+            State::Inquiring(inquiry) => {
+                inquiry.note_body(size, end);
+                Step::Wait
+            }
             State::Reading(..) => self.read_body(size, end, host),
             State::Trading(_) => self.trade(size, end, host),
             // Answered or asking: what still comes must not overtake the verdict.
@@ -197,6 +206,10 @@ impl Exchange {
             self.traded(status, &body, host);
             return None;
         }
+        if matches!(&self.state, State::Inquiring(inquiry) if inquiry.awaits(token)) {
+            self.later(host, |own| own.inquired(status, &body, host));
+            return self.question().and_then(|question| question.token);
+        }
         if self.question().is_some_and(|question| question.token == Some(token)) {
             if status != 200 {
                 host.count(crate::host::Metric::ControlFailed, 1);
@@ -208,7 +221,11 @@ impl Exchange {
 
     /// Runs a step outside of the stream's own callbacks: what it lets go is resumed by call.
     fn later(&mut self, host: &dyn Host, step: impl FnOnce(&mut Self) -> Step) {
-        let side = if matches!(self.state, State::Asking(..)) { Side::Request } else { Side::Response };
+        let side = if matches!(self.state, State::Asking(..) | State::Inquiring(_)) {
+            Side::Request
+        } else {
+            Side::Response
+        };
         if step(self) == Step::Go
             && let Err(why) = host.resume(side)
         {
@@ -226,7 +243,9 @@ impl Exchange {
     pub fn done(&mut self, host: &dyn Host) {
         let status = self.status;
         let (mut case, recorded) = match std::mem::replace(&mut self.state, State::Done) {
-            State::Start | State::Trading(_) | State::Done => return self.give_up(host),
+            State::Start | State::Inquiring(_) | State::Trading(_) | State::Done => {
+                return self.give_up(host);
+            }
             State::Streaming(mut case, stream, _) => {
                 let recorded = stream.reply.recorded(&mut case);
                 (case, recorded)

@@ -6,14 +6,20 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
-use sluice_engine::identity::Cache;
-use sluice_engine::judge::Runtime;
+use sluice_engine::identity::{Cache, Digest};
+use sluice_engine::judge::{Refusal, Runtime};
 use sluice_engine::policy::bundle::SignedBundle;
 
 use crate::config::Settings;
 use crate::exchange::Exchange;
 use crate::host::{Host, Metric};
 use crate::queue::Queue;
+
+/// How long an opaque token is nobody's without a further question: a client that tries again at once.
+const REFUSED_MS: u64 = 5000;
+
+/// Of how many that is kept; then all are forgotten, which costs questions and lets nobody in.
+const MAX_REFUSED: usize = 1024;
 
 /// One for each root context.
 pub struct Shared {
@@ -27,6 +33,8 @@ pub struct Shared {
     pub taken: RefCell<String>,
     /// Tokens that were verified under the bundle in force.
     pub tokens: RefCell<Cache>,
+    /// Opaque tokens that are nobody's, and until when (Unix milliseconds) that is believed.
+    pub refused: RefCell<BTreeMap<Digest, (u64, Refusal)>>,
     /// Records on their way.
     pub queue: RefCell<Queue>,
     /// Issuers whose keys control should look at again, with the key id that was missing.
@@ -108,6 +116,7 @@ impl Shared {
                 log::info!("sluice: bundle {} is in force", runtime.version);
                 *self.runtime.borrow_mut() = Some(Arc::new(runtime));
                 *self.tokens.borrow_mut() = Cache::default();
+                self.refused.borrow_mut().clear();
                 host.count(Metric::BundleLoaded, 1);
                 true
             }
@@ -117,6 +126,21 @@ impl Shared {
                 false
             }
         }
+    }
+
+    /// Keeps for a moment that an opaque token is nobody's.
+    pub fn refuse_token(&self, digest: Digest, refusal: Refusal, now_ms: u64) {
+        let mut refused = self.refused.borrow_mut();
+        if refused.len() >= MAX_REFUSED {
+            refused.clear();
+        }
+        refused.insert(digest, (now_ms.saturating_add(REFUSED_MS), refusal));
+    }
+
+    /// Why an opaque token was nobody's a moment ago.
+    pub fn refused_token(&self, digest: &Digest, now_ms: u64) -> Option<Refusal> {
+        let refused = self.refused.borrow();
+        refused.get(digest).filter(|(until_ms, _)| now_ms < *until_ms).map(|(_, refusal)| refusal.clone())
     }
 
     /// Asks for `exchange` to be driven again at a moment.

@@ -9,7 +9,7 @@ mod delegation;
 mod pass;
 
 use serde::{Deserialize, Serialize};
-use sluice_engine::identity::same_person;
+pub use sluice_engine::identity::same_person;
 use sluice_engine::record::Who;
 
 pub use delegation::{Delegated, Delegation};

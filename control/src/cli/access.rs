@@ -6,16 +6,45 @@ use clap::{Args, Subcommand};
 use super::api::escape;
 use super::print::{Paint, clean_line, say, short, table, time};
 use super::{Failure, Outcome, Output, Service};
-use crate::http::Accesses;
-use crate::reviews::{Access as Identity, Names, Right, Through, Usage};
+use crate::http::{Accesses, ShownWithheld, Taking};
+use crate::reviews::{Access as Identity, Names, Right, Through, Usage, Withholding, told_part};
 
-/// See who has which rights, beside what they used.
+/// See who has which rights, beside what they used; give back what a review has taken.
 #[derive(Debug, Subcommand)]
 pub enum Access {
     /// List identities with their roles and their use. Auditors and operators see all, others themselves.
     Ls(List),
     /// Show what one identity has, through what, and what of it was used.
     Show(One),
+    /// List what reviews have taken back, with who did and why.
+    Withheld(Listed),
+    /// Give back what a review has taken. For operators, and never to yourself.
+    Lift(Lift),
+}
+
+/// How what is withheld is written.
+#[derive(Debug, Args)]
+pub struct Listed {
+    #[command(flatten)]
+    service: Service,
+    /// How to write it.
+    #[arg(long, default_value = "text")]
+    output: Output,
+}
+
+/// What is given back, and why.
+#[derive(Debug, Args)]
+pub struct Lift {
+    #[command(flatten)]
+    service: Service,
+    /// Its id, as `sluice access withheld` lists it.
+    id: String,
+    /// Why.
+    #[arg(long, short, value_name = "TEXT")]
+    reason: String,
+    /// How to write it.
+    #[arg(long, default_value = "text")]
+    output: Output,
 }
 
 /// Which identities, and how.
@@ -57,7 +86,54 @@ impl Access {
         match self {
             Self::Ls(asked) => asked.run().await,
             Self::Show(asked) => asked.run().await,
+            Self::Withheld(asked) => asked.run().await,
+            Self::Lift(asked) => asked.run().await,
         }
+    }
+}
+
+impl Listed {
+    async fn run(self) -> Outcome {
+        let answer: ShownWithheld = self.service.json(Method::GET, "/v1/access/withheld", None).await?;
+        if self.output == Output::Json {
+            say(&serde_json::to_string(&answer).map_err(Failure::cannot)?);
+            return Ok(());
+        }
+        if answer.withheld.is_empty() {
+            say("nothing");
+            return Ok(());
+        }
+        let row = |taken: &Withholding| {
+            let what = &taken.withheld;
+            vec![
+                what.id.clone(),
+                short(&clean_line(&what.subject), 36),
+                clean_line(&what.role),
+                short(&clean_line(&what.part.as_ref().map_or_else(|| "all".into(), told_part)), 50),
+                format!("{} UTC", time(taken.at_ms)),
+                clean_line(taken.by.as_ref().map_or("nobody", |(_, subject)| subject.as_str())),
+                short(&clean_line(&taken.reason), 50),
+            ]
+        };
+        let rows: Vec<_> = answer.withheld.iter().map(row).collect();
+        say(&table(&["ID", "WHO", "ROLE", "WHAT", "SINCE", "BY", "WHY"], &rows, Paint::detect()));
+        Ok(())
+    }
+}
+
+impl Lift {
+    async fn run(self) -> Outcome {
+        let path = format!("/v1/access/withheld/{}/lift", escape(&self.id));
+        let body = serde_json::to_string(&Taking { reason: Some(self.reason) }).map_err(Failure::cannot)?;
+        let taken: Withholding = self.service.json(Method::POST, &path, Some(body)).await?;
+        match self.output {
+            Output::Json => say(&serde_json::to_string(&taken).map_err(Failure::cannot)?),
+            Output::Text => say(&clean_line(&format!(
+                "{} has {} again, as far as the policy gives it",
+                taken.withheld.subject, taken.withheld.role
+            ))),
+        }
+        Ok(())
     }
 }
 
@@ -215,7 +291,7 @@ fn tell_right(right: &Right) {
     for withheld in &right.withheld {
         let what = match &withheld.part {
             None => "all of it".to_owned(),
-            Some(part) => [&part.scopes[..], &part.models, &part.tools].concat().join(", "),
+            Some(part) => told_part(part),
         };
         line("", &paint.red(&clean_line(&format!("taken back by a review ({}): {what}", withheld.id))));
     }

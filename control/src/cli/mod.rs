@@ -14,11 +14,13 @@ mod holds;
 mod keys;
 mod login;
 mod mask;
+mod notices;
 mod overview;
 mod policy;
 mod print;
 mod records;
 mod replay;
+mod reviews;
 mod saved;
 mod service;
 mod tokens;
@@ -54,7 +56,7 @@ enum Command {
     /// Look at the service's keys.
     #[command(subcommand)]
     Keys(keys::ShowKeys),
-    /// Work on policy files.
+    /// Work on policy: files, and what is in force.
     #[command(subcommand)]
     Policy(policy::Policy),
     Mask(mask::Mask),
@@ -67,12 +69,18 @@ enum Command {
     /// Ask for rights with an end, decide such wishes, take them back.
     #[command(subcommand)]
     Grants(grants::Grants),
-    /// See who has which rights, beside what they used.
+    /// See who has which rights, beside what they used; give back what a review has taken.
     #[command(subcommand)]
     Access(access::Access),
+    /// Look at what people may do beside what they did, and keep it or take it back.
+    #[command(subcommand)]
+    Reviews(reviews::Reviews),
     /// See who used what of which budget.
     #[command(subcommand)]
     Budgets(budgets::Budgets),
+    /// See which notices reached their channels, send dead ones again, test a channel.
+    #[command(subcommand)]
+    Notices(notices::Notices),
     Usage(overview::Used),
     #[command(subcommand)]
     Fleet(overview::Fleet),
@@ -165,8 +173,10 @@ async fn run(command: Command) -> Outcome {
         Command::Effect(effect) => effect.run(),
         Command::Holds(holds) => holds.run().await,
         Command::Grants(grants) => grants.run().await,
+        Command::Reviews(reviews) => reviews.run().await,
         Command::Access(access) => access.run().await,
         Command::Budgets(budgets) => budgets.run().await,
+        Command::Notices(notices) => notices.run().await,
         Command::Usage(used) => used.run().await,
         Command::Fleet(fleet) => fleet.run().await,
         Command::Sessions(sessions) => sessions.run().await,

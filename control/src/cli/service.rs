@@ -21,6 +21,10 @@ pub struct Serve {
     /// The policy: a YAML file, or a directory of them (a mounted ConfigMap). Followed while the service runs.
     #[arg(long, env = "SLUICE_POLICY", value_name = "PATH")]
     policy: PathBuf,
+    /// Policy lives in the database: --policy is only the first one, and is not looked at again. Authors propose changes
+    /// and others accept them (`sluice policy propose`); all replicas follow. Without it, the files rule.
+    #[arg(long, env = "SLUICE_POLICY_FROM_STORE")]
+    policy_from_store: bool,
     /// Where to listen.
     #[arg(long, env = "SLUICE_LISTEN", default_value = "127.0.0.1:9901", value_name = "ADDRESS")]
     listen: SocketAddr,
@@ -35,6 +39,10 @@ pub struct Serve {
     /// A file with the database's URL.
     #[arg(long, env = "SLUICE_DATABASE_FILE", value_name = "FILE", conflicts_with = "database")]
     database_file: Option<PathBuf>,
+    /// A directory with `NAME.url` and `NAME.secret` of each channel of the policy's `notices`: a mounted secret. Read when
+    /// needed, so that a change counts at once.
+    #[arg(long, env = "SLUICE_NOTICES", value_name = "DIR")]
+    notices: Option<PathBuf>,
     /// The URL that others reach the service under; its tokens carry it as `iss`. Default: http://ADDRESS.
     #[arg(long, env = "SLUICE_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
@@ -57,6 +65,10 @@ pub struct Serve {
     /// where others than this machine could call.
     #[arg(long)]
     dev: bool,
+    /// A directory with the secrets of the clients that control is at introspection endpoints (`introspection` in the policy),
+    /// each in a file of its issuer's name. Read at each use.
+    #[arg(long, env = "SLUICE_INTROSPECTION_SECRETS", value_name = "DIR")]
+    introspection_secrets: Option<PathBuf>,
     /// How the log is written.
     #[arg(long, env = "SLUICE_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
@@ -100,9 +112,12 @@ impl Serve {
             shared_keys: self.state.shared_keys,
             state: self.state.state,
             policy: self.policy,
+            policy_from_store: self.policy_from_store,
             listen: self.listen,
             data_token: self.data_token_file,
+            notices: self.notices,
             public_url: self.public_url,
+            introspection_secrets: self.introspection_secrets,
             sign_in_secret: self.sign_in_secret_file,
             dev: self.dev,
         };

@@ -54,7 +54,9 @@ async fn list(
             person.needs_auditor_or_operator(&control)?;
         }
         let used = control.store.usage(&who.issuer, &who.subject).await?;
-        let identities = vec![seen_now(&control, |known| known.access(&who.issuer, &who.subject, used))];
+        let identities = vec![seen_now(&control, |known| {
+            known.access_of(&who.issuer, &who.subject, who.groups.clone(), used)
+        })];
         return Ok(Json(Accesses { since_ms, identities, next: None }));
     }
     let (issuer, subject) = (given("issuer"), given("subject"));

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use sluice_engine::identity::{Principal, covers};
 use sluice_engine::record::Who;
 
+use super::introspect::of_person;
 use super::visitor::visitor;
 use super::{Control, Problem};
 
@@ -35,8 +36,7 @@ impl FromRequestParts<Arc<Control>> for Person {
                     .into(),
             )
         })?;
-        let now = (control.clock)();
-        control.bundle.borrow().people.verify(token, now).map(Self).map_err(|why| refused(why.to_string()))
+        Ok(Self(of_person(control, token).await?.principal))
     }
 }
 

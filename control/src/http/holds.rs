@@ -69,13 +69,16 @@ pub async fn wait(
         let woken = notify.notified();
         tokio::pin!(woken);
         woken.as_mut().enable();
-        let now = (control.clock)();
-        let hold = control.store.hold(&id).await?.ok_or_else(unknown)?.at(now);
-        if hold.state != HoldDecision::Waiting || *closing.borrow() || tokio::time::Instant::now() >= deadline
-        {
-            return Ok(Json(hold.state()));
-        }
-        let left = Duration::from_millis(hold.expires_ms.saturating_sub(now));
+        // What waits keeps nothing of the hold in memory: thousands may.
+        let left = {
+            let now = (control.clock)();
+            let hold = control.store.hold(&id).await?.ok_or_else(unknown)?.at(now);
+            let over = *closing.borrow() || tokio::time::Instant::now() >= deadline;
+            if over || hold.state != HoldDecision::Waiting {
+                return Ok(Json(hold.state()));
+            }
+            Duration::from_millis(hold.expires_ms.saturating_sub(now))
+        };
         tokio::select! {
             () = &mut woken => {}
             () = tokio::time::sleep_until(deadline.min(tokio::time::Instant::now() + left)) => {}
@@ -146,16 +149,25 @@ pub async fn decide(
     body: Bytes,
 ) -> Result<Json<Hold>, Problem> {
     person.needs("holds.decide")?;
-    let ruling = Ruling::read(&body)?;
-    let hold = seen(&control, &person, &id).await?;
+    decide_as(&control, &person, &id, Ruling::read(&body)?).await.map(Json)
+}
+
+/// Decides a hold as this person, wherever they said so.
+pub async fn decide_as(
+    control: &Control,
+    person: &Person,
+    id: &str,
+    ruling: Ruling,
+) -> Result<Hold, Problem> {
+    let hold = seen(control, person, id).await?;
     let span = ruling.span(hold.ask.grant_seconds)?;
     let reason = reason(ruling.reason, hold.ask.reason)?;
-    let decision = Decision { hold: id.clone(), approve: ruling.approve, by: person.who(), reason, span };
+    let decision = Decision { hold: id.to_owned(), approve: ruling.approve, by: person.who(), reason, span };
     match control.store.decide(decision, (control.clock)()).await? {
         Decided::Done(hold) => {
-            control.waiters.wake(&id);
+            control.waiters.wake(id);
             tracing::info!(hold = id, state = ?hold.state, by = person.0.subject, "somebody decided on a hold");
-            Ok(Json(hold))
+            Ok(hold)
         }
         Decided::Barred(bar) => Err(barred(&bar)),
         Decided::TooLate(hold) => {

@@ -15,6 +15,9 @@
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
+//! | `GET /v1/policy`, `GET /v1/policy/proposals` and `/{id}` | authors, auditors, operators |
+//! | `POST /v1/policy/proposals` and `/{id}/reject`, `/{id}/accept` | authors; nobody decides their own |
+//! | `POST /v1/policy/proposals/{id}/withdraw` | who proposed it |
 //! | `POST /v1/oauth/revoke` | whoever has the token |
 //! | `POST /v1/oauth/device` | anyone |
 //! | `GET /v1/devices/{code}`, `POST /v1/devices/{code}/decision` | whoever has the code and a token |
@@ -23,10 +26,16 @@
 //! | `/signin`, `/signin/callback`, `POST /signout` | people in a browser |
 //! | `GET /v1/whoami` | whoever is somebody |
 //! | `GET /v1/budgets` | auditors, operators |
-//! | `GET /v1/access` | auditors, operators; everyone their own |
 //! | `GET /v1/usage`, `GET /v1/sidecars` | auditors, operators |
 //! | `GET /v1/policy/effective`, `POST /v1/policy/trial` | authors of policy, auditors, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/exchanges/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
+//! | `GET /v1/access`, `GET /v1/access/withheld` | auditors, operators; everyone their own |
+//! | `POST /v1/access/withheld/{id}/lift` | operators, never for themselves |
+//! | `GET /v1/reviews`, `GET /v1/reviews/{id}`, `.../items`, `.../evidence` | reviewers of the review, auditors, operators |
+//! | `POST /v1/reviews/{id}/decisions` | reviewers of the review, never on themselves |
+//! | `POST /v1/reviews`, `POST /v1/reviews/{id}/close` | operators |
+//! | `GET /v1/notices`, `GET /v1/notices/{id}`, `POST /v1/notices/{id}/retry`, `POST /v1/notices/{id}/test` | operators |
+//! | `POST /v1/notices/{id}/slack` | Slack, by its signature |
 
 mod access;
 mod approvals;
@@ -40,16 +49,22 @@ pub(crate) mod fleet;
 pub(crate) mod grants;
 mod health;
 pub(crate) mod holds;
+mod introspect;
+mod notices;
 pub(crate) mod policy;
 mod problem;
+mod proposals;
 pub(crate) mod records;
+mod reviews;
 mod revocations;
 mod search;
 mod sidecars;
 mod signin;
+mod slack;
 mod tokens;
 pub(crate) mod usage;
 mod visitor;
+mod withheld;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -72,23 +87,31 @@ pub use dev::is_local;
 pub use fleet::Sidecars;
 pub use grants::{Offered, ShownGrants, Wish};
 pub use holds::{Said, Shown, ShownComments};
+pub use notices::{ChannelState, Listed, ShownNotices};
 pub use problem::Problem;
+pub use proposals::{Acceptance, InForce, ShownProposals, Wanted};
 pub use records::{Sessions, VerifyAsk};
+pub use reviews::{Begin, ShownItem, ShownItems, ShownReview, ShownReviews, Verdict};
 pub use revocations::{ShownRevocations, Shut};
 pub use search::Searched;
 pub use signin::{SignInOffer, Whoami};
 pub use tokens::{Allowing, ShownDevice};
 pub use usage::Usage;
 pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
+pub use withheld::ShownWithheld;
 
 use crate::fleet::Fleet;
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
+use crate::notices::Channels;
 use crate::policies::{Publisher, Status};
+use crate::proposals::Origin;
 use crate::records::Writers;
+use crate::reviews::EvidenceKey;
 use crate::store::Store;
 use crate::tokens::Issuer;
 use crate::tokens::device::Attempts;
+use crate::tokens::introspection::Introspector;
 use crate::visits::SignIns;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
@@ -113,11 +136,17 @@ pub struct Control {
     pub grants_changed: Arc<Notify>,
     /// Notified when something was shut out here.
     pub revocations_changed: Arc<Notify>,
+    /// Asks issuers about opaque tokens.
+    pub introspector: Introspector,
     /// Who has typed wrong codes of devices.
     pub attempts: Attempts,
+    /// Notified when what reviews have taken back has changed here.
+    pub withheld_changed: Arc<Notify>,
     /// The bundle that is out.
     pub bundle: Publisher,
-    /// How the policy files stand.
+    /// Where policy comes from.
+    pub origin: Origin,
+    /// How the policy stands.
     pub policy: Arc<Mutex<Status>>,
     /// How the issuers' keys stand.
     pub issuers: Statuses,
@@ -125,8 +154,12 @@ pub struct Control {
     pub refresh: mpsc::Sender<Refresh>,
     /// What filters call with.
     pub data_token: Zeroizing<String>,
+    /// Signs the evidence of reviews.
+    pub evidence: EvidenceKey,
     /// Those who write the log.
     pub writers: Writers,
+    /// Where URLs and secrets of channels are.
+    pub channels: Channels,
     /// Control's own issuer.
     pub issuer: Issuer,
     /// How people sign in in a browser.
@@ -160,14 +193,20 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(health::routes())
         .merge(holds::routes())
         .merge(conversation::routes())
+        .merge(introspect::routes())
+        .merge(proposals::routes())
+        .merge(notices::routes())
         .merge(records::routes())
         .merge(revocations::routes())
+        .merge(slack::routes())
         .merge(signin::routes())
         .merge(tokens::routes())
         .merge(fleet::routes())
         .merge(policy::routes())
         .merge(usage::routes())
         .merge(area(Router::new(), crate::pages::routes()))
+        .merge(reviews::routes())
+        .merge(withheld::routes())
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")

@@ -148,6 +148,8 @@ pub(super) fn place(problem: Problem, parts: &[Part]) -> Fault {
             "budgets" => part.policy.budgets.len(),
             "prices" => part.policy.prices.len(),
             "mcp" => part.policy.mcp.len(),
+            "notices" => part.policy.notices.len(),
+            "people" => part.policy.people.len(),
             "commands" => part.policy.commands.len(),
             "paths" => part.policy.paths.len(),
             "urls" => part.policy.urls.len(),

@@ -58,6 +58,11 @@ impl Files {
     /// # Errors
     /// When something cannot be read, or there is nothing.
     pub fn read(path: &Path) -> Result<Self, Fault> {
+        Self::read_those(path, |name| !is_test(name))
+    }
+
+    /// `wanted`: whether a file of this name counts.
+    fn read_those(path: &Path, wanted: impl Fn(&str) -> bool) -> Result<Self, Fault> {
         let fault = |at: &Path, why: String| Fault {
             file: at.display().to_string(),
             line: None,
@@ -73,7 +78,7 @@ impl Files {
                 let name = found.map_err(|e| unreadable(&folder, &e))?.file_name();
                 let text = name.to_string_lossy();
                 let yaml = text.ends_with(".yaml") || text.ends_with(".yml");
-                if yaml && !text.starts_with('.') && !is_test(&text) {
+                if yaml && !text.starts_with('.') && wanted(&text) {
                     names.push((path.join(&name), folder.join(&name)));
                 }
             }
@@ -95,6 +100,23 @@ impl Files {
             files.push((shown, bytes));
         }
         Ok(Self { files })
+    }
+
+    /// Reads a file, or the files of a directory, and the cases that stand with them.
+    ///
+    /// # Errors
+    /// As [`Files::read`].
+    pub fn read_with_cases(path: &Path) -> Result<Self, Fault> {
+        Self::read_those(path, |_| true)
+    }
+
+    /// The texts by the files' names. What is no UTF-8 is replaced; as a policy it would be refused anyway.
+    pub fn documents(&self) -> BTreeMap<String, String> {
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let one = |(path, bytes): &(PathBuf, Vec<u8>)| {
+            Some((name(path)?, String::from_utf8_lossy(bytes).into_owned()))
+        };
+        self.files.iter().filter_map(one).collect()
     }
 
     /// Documents by their names, as a directory with such files would be read.

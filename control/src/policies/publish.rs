@@ -31,10 +31,10 @@ pub struct Published {
     pub issued_at_ms: u64,
     /// The [`SignedBundle`] as JSON.
     pub json: Bytes,
-    /// The policy in it.
-    pub policy: Policy,
     /// The version of the policy alone, as records carry it.
     pub policy_version: String,
+    /// The policy that it was made of.
+    pub policy: Policy,
     /// The grants in it.
     pub grants: Vec<Grant>,
     /// What reviews have taken back.
@@ -69,6 +69,8 @@ pub struct Sources {
     pub grants: watch::Receiver<Vec<Grant>>,
     /// What is shut out.
     pub revocations: watch::Receiver<Vec<Revocation>>,
+    /// What reviews have taken back.
+    pub withheld: watch::Receiver<Vec<Withheld>>,
     /// Signs.
     pub key: SigningKey,
     /// Keys of masks are derived from it.
@@ -99,6 +101,7 @@ pub fn publish(mut sources: Sources) -> Result<(Publisher, impl Future<Output = 
                 changed = sources.keys.changed() => if changed.is_err() { return },
                 changed = sources.grants.changed() => if changed.is_err() { return },
                 changed = sources.revocations.changed() => if changed.is_err() { return },
+                changed = sources.withheld.changed() => if changed.is_err() { return },
                 () = tokio::time::sleep(renew) => {}
             }
             match sources.make(issued) {
@@ -129,11 +132,13 @@ impl Sources {
             keys,
             tenant_key: BASE64.encode(*self.tenant),
             grants: self.grants.borrow_and_update().clone(),
-            withheld: Vec::new(),
             revocations: self.revocations.borrow_and_update().clone(),
+            withheld: self.withheld.borrow_and_update().clone(),
         };
-        // Filters have no use for reviews, and older ones do not know of them.
+        // Filters have no use for these, and older ones do not know of them.
         bundle.policy.reviews.clear();
+        bundle.policy.notices.clear();
+        bundle.policy.people.clear();
         bundle.format = bundle.format_needed();
         // With neither version nor time in it: the digest of what decides.
         let decides =
@@ -147,10 +152,10 @@ impl Sources {
             issued_at_ms: bundle.issued_at_ms,
             json: json.into(),
             people: Verifier::new(&bundle.policy.issuers, &bundle.keys, &bundle.revocations).0,
+            policy_version: bundle.policy_version,
             policy: loaded.policy.clone(),
             grants: bundle.grants,
             withheld: bundle.withheld,
-            policy_version: bundle.policy_version,
             tried: OnceLock::new(),
         })
     }

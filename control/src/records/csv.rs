@@ -84,6 +84,17 @@ pub fn row(stored: &Stored) -> Option<String> {
             row.reason = event.reason.or(asked.then_some(event.wish));
             row.who = Some(by(event.by, event.who));
         }
+        Entry::Review(event) => {
+            row.at_ms = event.at_ms;
+            row.what = format!("review {}", event.change.word());
+            row.decisions = format!("review {} ({})", event.review, event.name);
+            if let Some(about) = &event.about {
+                row.decisions.push_str(&format!(", {} of {} ({})", about.role, about.subject, about.issuer));
+            }
+            row.reason = event.reason;
+            row.who = event.by.map(|(issuer, subject)| Who { issuer, subject, groups: Vec::new() });
+            row.policy = event.policy_version.unwrap_or_default();
+        }
         Entry::Token(event) => {
             row.at_ms = event.at_ms;
             row.what = "token exchanged".into();
@@ -207,7 +218,7 @@ fn named(by: DecidedBy) -> (String, String) {
 /// A line as in RFC 4180. A cell that a spreadsheet would take for a formula starts with an apostrophe (OWASP, "CSV
 /// Injection"). Control characters would reach the terminal of whoever looks at the file: U+FFFD stands for each but
 /// line breaks and tabs.
-fn line(cells: &[String]) -> String {
+pub fn line(cells: &[String]) -> String {
     let cell = |text: &String| {
         let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
         let plain = |c: char| if c.is_control() && !matches!(c, '\n' | '\r' | '\t') { '\u{fffd}' } else { c };

@@ -3,7 +3,7 @@ use sluice_engine::identity::TokenId;
 use sluice_engine::record::{Record, Who};
 use sluice_engine::wire::HoldDecision;
 
-use super::{DelegationEvent, PassEvent, PolicyEvent};
+use super::{DelegationEvent, PassEvent, PolicyEvent, ReviewEvent};
 use crate::approvals::{DecidedBy, Delegated};
 use crate::grants::{Grant, GrantState};
 use crate::holds::{Comment, Hold};
@@ -29,6 +29,8 @@ pub enum Entry {
     Policy(Box<PolicyEvent>),
     /// A token or a subject was shut out.
     Revocation(Box<Revoked>),
+    /// Something happened in an access review.
+    Review(Box<ReviewEvent>),
 }
 
 /// A token was exchanged for one of control's own.

@@ -6,6 +6,7 @@ mod entry;
 mod intake;
 pub mod lines;
 pub mod ocsf;
+mod review;
 pub mod session;
 pub mod steps;
 pub mod text;
@@ -18,6 +19,7 @@ use sha2::{Digest, Sha256};
 pub use approvals::{DelegationEvent, PassEvent, PolicyChange, PolicyEvent};
 pub use entry::{Entry, GrantEvent, HoldChange, HoldEvent, TokenEvent};
 pub use intake::{IntakeError, batch_key, missing};
+pub use review::{ReviewChange, ReviewEvent, Reviewed};
 pub use verify::{BlockProblem, Report, WriterReport, verify};
 pub use writers::{Writers, enrolment};
 

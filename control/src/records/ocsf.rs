@@ -6,6 +6,7 @@
 //! | hold | API Activity (6003), with the hold as its resource |
 //! | grant | User Access Management (3005) |
 //! | token | Authentication (3002) |
+//! | review | User Access Management (3005) |
 //! | pass, delegation | User Access Management (3005) |
 //! | policy | API Activity (6003), with the policy as its resource |
 //! | revocation | Account Change (3001) |
@@ -19,7 +20,7 @@ use sluice_engine::policy::bundle::Revocation;
 use sluice_engine::policy::document::Action;
 use sluice_engine::record::{Record, Stage, Who};
 
-use super::{Entry, GrantEvent, HoldChange, HoldEvent, TokenEvent};
+use super::{Entry, GrantEvent, HoldChange, HoldEvent, ReviewChange, ReviewEvent, TokenEvent};
 use crate::grants::GrantState;
 use crate::store::Stored;
 use crate::tokens::revocation::Revoked;
@@ -41,6 +42,7 @@ pub fn event(stored: &Stored) -> Option<Value> {
         Entry::Hold(event) => hold(event),
         Entry::Grant(event) => grant(event),
         Entry::Token(event) => token(event),
+        Entry::Review(event) => review(event),
         Entry::Pass(event) => approvals::pass(event),
         Entry::Delegation(event) => approvals::delegation(event),
         Entry::Policy(event) => approvals::policy(event),
@@ -214,6 +216,32 @@ fn revocation(revoked: &Revoked) -> Map<String, Value> {
     event.insert("user".into(), user);
     event.insert("comment".into(), revoked.reason.clone().into());
     event.insert("unmapped".into(), json!({"what": revoked.what, "until_time": revoked.until_ms}));
+    event
+}
+
+fn review(review: &ReviewEvent) -> Map<String, Value> {
+    // Assign Privileges and Revoke Privileges.
+    let (activity, severity) = match review.change {
+        ReviewChange::Lifted => (1, LOW),
+        ReviewChange::Revoked | ReviewChange::Reduced | ReviewChange::Unattested => (2, LOW),
+        _ => (OTHER, INFORMATIONAL),
+    };
+    let who = |(issuer, subject): &(String, String)| Who {
+        issuer: issuer.clone(),
+        subject: subject.clone(),
+        groups: Vec::new(),
+    };
+    let mut event = base(3005, activity, review.at_ms, severity, SUCCESS);
+    event.insert("activity_name".into(), format!("Review {}", review.change.word()).into());
+    event.insert("actor".into(), actor(review.by.as_ref().map(who).as_ref(), None));
+    if let Some(about) = &review.about {
+        event.insert("user".into(), user(&who(&(about.issuer.clone(), about.subject.clone()))));
+        event.insert("privileges".into(), json!([about.role]));
+    }
+    event.insert("resource".into(), json!({"uid": review.review, "name": review.name, "type": "review"}));
+    event.insert("comment".into(), review.reason.clone().into());
+    event
+        .insert("unmapped".into(), json!({"item": review.about, "part": review.part, "items": review.items}));
     event
 }
 

@@ -124,12 +124,18 @@ impl Known<'_> {
         named
     }
 
-    /// What an identity has. `used`: what it has used, where it was seen.
+    /// What an identity has, by the groups that it was seen with last. `used`: what it has used, where it was seen.
     pub fn access(&self, issuer: &str, subject: &str, used: Option<Usage>) -> Access {
+        let groups = used.as_ref().map(|used| used.groups.clone()).unwrap_or_default();
+        self.access_of(issuer, subject, groups, used)
+    }
+
+    /// The same by groups that are known now.
+    pub fn access_of(&self, issuer: &str, subject: &str, groups: Vec<String>, used: Option<Usage>) -> Access {
         let principal = Principal {
             issuer: issuer.to_owned(),
             subject: subject.to_owned(),
-            groups: used.as_ref().map(|used| used.groups.clone()).unwrap_or_default(),
+            groups,
             scopes: None,
             expires_ms: u64::MAX,
         };

@@ -10,8 +10,6 @@
 //!
 //! Each area has a trait of its own ([`Log`], [`Holds`] and so on), in a file of its name; `sql` has its statements
 //! in a file of the same name.
-//! Each area has a trait of its own ([`Log`], [`Holds`], [`Grants`], [`Revocations`], [`Spending`], [`Tokens`], [`Visits`]), in
-//! a file of its name; `sql` has its statements in a file of the same name.
 
 mod approvals;
 mod days;
@@ -19,7 +17,10 @@ mod error;
 mod grants;
 mod holds;
 mod log;
+mod policies;
+mod notices;
 pub mod postgres;
+mod reviews;
 mod revocations;
 mod spending;
 pub mod sqlite;
@@ -35,6 +36,9 @@ pub use error::StoreError;
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Mark, Session, Stored, Verdicts, Which, WhichSessions};
+pub use reviews::{Closed, Lifted, Reviews, Ruled, Started, WhichItems};
+pub use policies::{Acted, Policies, Proposed};
+pub use notices::{Notices, Retried, Taking, Tried};
 pub use revocations::Revocations;
 pub use spending::{Spending, WhichSpending};
 pub use tokens::Tokens;
@@ -48,8 +52,12 @@ pub enum News<'a> {
     Hold(&'a str),
     /// Some grant.
     Grants,
+    /// The policy in force.
+    Policy,
     /// Something is shut out.
     Revocations,
+    /// What reviews have taken back.
+    Withheld,
     /// Something may have been missed: anything.
     Missed,
 }
@@ -57,6 +65,10 @@ pub enum News<'a> {
 impl<'a> News<'a> {
     /// The word for a change of grants.
     const GRANTS: &'static str = "grants";
+    /// The word for a change of what is withheld.
+    const WITHHELD: &'static str = "withheld";
+    /// The word for another policy.
+    const POLICY: &'static str = "policy";
 
     /// The word for a change of revocations.
     const REVOCATIONS: &'static str = "revocations";
@@ -66,7 +78,9 @@ impl<'a> News<'a> {
         match self {
             Self::Hold(id) => id,
             Self::Grants => Self::GRANTS,
+            Self::Policy => Self::POLICY,
             Self::Revocations => Self::REVOCATIONS,
+            Self::Withheld => Self::WITHHELD,
             Self::Missed => "",
         }
     }
@@ -76,7 +90,9 @@ impl<'a> News<'a> {
         match word {
             "" => Self::Missed,
             Self::GRANTS => Self::Grants,
+            Self::POLICY => Self::Policy,
             Self::REVOCATIONS => Self::Revocations,
+            Self::WITHHELD => Self::Withheld,
             id => Self::Hold(id),
         }
     }
@@ -88,7 +104,7 @@ pub type Heard = Box<dyn Fn(News<'_>) + Send + Sync>;
 /// What control keeps.
 #[async_trait]
 pub trait Store:
-    Log + Holds + Grants + Revocations + Spending + Approvals + Days + Tokens + Usages + Visits
+    Log + Holds + Grants + Revocations + Reviews + Spending + Approvals + Days + Notices + Policies + Tokens + Usages + Visits
 {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.

@@ -2,6 +2,7 @@
 
 pub mod device;
 pub mod family;
+pub mod introspection;
 pub mod revocation;
 pub mod source;
 

@@ -80,6 +80,9 @@ async fn who_is_no_auditor_sees_nobody_but_themselves() {
         assert_eq!(listed(&service, &ana, query).await.0, 403, "{query}");
     }
     assert_eq!(listed(&service, "", "").await.0, 401);
+    // Who was never recorded has what the token at hand gives.
+    let (_, new) = listed(&service, &service.token("new", "writers"), "").await;
+    assert_eq!(new["identities"][0]["rights"][0]["role"], "writer", "{new}");
     let operator = service.token("opa", "operators");
     assert_eq!(subjects(&listed(&service, &operator, "").await.1), ["ana", "bob"]);
 }

@@ -75,6 +75,11 @@ impl Service {
         Self::start_with(None).await
     }
 
+    /// With policy that lives in the store; of several replicas where there is a database with keys.
+    pub async fn from_store(shared: Option<(String, PathBuf)>) -> Self {
+        Self::start_all(shared, POLICY, &["--policy-from-store"]).await
+    }
+
     /// With a policy and arguments of its own.
     pub async fn start_as(policy: &str, args: &[&str]) -> Self {
         Self::start_all(None, policy, args).await
@@ -125,6 +130,7 @@ impl Service {
             command.args(["--public-url", "http://sluice.test"]);
         }
         command.arg("--state").arg(self.state()).arg("--policy").arg(self.policy());
+        command.arg("--notices").arg(self.notices());
         if let Some((database, keys)) = &self.shared {
             command.env("SLUICE_DATABASE", database).arg("--shared-keys").arg(keys);
         }
@@ -140,6 +146,11 @@ impl Service {
         self.dir.path().join("policy")
     }
 
+    /// URLs and secrets of channels; not there until a test makes it.
+    pub fn notices(&self) -> PathBuf {
+        self.dir.path().join("notices")
+    }
+
     /// The keys that replicas share.
     pub fn keys(&self) -> &Path {
         self.shared.as_ref().map_or(Path::new(""), |(_, keys)| keys)
@@ -151,6 +162,11 @@ impl Service {
 
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    /// The running process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
     }
 
     /// `kill -9`.

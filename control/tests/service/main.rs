@@ -5,6 +5,8 @@ mod access;
 #[cfg(test)]
 mod approvals;
 #[cfg(test)]
+mod bars;
+#[cfg(test)]
 mod budgets;
 #[cfg(test)]
 mod crashes;
@@ -17,11 +19,17 @@ mod harness;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
+mod introspection;
+#[cfg(test)]
 mod login;
+#[cfg(test)]
+mod notices;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod postgres;
+#[cfg(test)]
+mod proposals;
 #[cfg(test)]
 mod provider;
 #[cfg(test)]
@@ -29,7 +37,10 @@ mod records;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod reviews;
+#[cfg(test)]
 mod revocations;
+#[cfg(test)]
 mod sidecars;
 #[cfg(test)]
 mod signin;

@@ -64,9 +64,9 @@ async fn a_session_is_recorded_listed_replayed_exported_and_verified() {
     assert!(export.contains(&digest));
     let lines: Vec<Value> = export.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let entries: Vec<_> = lines.iter().filter(|line| line.get("entry").is_some()).collect();
-    assert_eq!(entries.len(), 2);
+    assert_eq!(entries.len(), 3, "the policy that came into force, and both ends of the exchange");
     assert!(lines.last().unwrap()["checkpoint"].as_str().unwrap().starts_with("sluice/"));
-    let cursor = entries[0]["cursor"].to_string();
+    let cursor = entries[1]["cursor"].to_string();
     let rest = out(&service.cli(&auditor, &["records", "export", "--after", &cursor]));
     assert_eq!(rest.lines().filter(|line| line.contains("\"entry\"")).count(), 1);
 
@@ -91,7 +91,7 @@ async fn a_session_is_recorded_listed_replayed_exported_and_verified() {
     let altered = export.replacen("\"node\":\"n\"", "\"node\":\"m\"", 1);
     let found = verify(&altered);
     assert_eq!(found.status.code(), Some(1));
-    assert!(out(&found).contains("entry 1 was altered"), "{}", out(&found));
+    assert!(out(&found).contains("entry 2 was altered"), "{}", out(&found));
     let shorter: Vec<&str> = export.lines().filter(|line| !line.contains("\"close\"")).collect();
     assert_eq!(verify(&shorter.join("\n")).status.code(), Some(1));
 }
@@ -111,9 +111,11 @@ async fn the_log_is_exported_for_a_siem_and_for_a_spreadsheet_without_any_text()
 
     let events = out(&service.cli(&auditor, &["records", "export", "--format", "ocsf"]));
     let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (policy, events) = events.split_first().unwrap();
+    assert_eq!(policy["api"]["operation"], "policy.in_force");
     assert_eq!(events.len(), 2);
     // What the class API Activity asks for.
-    for event in &events {
+    for event in events {
         for field in [
             "activity_id",
             "actor",
@@ -135,13 +137,14 @@ async fn the_log_is_exported_for_a_siem_and_for_a_spreadsheet_without_any_text()
     let table = out(&service.cli(&auditor, &["records", "export", "--format", "csv"]));
     let mut lines = table.lines();
     assert!(lines.next().unwrap().starts_with("cursor,time_utc,what,issuer,subject"));
+    assert!(lines.next().unwrap().contains("policy in force"));
     let row = lines.next().unwrap();
     assert!(row.contains(",'=cmd|"), "{row}");
     assert!(row.contains("deny by no-drop bash") && row.contains("email: 2"), "{row}");
     for text in [table, serde_json::to_string(&events).unwrap()] {
         assert!(!text.contains("a long question"));
     }
-    let later = out(&service.cli(&auditor, &["records", "export", "--format", "csv", "--after", "1"]));
+    let later = out(&service.cli(&auditor, &["records", "export", "--format", "csv", "--after", "2"]));
     assert_eq!(later.lines().count(), 1, "an export that goes on names no columns: {later}");
 }
 

@@ -28,7 +28,7 @@ pub const FINDINGS: &str = "ticket 4711 from ann.smith@example.com: card 4111 11
 pub const NON_ASCII: &str = "Die Größe des Körpers — ungefähr 3 m — “überrascht” niemanden… 日本語のテキストも流れる。 Ça va très bien, merci. ";
 
 /// What somebody would send to slow the scan down: fronts of values, over and over.
-pub const HOSTILE: [&str; 41] = [
+pub const HOSTILE: [&str; 56] = [
     "@",
     "a@",
     "a@b.",
@@ -70,6 +70,21 @@ pub const HOSTILE: [&str; 41] = [
     "((",
     "a.b-",
     "ann.smith@example.com ",
+    "0(",
+    "0) ",
+    "1  ",
+    "00(1(",
+    "123456789?",
+    "020 7946 09581\r\n",
+    "pwd==",
+    "pwd=(",
+    "sig=",
+    "12?sig=sig=sig=",
+    "ghp_k3v9Qa0Lm2xR7bTzWp5sk3v9Qa0Lm2xR7bTz/secret=",
+    "cookie:a=",
+    "cookie: a=b; ",
+    "curl -u a:",
+    "| password |",
 ];
 
 /// A text of so many bytes, or a few less.

@@ -10,11 +10,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::claims;
-use super::token::Untrusted;
+use super::claims::time_ms;
 use crate::policy::bundle::Revocation;
 
 /// The claim of control's tokens that names the tokens which were given for them, the first one first: pairs of an
@@ -31,7 +30,7 @@ pub const MAX_LINEAGE: usize = 8;
 /// Longest `jti`, in bytes, that is taken for an id; for others the token's digest is.
 const MAX_ID: usize = 256;
 
-/// Names a token: its `jti`; where it has none, `sha256:` and the digest of what is signed.
+/// Names a token: its `jti`; where it has none, `sha256:` and the digest of what is signed, or of the whole opaque token.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TokenId(
     /// The issuer's name in the policy.
@@ -51,23 +50,29 @@ pub struct Lineage {
 }
 
 impl Lineage {
-    /// What a token says of itself; the error says what is wrong with it. Only control's word counts for others' tokens.
-    pub(super) fn read(token: &Untrusted<'_>, issuer: &str, is_own: bool) -> Result<Self, &'static str> {
+    /// What a token says of itself, and what names it where it has no id; the error says what is wrong with it. Only control's
+    /// word counts for others' tokens.
+    pub(super) fn read(
+        claims: &Map<String, Value>,
+        signed: &[u8],
+        issuer: &str,
+        is_own: bool,
+    ) -> Result<Self, &'static str> {
         const WRONG: &str = "its `from` is not a list of at most eight pairs of an issuer and an id";
-        let mut tokens: Vec<TokenId> = match token.claims.get(FROM).filter(|_| is_own) {
+        let mut tokens: Vec<TokenId> = match claims.get(FROM).filter(|_| is_own) {
             None => Vec::new(),
             Some(from) => Vec::deserialize(from).map_err(|_| WRONG)?,
         };
         if tokens.len() > MAX_LINEAGE {
             return Err(WRONG);
         }
-        let own = match token.claims.get("jti") {
+        let own = match claims.get("jti") {
             Some(Value::String(jti)) if is_id(jti) => jti.clone(),
-            _ => format!("sha256:{:x}", Sha256::digest(token.signed)),
+            _ => format!("sha256:{:x}", Sha256::digest(signed)),
         };
         tokens.push(TokenId(issuer.to_owned(), own));
-        let issued = if is_own && token.claims.contains_key(SINCE) { SINCE } else { "iat" };
-        Ok(Self { tokens, issued_ms: claims::time_ms(&token.claims, issued).ok().flatten() })
+        let issued = if is_own && claims.contains_key(SINCE) { SINCE } else { "iat" };
+        Ok(Self { tokens, issued_ms: time_ms(claims, issued).ok().flatten() })
     }
 }
 

@@ -63,8 +63,12 @@ fn is_kid(kid: &str) -> bool {
 }
 
 fn object(part: &str) -> Option<Map<String, Value>> {
-    let json = URL_SAFE_NO_PAD.decode(part).ok()?;
-    match serde_json::from_slice(&json).ok()? {
+    object_of(&URL_SAFE_NO_PAD.decode(part).ok()?)
+}
+
+/// A JSON object without duplicate keys.
+pub(super) fn object_of(json: &[u8]) -> Option<Map<String, Value>> {
+    match serde_json::from_slice(json).ok()? {
         Strict(Value::Object(map)) => Some(map),
         Strict(_) => None,
     }

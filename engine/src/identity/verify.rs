@@ -1,10 +1,12 @@
 //! Who a token speaks for.
 
 use super::Principal;
+use serde_json::{Map, Value};
+
 use super::claims;
 use super::key::{Key, KeyProblem, is_known};
 use super::lineage::{Lineage, Revoked};
-use super::token::Untrusted;
+use super::token::{MAX_TOKEN, Untrusted, object_of};
 use crate::policy::bundle::{IssuerKeys, Revocation};
 use crate::policy::document::{ClaimPaths, Issuer, KeySource};
 
@@ -73,6 +75,12 @@ pub enum TokenError {
         /// The longest life, as written in the policy.
         limit: String,
     },
+    /// An opaque token that is not good at its issuer.
+    #[error("issuer `{issuer}` says that this token is not good, or not any more; get a new one")]
+    Inactive {
+        /// The issuer's name in the policy.
+        issuer: String,
+    },
     /// Shut out.
     #[error("the token or its subject has been revoked; sign in again, or ask an operator")]
     Revoked,
@@ -92,6 +100,7 @@ impl TokenError {
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",
             Self::TooLongLived { .. } => "too_long_lived",
+            Self::Inactive { .. } => "inactive",
             Self::Revoked => "revoked",
         }
     }
@@ -116,6 +125,8 @@ pub struct Verified {
 
 struct Known {
     name: String,
+    /// Its opaque tokens are asked about.
+    introspects: bool,
     /// Control's own: its tokens may speak for principals of other issuers.
     is_control: bool,
     iss: String,
@@ -140,6 +151,7 @@ impl Verifier {
                 let published = keys.iter().filter(|k| k.issuer == issuer.name).flat_map(|k| &k.keys);
                 Known {
                     name: issuer.name.clone(),
+                    introspects: issuer.introspection.is_some(),
                     is_control: issuer.keys == KeySource::Control,
                     iss: issuer.issuer.clone(),
                     audiences: issuer.audiences.clone(),
@@ -177,7 +189,7 @@ impl Verifier {
         if meant.is_none() {
             return Err(TokenError::Audience { issuer: issuer.name.clone() });
         }
-        let expires_ms = issuer.check_times(&token, now_ms)?;
+        let expires_ms = issuer.check_times(&token.claims, now_ms)?;
         let principal = Principal {
             issuer: self.vouching(issuer, &token)?,
             subject: claims::subject(&token.claims, &issuer.paths).map_err(TokenError::Malformed)?,
@@ -185,10 +197,58 @@ impl Verifier {
             scopes: claims::scopes(&token.claims, &issuer.paths).map_err(TokenError::Malformed)?,
             expires_ms,
         };
-        let lineage =
-            Lineage::read(&token, &issuer.name, issuer.is_control).map_err(TokenError::Malformed)?;
+        let lineage = Lineage::read(&token.claims, token.signed, &issuer.name, issuer.is_control)
+            .map_err(TokenError::Malformed)?;
         self.check_revoked(&principal.issuer, &principal.subject, &lineage)?;
         Ok(Verified { principal, lineage, is_own: issuer.is_control })
+    }
+
+    /// Whether a token is one that only its issuer can read, and there is an issuer to ask.
+    pub fn is_to_be_asked_about(&self, token: &str) -> bool {
+        token.len() <= MAX_TOKEN
+            && token.split('.').count() != 3
+            && self.issuers.iter().any(|own| own.introspects)
+    }
+
+    /// The same of an opaque token, by what the introspection endpoint of the issuer of this name has answered (RFC 7662,
+    /// section 2.2).
+    ///
+    /// # Errors
+    /// See [`TokenError`].
+    pub fn introspected(
+        &self,
+        issuer: &str,
+        token: &str,
+        answer: &[u8],
+        now_ms: u64,
+    ) -> Result<Verified, TokenError> {
+        let inactive = || TokenError::Inactive { issuer: issuer.to_owned() };
+        let known = self.issuers.iter().find(|known| known.introspects && known.name == issuer);
+        let known = known.ok_or(TokenError::Issuer)?;
+        let claims = object_of(answer).ok_or(TokenError::Malformed(
+            "its issuer's answer is not a JSON object without duplicate keys",
+        ))?;
+        if claims.get("active") != Some(&Value::Bool(true)) {
+            return Err(inactive());
+        }
+        if claims.get("iss").is_some_and(|iss| iss.as_str() != Some(&known.iss)) {
+            return Err(TokenError::Issuer);
+        }
+        if claims.contains_key("aud") && !claims::has_audience(&claims, &known.audiences) {
+            return Err(TokenError::Audience { issuer: known.name.clone() });
+        }
+        let expires_ms = known.check_times(&claims, now_ms)?;
+        let principal = Principal {
+            issuer: known.name.clone(),
+            subject: claims::subject(&claims, &known.paths).map_err(TokenError::Malformed)?,
+            groups: claims::groups(&claims, &known.paths).map_err(TokenError::Malformed)?,
+            scopes: claims::scopes(&claims, &known.paths).map_err(TokenError::Malformed)?,
+            expires_ms,
+        };
+        let lineage =
+            Lineage::read(&claims, token.as_bytes(), &known.name, false).map_err(TokenError::Malformed)?;
+        self.check_revoked(&principal.issuer, &principal.subject, &lineage)?;
+        Ok(Verified { principal, lineage, is_own: false })
     }
 
     /// Refuses what is shut out: the subject, or a token that this one comes from.
@@ -234,9 +294,8 @@ impl Known {
     }
 
     /// Checks `exp`, `nbf` and `iat`; gives `exp` in milliseconds.
-    fn check_times(&self, token: &Untrusted<'_>, now_ms: u64) -> Result<u64, TokenError> {
-        let time =
-            |name, wrong| claims::time_ms(&token.claims, name).map_err(|()| TokenError::Malformed(wrong));
+    fn check_times(&self, claims: &Map<String, Value>, now_ms: u64) -> Result<u64, TokenError> {
+        let time = |name, wrong| claims::time_ms(claims, name).map_err(|()| TokenError::Malformed(wrong));
         let expires_ms = time("exp", "its `exp` is not a time")?.ok_or(TokenError::NoExpiry)?;
         if expires_ms.saturating_add(SKEW_MS) <= now_ms {
             return Err(TokenError::Expired);

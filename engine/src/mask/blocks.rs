@@ -21,6 +21,11 @@ pub(super) fn marks(block: &[u8; BLOCK]) -> Marks {
     lanes::marks(block)
 }
 
+/// Which bytes of a block are `[A-Za-z]`.
+pub(super) fn letters(block: &[u8; BLOCK]) -> u64 {
+    lanes::letters(block)
+}
+
 /// Whether a block is ASCII without `\`, `&` and `%`: all that can start an escape or a folded character.
 pub(super) fn is_plain(block: &[u8; BLOCK]) -> bool {
     lanes::is_plain(block)
@@ -47,12 +52,22 @@ mod lanes {
     }
 
     #[target_feature(enable = "simd128")]
+    fn is_letter(bytes: v128) -> v128 {
+        u8x16_lt(u8x16_sub(v128_or(bytes, u8x16_splat(0x20)), u8x16_splat(b'a')), u8x16_splat(26))
+    }
+
+    #[target_feature(enable = "simd128")]
+    pub(super) fn letters(block: &[u8; BLOCK]) -> u64 {
+        let of = |bytes: &[u8; 16]| u64::from(u8x16_bitmask(is_letter(load(bytes))));
+        block.as_chunks::<16>().0.iter().rev().fold(0, |letters, bytes| letters << 16 | of(bytes))
+    }
+
+    #[target_feature(enable = "simd128")]
     pub(super) fn marks(block: &[u8; BLOCK]) -> Marks {
         let mut marks = Marks::default();
         for (index, bytes) in block.as_chunks::<16>().0.iter().enumerate() {
             let bytes = load(bytes);
-            let small = v128_or(bytes, u8x16_splat(0x20));
-            let letters = u8x16_lt(u8x16_sub(small, u8x16_splat(b'a')), u8x16_splat(26));
+            let letters = is_letter(bytes);
             let digits = u8x16_lt(u8x16_sub(bytes, u8x16_splat(b'0')), u8x16_splat(10));
             let signs = any_of(bytes, *b"@<[=:");
             marks.alphanumeric |= u64::from(u8x16_bitmask(v128_or(letters, digits))) << (16 * index);
@@ -100,11 +115,19 @@ mod lanes {
         of.into_iter().fold(0, |any, byte| any | within(word, byte, byte))
     }
 
+    fn is_letter(word: u64) -> u64 {
+        within(word | (ONES * 0x20), b'a', b'z')
+    }
+
+    pub(super) fn letters(block: &[u8; BLOCK]) -> u64 {
+        let each = words(block).enumerate();
+        each.fold(0, |letters, (index, word)| letters | gather(is_letter(word)) << (8 * index))
+    }
+
     pub(super) fn marks(block: &[u8; BLOCK]) -> Marks {
         let mut marks = Marks::default();
         for (index, word) in words(block).enumerate() {
-            let letters = within(word | (ONES * 0x20), b'a', b'z');
-            let alphanumeric = letters | within(word, b'0', b'9');
+            let alphanumeric = is_letter(word) | within(word, b'0', b'9');
             marks.alphanumeric |= gather(alphanumeric) << (8 * index);
             marks.signs |= gather(any_of(word, *b"@<[=:")) << (8 * index);
         }
@@ -136,6 +159,7 @@ mod tests {
                         signs: bits(|b| b"@<[=:".contains(b)),
                     };
                     assert_eq!(marks(&block), expected, "{byte} at {at}");
+                    assert_eq!(letters(&block), bits(u8::is_ascii_alphabetic), "{byte} at {at}");
                     let plain = block.iter().all(|b| b.is_ascii() && !b"\\&%".contains(b));
                     assert_eq!(is_plain(&block), plain, "{byte} at {at}");
                 }

@@ -1,37 +1,38 @@
 //! Check digits and measures of randomness.
 
+use std::sync::LazyLock;
+
+use super::words::Words;
+
 /// Luhn's check (ISO/IEC 7812-1 annex B) over digits 0 to 9.
 pub(super) fn luhn(digits: &[u8]) -> bool {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(i, d)| match (i % 2, u32::from(*d)) {
-            (0, d) => d,
-            (_, d) if d > 4 => d * 2 - 9,
-            (_, d) => d * 2,
-        })
-        .sum();
+    let doubled = |digit: u8| u32::from(digit) * 2 - if digit > 4 { 9 } else { 0 };
+    // From the end: the last, the one in front of it, and so on in pairs.
+    let (first, pairs) = digits.as_rchunks::<2>();
+    let sum = pairs.iter().fold(0, |sum, [even, odd]| sum + doubled(*even) + u32::from(*odd));
+    let sum = sum + first.first().map_or(0, |digit| u32::from(*digit));
     !digits.is_empty() && sum.is_multiple_of(10)
 }
 
 /// ISO 7064 mod 97-10 over characters `0-9A-Z`, in the order in which they are checked; true for a remainder of 1.
-pub(super) fn mod97(characters: impl Iterator<Item = u8>) -> bool {
+pub(super) fn mod97(mut characters: impl Iterator<Item = u8>) -> bool {
+    let rest = characters.try_fold(0, |rest, byte| {
+        if byte.is_ascii_alphanumeric() { Some(mod97_step(rest, byte)) } else { None }
+    });
+    rest.is_some_and(|rest| rest % 97 == 1)
+}
+
+/// One letter or digit more behind what leaves `rest`, which is not brought below 97 as long as there is room.
+#[inline]
+pub(super) fn mod97_step(rest: u64, byte: u8) -> u64 {
     /// Below it one more character fits.
     const ROOM: u64 = u64::MAX / 1000;
-    let mut rest = 0_u64;
-    for byte in characters {
-        if rest > ROOM {
-            rest %= 97;
-        }
-        rest = match byte {
-            b'0'..=b'9' => rest * 10 + u64::from(byte - b'0'),
-            b'A'..=b'Z' => rest * 100 + u64::from(byte - b'A') + 10,
-            b'a'..=b'z' => rest * 100 + u64::from(byte - b'a') + 10,
-            _ => return false,
-        };
+    let rest = if rest > ROOM { rest % 97 } else { rest };
+    match byte {
+        b'0'..=b'9' => rest * 10 + u64::from(byte - b'0'),
+        // Ten for the first letter, in either case.
+        _ => rest * 100 + u64::from((byte | 0x20).wrapping_sub(b'a')) + 10,
     }
-    rest % 97 == 1
 }
 
 /// Verhoeff's check (J. Verhoeff, 1969): dihedral group D5, over digits 0 to 9.
@@ -83,16 +84,22 @@ pub(super) fn weighted(digits: &[u8], weights: &[u32], modulus: u32, rest: u32) 
 
 /// Shannon entropy in bits a byte.
 pub(super) fn entropy(bytes: &[u8]) -> f64 {
-    let mut counts = [0_u32; 256];
+    /// Counts times their logarithms, as far as most values need them.
+    static TERMS: LazyLock<[f64; 65]> = LazyLock::new(|| std::array::from_fn(|count| term(count as f64)));
+    fn term(count: f64) -> f64 {
+        count * count.log2()
+    }
+    let mut counts = [0_u16; 256];
     for byte in bytes {
         if let Some(count) = counts.get_mut(usize::from(*byte)) {
-            *count += 1;
+            *count = count.saturating_add(1);
         }
     }
     let total = bytes.len().max(1) as f64;
     // Each count is taken once: at the first byte of its value. Of those that are one the logarithm is nothing.
     let take = |byte: &u8| counts.get_mut(usize::from(*byte)).map_or(0, std::mem::take);
-    let repeated: f64 = bytes.iter().map(take).filter(|c| *c > 1).map(f64::from).map(|c| c * c.log2()).sum();
+    let of = |count: u16| TERMS.get(usize::from(count)).copied().unwrap_or_else(|| term(f64::from(count)));
+    let repeated: f64 = bytes.iter().map(take).filter(|count| *count > 1).map(of).sum();
     total.log2() - repeated / total
 }
 
@@ -142,58 +149,11 @@ impl Mix {
     }
 }
 
-/// Words that are looked for, in lower case, and what they start with.
-pub(super) struct Words {
-    list: &'static [&'static [u8]],
-    firsts: [u64; 4],
-}
-
-impl Words {
-    /// Of these; none is empty.
-    pub(super) const fn new(list: &'static [&'static [u8]]) -> Self {
-        let mut firsts = [0; 4];
-        let mut at = 0;
-        while at < list.len() {
-            // `at` is below the length, and no word is empty.
-            #[allow(clippy::indexing_slicing)]
-            let first = list[at][0];
-            let mut same = 0;
-            while same < 2 {
-                let byte = if same == 0 { first } else { first.to_ascii_uppercase() };
-                #[allow(clippy::indexing_slicing)]
-                {
-                    firsts[(byte >> 6) as usize] |= 1 << (byte & 63);
-                }
-                same += 1;
-            }
-            at += 1;
-        }
-        Self { list, firsts }
-    }
-
-    /// Those that start with a byte, in either case.
-    pub(super) fn starting_with(&self, first: u8) -> impl Iterator<Item = &'static [u8]> {
-        let row = self.firsts.get(usize::from(first >> 6)).copied().unwrap_or(0);
-        let list = if row >> (first & 63) & 1 == 1 { self.list } else { &[] };
-        list.iter().copied().filter(move |w| w.first().is_some_and(|b| b.eq_ignore_ascii_case(&first)))
-    }
-
-    /// Whether one of them stands anywhere in the bytes. Case does not matter.
-    pub(super) fn stand_in(&self, bytes: &[u8]) -> bool {
-        let stands = |(at, first): (usize, &u8)| {
-            let rest = bytes.get(at..).unwrap_or_default();
-            self.starting_with(*first)
-                .any(|word| rest.get(..word.len()).is_some_and(|front| front.eq_ignore_ascii_case(word)))
-        };
-        bytes.iter().enumerate().any(stands)
-    }
-}
-
 /// Whether bytes that stand where a key would stand look drawn at random rather than written as an example: at
 /// least six different characters among the first 64, and none of the words that stand for a value.
 pub(super) fn plausible(body: &[u8]) -> bool {
     static WORDS: Words =
-        Words::new(&[b"xxxx", b"your", b"placeholder", b"redacted", b"example", b"....", b"insert"]);
+        Words::new(&["xxxx", "your", "placeholder", "redacted", "example", "....", "insert"]);
     let sample = body.get(..64).unwrap_or(body);
     let mut seen = [0_u64; 4];
     for byte in sample {

@@ -14,7 +14,6 @@ use regex_automata::{Anchored, Input};
 use super::check::{entropy, luhn, mod97};
 use super::error::MaskError;
 use super::region::{Region, What};
-use super::text::{Text, context};
 use crate::policy::document::{CustomPattern, Validator};
 
 /// Most bytes that a pattern may match.
@@ -183,10 +182,22 @@ impl Search<'_> {
             }
             Some(Validator::Entropy) => entropy(value) >= 3.0,
         };
-        let words: Vec<&str> = check.context.iter().map(String::as_str).collect();
-        let named = words.is_empty() || context(&Text::new(self.bytes), hit.start, CONTEXT, &words);
-        valid && named && hit.end > hit.start
+        let behind = self.bytes.get(hit.start.saturating_sub(CONTEXT)..hit.start).unwrap_or_default();
+        valid && (check.context.is_empty() || named(behind, &check.context)) && hit.end > hit.start
     }
+}
+
+/// Whether one of `words` (lower case) stands as a word in what is in front of a match: with no letter directly around
+/// it. Case does not matter.
+fn named(behind: &[u8], words: &[String]) -> bool {
+    let stands = |at: usize, word: &String| {
+        let rest = behind.get(at..).unwrap_or_default();
+        rest.get(..word.len()).is_some_and(|front| front.eq_ignore_ascii_case(word.as_bytes()))
+            && !rest.get(word.len()).is_some_and(u8::is_ascii_alphabetic)
+    };
+    let letter = |at: usize| behind.get(at).is_some_and(u8::is_ascii_alphabetic);
+    let starts = (0..behind.len()).filter(|at| !at.checked_sub(1).is_some_and(letter));
+    starts.into_iter().any(|at| words.iter().any(|word| stands(at, word)))
 }
 
 fn builder(limit: usize) -> Builder {

@@ -36,6 +36,8 @@ const MAX_SEALED: usize = (4 * super::region::LIMIT + 16) * 8 / 5 + 1;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Kinds {
     list: Vec<(Arc<str>, MaskStyle)>,
+    /// Indexes by [`Kinds::row`]: a finding is looked up by its name, and of findings there are many.
+    rows: Vec<Vec<usize>>,
 }
 
 impl Kinds {
@@ -43,12 +45,26 @@ impl Kinds {
     pub(super) fn new(mut list: Vec<(Arc<str>, MaskStyle)>) -> Self {
         list.sort_by(|a, b| a.0.cmp(&b.0));
         list.dedup_by(|a, b| a.0 == b.0);
-        Self { list }
+        let mut rows = vec![Vec::new(); 256];
+        for (index, (name, _)) in list.iter().enumerate() {
+            if let Some(row) = rows.get_mut(Self::row(name)) {
+                row.push(index);
+            }
+        }
+        Self { list, rows }
+    }
+
+    /// A number below 256 in which most names differ.
+    fn row(name: &str) -> usize {
+        let bytes = name.as_bytes();
+        let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
+        usize::from(first.wrapping_mul(29).wrapping_add(last.wrapping_mul(7)) ^ bytes.len() as u8)
     }
 
     /// The index of a kind that is on.
     pub(super) fn index(&self, kind: &str) -> Option<usize> {
-        self.list.binary_search_by(|(name, _)| name.as_ref().cmp(kind)).ok()
+        let row = self.rows.get(Self::row(kind))?;
+        row.iter().copied().find(|index| self.list.get(*index).is_some_and(|(name, _)| **name == *kind))
     }
 
     /// Whether a kind is on.

@@ -6,50 +6,46 @@
 //! text that goes on, the scan stops there and says from where on nothing is decided yet.
 
 use super::detect::keys::Keys;
-use super::detect::number::{self, Number};
+use super::detect::number::Number;
 use super::detect::packs;
 use super::detect::{
     Found, Tail, assignment, azure, card, email, iban, jwt, keys, network, pem, phone, ssn, url, wallet,
 };
-use super::masks::{self, Kinds};
+use super::look::Seen;
+use super::masks::Kinds;
 use super::region::{LIMIT, Region, Scanned, What};
 use super::starts::{Starts, Window};
-use super::text::{Text, is_word};
+use super::text::Text;
 
 /// The detectors that are on, and the table that finds where they may start.
 pub(super) struct Scanner {
-    kinds: Kinds,
-    keys: Keys,
+    pub(super) kinds: Kinds,
+    pub(super) keys: Keys,
     starts: Starts,
-    numbers: Vec<(usize, NumberDetector)>,
-    words: Vec<(usize, WordDetector)>,
-    tests: Tests,
+    pub(super) numbers: Vec<(usize, NumberDetector)>,
+    pub(super) words: Vec<(usize, WordDetector)>,
+    pub(super) tests: Tests,
+    /// Access key ids of AWS, and the secrets that stand next to them, where both are on.
+    pub(super) aws: Option<(usize, usize)>,
 }
 
-type NumberDetector = fn(&Text<'_>, &Number) -> Option<Found>;
-type WordDetector = fn(&Text<'_>, usize) -> Option<Found>;
+pub(super) type NumberDetector = fn(&Text<'_>, &Number) -> Option<Found>;
+pub(super) type WordDetector = fn(&Text<'_>, usize) -> Option<Found>;
 
 /// Which of the default detectors, and of the others that need a call of their own, are on.
 #[derive(Debug, Clone, Copy, Default)]
-struct Tests {
-    email: bool,
-    password: bool,
-    secret: bool,
-    iban: bool,
-    jwt: bool,
-    pem: bool,
-    url: bool,
-    ip: bool,
-    azure: bool,
+pub(super) struct Tests {
+    pub(super) email: bool,
+    pub(super) password: bool,
+    pub(super) secret: bool,
+    pub(super) iban: bool,
+    pub(super) jwt: bool,
+    pub(super) pem: bool,
+    pub(super) url: bool,
+    pub(super) ip: bool,
+    pub(super) azure: bool,
     /// Detectors that read digits in ways of their own: short numbers must not be passed over.
-    any_number: bool,
-}
-
-/// What a detector at a trigger said.
-enum Seen {
-    Nothing,
-    Value(Found),
-    Region(Region),
+    pub(super) any_number: bool,
 }
 
 impl Scanner {
@@ -83,7 +79,8 @@ impl Scanner {
             words.extend(kinds.index(kind).map(|index| (index, find)));
         }
         let starts = Starts::new(keys::prefixes(&on), !words.is_empty(), tests.any_number, tests.azure);
-        Self { keys: Keys::new(on), starts, numbers, words, tests, kinds }
+        let aws = kinds.index(keys::AWS_ID).zip(kinds.index(keys::AWS_SECRET));
+        Self { keys: Keys::new(on), starts, numbers, words, tests, aws, kinds }
     }
 
     /// The kinds.
@@ -178,187 +175,6 @@ impl Scanner {
         let dashes = bytes.iter().rev().take(5).take_while(|b| **b == b'-').count();
         scanned.settled = scanned.settled.min(local).min(end - signs.max(dashes)).max(floor);
         scanned
-    }
-
-    /// What starts at the trigger, and from where on the text is undecided when the answer needs more of it.
-    fn look(
-        &self,
-        text: &Text<'_>,
-        at: usize,
-        byte: u8,
-        floor: usize,
-        scratch: &mut Number,
-    ) -> (usize, Seen) {
-        match byte {
-            b'@' if self.tests.email => {
-                let start = email::local_start(text.get(0, at), floor);
-                (start, email::find(text, at, start).into())
-            }
-            b'<' | b'[' => match masks::read(text, at) {
-                Some(end) => (at, Seen::mask(at)(end)),
-                None if byte == b'<' => (at, self.named(text, assignment::element(text, at))),
-                None => (at, Seen::Nothing),
-            },
-            b'=' => (at, self.assigned(text, at)),
-            b':' => (at, self.colon(text, at)),
-            b'0'..=b'9' => self.number(text, at, floor, scratch),
-            b'B' if text.before(at) == b'-' && self.tests.pem => match pem::find(text, at, floor) {
-                Some(found) => (found.start, Seen::Value(found)),
-                // Undecided: the dashes in front belong to it.
-                None => {
-                    let dashes = text.behind(at, 5).iter().rev().take_while(|b| **b == b'-').count();
-                    ((at - dashes).max(floor), self.word(text, at))
-                }
-            },
-            _ => (at, self.word(text, at)),
-        }
-    }
-
-    /// The secret that stands next to an access key id.
-    fn beside(&self, text: &Text<'_>, region: &Region) -> Option<Region> {
-        let What::Value(kind) = region.what else { return None };
-        if Some(kind) != self.kinds.index(keys::AWS_ID) {
-            return None;
-        }
-        let secret = self.kinds.index(keys::AWS_SECRET)?;
-        let at = text.run(region.end, 8, |b| b" \t\r\n,;:|\"'/".contains(&b));
-        let found = keys::aws_secret(text, at).filter(|_| at > region.end)?;
-        // Seen from the id only.
-        Some(Region { trigger: region.start, start: found.start, end: found.end, what: What::Value(secret) })
-    }
-
-    fn assigned(&self, text: &Text<'_>, at: usize) -> Seen {
-        if !self.tests.password && !self.tests.secret {
-            return Seen::Nothing;
-        }
-        self.named(text, assignment::find(text, at))
-    }
-
-    /// What a name gives away, unless it has a detector of its own: then that finds it.
-    fn named(&self, text: &Text<'_>, found: Option<Found>) -> Seen {
-        match found {
-            Some(found) if !self.starts_another(text, found.start) => Seen::Value(found),
-            _ => Seen::Nothing,
-        }
-    }
-
-    fn starts_another(&self, text: &Text<'_>, at: usize) -> bool {
-        self.keys.find(text, at).is_some()
-            || self.tests.jwt && jwt::find(text, at).is_some()
-            || masks::read(text, at).is_some()
-    }
-
-    fn colon(&self, text: &Text<'_>, at: usize) -> Seen {
-        if text.at(at + 1) != b'/' {
-            return self.assigned(text, at);
-        }
-        if text.at(at + 2) != b'/' || !self.tests.url {
-            return Seen::Nothing;
-        }
-        match url::find(text, at + 3) {
-            url::Authority::Password(found) => Seen::Value(found),
-            url::Authority::Placeholder(end) => {
-                Seen::Region(Region { trigger: at, start: at + 3, end, what: What::Nothing })
-            }
-            url::Authority::None => Seen::Nothing,
-        }
-    }
-
-    fn number(&self, text: &Text<'_>, at: usize, floor: usize, number: &mut Number) -> (usize, Seen) {
-        let before = text.before(at);
-        let small = text.run(at, 3, |b| b.is_ascii_digit()) - at < 3;
-        if small && number::continues(text, at) && !self.tests.any_number {
-            // A row of small numbers is read once, from its first.
-            return (at, Seen::Nothing);
-        }
-        let start = if matches!(before, b'+' | b'(') && at > floor { at - 1 } else { at };
-        let run = text.run(at, number::MAX_DIGITS, |b| b.is_ascii_digit());
-        let next = text.at(run);
-        // Where no number may start, none of the detectors of numbers finds one.
-        if (!is_word(next) || next == b'_') && (before == b'+' || number::opens(text, at)) {
-            number.read(text, at);
-            for (_, find) in &self.numbers {
-                if let Some(found) = find(text, number) {
-                    return (start, Seen::Value(Found { start: found.start.max(floor), ..found }));
-                }
-            }
-            if matches!(text.at(number.end()), b'\r' | b'\n')
-                && let Some(found) = self.wrapped(text, at)
-            {
-                return (start, Seen::Value(Found { start: found.start.max(floor), ..found }));
-            }
-        }
-        if next == b':'
-            && let Some(found) = keys::telegram(text, at, run)
-        {
-            return (start, Seen::Value(found));
-        }
-        if self.tests.azure
-            && let Some(found) = azure::find(text, at)
-        {
-            return (start, Seen::Value(found));
-        }
-        if self.tests.ip
-            && let Some(found) = network::ipv4(text, at).or_else(|| network::ipv6(text, at))
-        {
-            return (start, Seen::Value(found));
-        }
-        (start, self.packed_word(text, at))
-    }
-
-    /// A card, or a phone number with its country, that goes on in the next line.
-    fn wrapped(&self, text: &Text<'_>, at: usize) -> Option<Found> {
-        let number = Number::read_wrapped(text, at)?;
-        let card = card::find(text, &number).filter(|found| self.kinds.is_on(found.kind));
-        let phone =
-            || phone::find(text, &number).filter(|f| self.kinds.is_on(f.kind) && text.before(at) == b'+');
-        card.or_else(phone)
-    }
-
-    fn word(&self, text: &Text<'_>, at: usize) -> Seen {
-        // As the first look has them.
-        if matches!(
-            &[text.at(at), text.at(at + 1), text.at(at + 2)],
-            b"pas" | b"Pas" | b"PAS" | b"ide" | b"Ide" | b"IDE"
-        ) && let Some(found) = assignment::behind_words(text, at)
-        {
-            return self.named(text, Some(found));
-        }
-        if let Some(found) = self.keys.find(text, at) {
-            return Seen::Value(found);
-        }
-        if self.tests.jwt
-            && let Some(found) = jwt::find(text, at)
-        {
-            return Seen::Value(found);
-        }
-        if self.tests.azure
-            && let Some(found) = azure::find(text, at)
-        {
-            return Seen::Value(found);
-        }
-        if self.tests.iban
-            && let Some(found) = iban::find(text, at)
-        {
-            return Seen::Value(found);
-        }
-        self.packed_word(text, at)
-    }
-
-    fn packed_word(&self, text: &Text<'_>, at: usize) -> Seen {
-        self.words.iter().find_map(|(_, find)| find(text, at)).into()
-    }
-}
-
-impl Seen {
-    fn mask(at: usize) -> impl Fn(usize) -> Self {
-        move |end| Self::Region(Region { trigger: at, start: at, end, what: What::Mask })
-    }
-}
-
-impl From<Option<Found>> for Seen {
-    fn from(found: Option<Found>) -> Self {
-        found.map_or(Self::Nothing, Self::Value)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where something may start: a first look that is fast, and wrong only by saying yes too often.
 
 use super::blocks::{BLOCK, Marks, marks};
-use super::detect::{assignment, azure, email, number};
+use super::detect::{assignment, azure, behind, email, number};
 
 /// Finds the places where a detector must look.
 pub(super) struct Starts {
@@ -31,7 +31,7 @@ impl Starts {
         azure: bool,
     ) -> Self {
         let mut starts = Self { fronts: vec![0; FRONTS / 64], words, numbers, azure };
-        for prefix in prefixes.chain([&b"eyJ"[..], b"pas", b"Pas", b"PAS", b"ide", b"Ide", b"IDE"]) {
+        for prefix in prefixes.chain([&b"eyJ"[..], b"pas", b"Pas", b"PAS", b"ide", b"Ide", b"IDE", b"ssh"]) {
             match *prefix {
                 [a, b, c, ..] => starts.mark(front(a, b, c)),
                 [a, b] => (0..=255).for_each(|c| starts.mark(front(a, b, c))),
@@ -77,7 +77,7 @@ impl Starts {
                         && after(3).is_none_or(|d| d.is_ascii_digit())
                     || byte == b'B' && at.checked_sub(1).and_then(|i| bytes.get(i)) == Some(&b'-')
                     || self.azure && azure::may_start(bytes, at)
-                    || self.words && may_be_packed(bytes, at, byte)
+                    || self.words && may_be_packed(bytes, at)
             }
             b'<' => after(1).is_none_or(|b| b.is_ascii_alphabetic() || b.is_ascii_digit() || b == b'_'),
             b'[' => after(1).is_none_or(|b| b == b'r'),
@@ -86,17 +86,19 @@ impl Starts {
             b'0'..=b'9' if self.azure && azure::may_start(bytes, at) => true,
             b'0'..=b'9' if self.words => !number::stands_alone(bytes, at),
             b'0'..=b'9' => number::may_stand(bytes, at),
-            b':' | b'=' => assignment::may_name(bytes, at),
+            b'=' => assignment::may_name(bytes, at),
+            b':' => assignment::may_name(bytes, at) || behind::may_be_user(bytes, at),
             b'@' => email::may_stand(bytes, at),
             _ => true,
         }
     }
 }
 
-/// Whether a word may start a value of a pack: one in capitals, one with a digit near its front, a MAC address, or a
-/// wallet's `bc1`.
-fn may_be_packed(bytes: &[u8], at: usize, first: u8) -> bool {
+/// Whether the word at `at` may start a value of a pack: one in capitals, one with a digit near its front, a MAC
+/// address, or a wallet's `bc1`. Says yes where the bytes end.
+pub(super) fn may_be_packed(bytes: &[u8], at: usize) -> bool {
     let after = |step: usize| bytes.get(at + step).copied();
+    let Some(first) = after(0) else { return true };
     let digit = |step: usize| after(step).is_none_or(|b| b.is_ascii_digit());
     first.is_ascii_uppercase()
         || [1, 2, 6].into_iter().any(digit)

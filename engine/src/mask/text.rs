@@ -5,6 +5,8 @@
 
 use std::cell::Cell;
 
+use super::blocks::BLOCK;
+
 /// How far back, in bytes of the view, a detector may look. A stream keeps this much of what has left.
 pub(super) const LOOK_BACK: usize = 128;
 
@@ -53,6 +55,20 @@ impl<'t> Text<'t> {
     /// Up to `count` bytes in front of `at`, never more than [`LOOK_BACK`].
     pub(super) fn behind(&self, at: usize, count: usize) -> &'t [u8] {
         self.get(at.saturating_sub(count.min(LOOK_BACK)), at)
+    }
+
+    /// What `of` says of the block that starts at `at`; behind the end stand zeros.
+    #[inline]
+    pub(super) fn block<T>(&self, at: usize, of: impl Fn(&[u8; BLOCK]) -> T) -> T {
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        match rest.first_chunk::<BLOCK>() {
+            Some(block) => of(block),
+            None => {
+                let mut last = [0; BLOCK];
+                last.iter_mut().zip(rest).for_each(|(slot, byte)| *slot = *byte);
+                of(&last)
+            }
+        }
     }
 
     /// Whether `word` stands at `at`.
@@ -120,29 +136,4 @@ pub(super) fn is_token(byte: u8) -> bool {
 /// `[A-Za-z0-9_]`.
 pub(super) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
-}
-
-/// Whether one of `words` (lower case) stands as a word within `count` bytes in front of `at`: with no letter
-/// directly around it. Case does not matter.
-pub(super) fn context(text: &Text<'_>, at: usize, count: usize, words: &[&str]) -> bool {
-    let behind = text.behind(at, count);
-    let mut letter = false;
-    for (place, byte) in behind.iter().enumerate() {
-        let starts = !letter;
-        letter = byte.is_ascii_alphabetic();
-        if !starts {
-            continue;
-        }
-        let rest = behind.get(place..).unwrap_or_default();
-        let stands = |word: &&str| {
-            let word = word.as_bytes();
-            word.first() == Some(&byte.to_ascii_lowercase())
-                && rest.get(..word.len()).is_some_and(|front| front.eq_ignore_ascii_case(word))
-                && !rest.get(word.len()).is_some_and(u8::is_ascii_alphabetic)
-        };
-        if words.iter().any(stands) {
-            return true;
-        }
-    }
-    false
 }

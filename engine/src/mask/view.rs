@@ -154,6 +154,26 @@ impl<'t> View<'t> {
     }
 }
 
+/// Longest entity of HTML that is taken for a disguise, between `&` and `;`.
+const MAX_ENTITY: usize = 10;
+
+/// A text without its disguises, for rules on wordings; `None`: it wears none. Only characters beyond ASCII and HTML
+/// entities are taken for one: text with escapes of JSON or of URLs alone says what it says.
+pub(crate) fn undisguised(text: &str) -> Option<String> {
+    let bytes = text.as_bytes();
+    // What follows an `&`: a name or a number, and `;`.
+    let entity = |rest: &[u8]| {
+        let len =
+            rest.iter().take(MAX_ENTITY).take_while(|b| b.is_ascii_alphanumeric() || **b == b'#').count();
+        len > 0 && rest.get(len) == Some(&b';')
+    };
+    if bytes.is_ascii() && !bytes.split(|b| *b == b'&').skip(1).any(entity) {
+        return None;
+    }
+    let view = View::of(text);
+    if view.pieces.is_empty() { None } else { Some(view.slice(0, view.bytes().len()).into_owned()) }
+}
+
 /// Adds a piece, unless the last one goes on; one that stands for nothing gives way.
 fn place(pieces: &mut Vec<Piece>, piece: Piece) {
     match pieces.last_mut() {
@@ -169,6 +189,19 @@ mod tests {
 
     fn seen(text: &str) -> String {
         View::of(text).slice(0, View::of(text).bytes().len()).into_owned()
+    }
+
+    #[test]
+    fn only_text_in_disguise_is_read_twice() {
+        for (text, plain) in [
+            ("ig\u{200b}nore", Some("ignore")),
+            ("ｉｇｎｏｒｅ all", Some("ignore all")),
+            ("ignore&nbsp;all &#105;t", Some("ignore all it")),
+            ("plain \\n text, 100%, a && b, &mut x", None),
+            ("Größe 日本語", None),
+        ] {
+            assert_eq!(undisguised(text).as_deref(), plain, "{text}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod kinds;
 mod masking;
 mod mcp;
 mod nearest;
+mod notices;
 mod reviews;
 mod roles;
 mod rules;
@@ -66,6 +67,7 @@ pub fn check(policy: &Policy) -> Vec<Problem> {
     check_commands(policy, &mut found);
     budgets::check(policy, &mut found);
     mcp::check(policy, &mut found);
+    notices::check(policy, &mut found);
     reviews::check(policy, &mut found);
     approvals::check(policy, &mut found);
     check_limits(policy, &mut found);

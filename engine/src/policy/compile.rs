@@ -13,10 +13,12 @@ use super::document::{Action, Binding, Language, MediaAction, Part};
 use super::field::Fields;
 use super::glob::{self, Glob, globs};
 use super::mcp::CompiledMcp;
-use super::pattern::Patterns;
-use super::rights::{CompiledRole, Held, Rights, Taken};
+use super::pattern::{Found, Patterns};
+use super::rights::{CompiledRole, Rights};
 use super::rule::{CompiledRule, Facts, Outcome};
+use super::taken::{Held, Taken};
 use crate::identity::{KeyProblem, Principal, Verifier, plain_subject};
+use crate::mask::undisguised;
 
 /// Why a bundle cannot be used. [`super::check::check`] finds the same before a policy goes out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +30,9 @@ pub struct CompileError {
     pub why: String,
 }
 
+/// What reviews have taken back, by issuer and plain subject: roles, and what of them.
+type TakenBack = HashMap<(String, String), Vec<(String, Arc<Taken>)>>;
+
 /// A bundle, compiled. Immutable but for the caches of its automata; a new bundle makes a new one.
 pub struct Compiled {
     verifier: Verifier,
@@ -35,7 +40,7 @@ pub struct Compiled {
     roles: Vec<(String, Arc<CompiledRole>)>,
     bindings: Vec<Binding>,
     grants: Vec<Grant>,
-    withheld: HashMap<(String, String), Vec<(String, Arc<Taken>)>>,
+    withheld: TakenBack,
     rules: Vec<CompiledRule>,
     texts: Patterns,
     inputs: Patterns,
@@ -187,7 +192,7 @@ impl Compiled {
     /// What the rules say about a part of an exchange: deny before hold before allow, and the first in order among
     /// equals names itself. A text is read once, whatever the number of rules.
     pub fn decide(&self, facts: &Facts<'_>) -> Outcome<'_> {
-        let text = self.texts.found(facts.text);
+        let text = self.texts_in(facts);
         let input = self.inputs.found(facts.input_strings.iter().map(AsRef::as_ref));
         let mut outcome =
             Outcome { action: Action::Allow, rule: None, holds: Vec::new(), observed: Vec::new() };
@@ -205,6 +210,12 @@ impl Compiled {
             }
         }
         outcome
+    }
+
+    /// The patterns for texts that occur in the part's text, as it stands or without its disguises.
+    fn texts_in(&self, facts: &Facts<'_>) -> Found {
+        let plain = facts.text.filter(|_| self.texts.is_any()).and_then(undisguised);
+        self.texts.found(facts.text.into_iter().chain(plain.as_deref()))
     }
 
     /// The MCP server at an authority and a path (without its query).
@@ -229,8 +240,8 @@ impl Compiled {
 }
 
 /// What was taken back, by whom it was taken from.
-fn withheld(entries: &[Withheld]) -> HashMap<(String, String), Vec<(String, Arc<Taken>)>> {
-    let mut all: HashMap<_, Vec<_>> = HashMap::new();
+fn withheld(entries: &[Withheld]) -> TakenBack {
+    let mut all = TakenBack::new();
     for entry in entries {
         let key = (entry.issuer.clone(), plain_subject(&entry.subject));
         let taken = Arc::new(Taken::new(entry.part.as_ref()));

@@ -10,6 +10,7 @@ mod duration;
 mod grants;
 mod masking;
 mod mcp;
+mod notices;
 mod reviews;
 mod rules;
 mod usd;
@@ -25,6 +26,7 @@ pub use duration::Duration;
 pub use grants::Grantable;
 pub use masking::{CustomPattern, MaskMode, MaskStyle, Masking, MediaAction, ToolInputMasking, Validator};
 pub use mcp::{Definitions, FirstSeen, McpServer, ServerAsk};
+pub use notices::{Channel, Event, Receiver, SlackPerson};
 pub use reviews::{Review, ReviewScope};
 pub use rules::{Action, CommandField, Language, Part, Rule, ToolFields, When};
 pub use usd::Usd;
@@ -65,6 +67,12 @@ pub struct Policy {
     pub budgets: Vec<Budget>,
     /// MCP servers that callers reach through the filter.
     pub mcp: Vec<McpServer>,
+    /// Where people are told what waits and what was decided. Control alone has it: it is not in bundles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Channel>,
+    /// Who may decide holds from Slack. Control alone has it: it is not in bundles.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub people: Vec<SlackPerson>,
     /// Access reviews: what people have beside what they used, kept or taken back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reviews: Vec<Review>,
@@ -144,6 +152,41 @@ pub struct Issuer {
     /// Example: `8h`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<Duration>,
+    /// Where control asks what an opaque token of this issuer is (RFC 7662): a token that is no JWT. At most one issuer of a
+    /// policy has it.
+    ///
+    /// Example: `{ url: https://pam.example.com/introspect, clientId: sluice }`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub introspection: Option<Introspection>,
+}
+
+/// An introspection endpoint (RFC 7662). Its answer must say `active` and `exp`; subject, groups and scopes are found in it as
+/// the issuer's `claims` say, and `iss` and `aud`, where it has them, must be the issuer's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Introspection {
+    /// The endpoint.
+    ///
+    /// Example: `https://pam.example.com/introspect`
+    pub url: String,
+    /// The client that control is there; its secret is in the file of the issuer's name below `--introspection-secrets`.
+    ///
+    /// Example: `sluice`
+    pub client_id: String,
+    /// How long a gateway goes by an answer, where the token does not end before; at most `5m`. As long may a token be taken
+    /// that was ended at the issuer.
+    ///
+    /// Example: `30s`
+    #[serde(default = "Introspection::default_longest")]
+    pub longest: Duration,
+}
+
+impl Introspection {
+    /// One minute.
+    pub fn default_longest() -> Duration {
+        Duration::seconds(60)
+    }
 }
 
 impl Issuer {

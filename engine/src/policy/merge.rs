@@ -48,6 +48,8 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
     once("price", &policies, |policy| policy.prices.iter().map(|p| &p.name).collect())?;
     once("budget", &policies, |policy| policy.budgets.iter().map(|b| &b.name).collect())?;
     once("MCP server", &policies, |policy| policy.mcp.iter().map(|s| &s.name).collect())?;
+    once("channel", &policies, |policy| policy.notices.iter().map(|c| &c.name).collect())?;
+    once("person", &policies, |policy| policy.people.iter().map(|p| &p.slack).collect())?;
     once("review", &policies, |policy| policy.reviews.iter().map(|r| &r.name).collect())?;
     let mut merged = Policy {
         masking: setting("masking", &policies, |policy| &policy.masking)?,
@@ -68,6 +70,8 @@ pub fn merge(mut policies: Vec<(String, Policy)>) -> Result<Policy, MergeError> 
         merged.prices.extend(policy.prices);
         merged.budgets.extend(policy.budgets);
         merged.mcp.extend(policy.mcp);
+        merged.notices.extend(policy.notices);
+        merged.people.extend(policy.people);
         merged.reviews.extend(policy.reviews);
     }
     Ok(merged)
@@ -156,6 +160,8 @@ mod tests {
             ("price", "prices", json!({"name": "n", "models": ["*"], "input": 3, "output": 15})),
             ("budget", "budgets", json!({"name": "n", "requests": 1, "window": "1m"})),
             ("MCP server", "mcp", json!({"name": "n", "path": "/mcp/n"})),
+            ("channel", "notices", json!({"name": "n", "to": "webhook"})),
+            ("person", "people", json!({"slack": "n", "issuer": "i", "subject": "s", "groups": ["g"]})),
             ("review", "reviews", json!({"name": "n", "reviewers": ["r"]})),
         ] {
             let error = files(&[("b.yaml", json!({list: [entry]})), ("a.yaml", json!({list: [entry]}))])

@@ -23,3 +23,4 @@ pub mod rule;
 #[cfg(feature = "schema")]
 pub mod schema;
 mod server;
+mod taken;

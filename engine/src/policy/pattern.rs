@@ -75,6 +75,11 @@ impl Patterns {
         Ok(Self { automaton: Some(Automaton { dfa, cache }) })
     }
 
+    /// Whether there is one.
+    pub fn is_any(&self) -> bool {
+        self.automaton.is_some()
+    }
+
     /// The patterns that occur in at least one of the texts.
     pub fn found<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Found {
         let Some(Automaton { dfa, cache }) = &self.automaton else { return Found { set: None, all: false } };

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::bundle::Part;
 use super::document::{AllowDeny, MaskStyle, Offered, Role};
 use super::glob::{self, Glob};
 use super::server::{Server, ServerGlob};
+use super::taken::{Held, TakenPart};
 use crate::identity::covers;
 
 /// Why something is not allowed. The message names the role and the entry, or the roles of which none allows it.
@@ -179,53 +179,6 @@ fn lists<G>(
         None => Some(Vec::new()),
     };
     Ok(Lists { allow, deny: compile(&format!("{field}.deny"), &lists.deny, &one)? })
-}
-
-/// What an access review has taken back of a role.
-#[derive(Debug)]
-pub(super) enum Taken {
-    /// All of it.
-    Role,
-    /// What fits these.
-    Part(TakenPart),
-}
-
-/// Part of a role, compiled.
-#[derive(Debug, Default)]
-pub(super) struct TakenPart {
-    scopes: Vec<Glob>,
-    models: Vec<Glob>,
-    tools: Vec<Glob>,
-}
-
-impl Taken {
-    /// Compiles what is taken; a glob that cannot be read takes all of the role, since what it meant is not known.
-    pub fn new(part: Option<&Part>) -> Self {
-        let Some(part) = part else { return Self::Role };
-        let all = (glob::globs(&part.scopes), glob::globs(&part.models), glob::globs(&part.tools));
-        match all {
-            (Ok(scopes), Ok(models), Ok(tools)) => Self::Part(TakenPart { scopes, models, tools }),
-            _ => Self::Role,
-        }
-    }
-}
-
-/// A role as somebody has it.
-#[derive(Debug, Clone)]
-pub(super) struct Held {
-    pub role: Arc<CompiledRole>,
-    /// What was taken back of it.
-    pub taken: Vec<Arc<Taken>>,
-}
-
-impl Held {
-    /// Whether a name that this role would give was taken back.
-    fn lacks(&self, list: impl Fn(&TakenPart) -> &[Glob], names: &[&str]) -> bool {
-        self.taken.iter().any(|taken| match &**taken {
-            Taken::Role => true,
-            Taken::Part(part) => list(part).iter().any(|glob| names.iter().any(|name| glob.matches(name))),
-        })
-    }
 }
 
 /// What a principal may do. Cheap to clone.

@@ -9,11 +9,13 @@
 //! | `POST /v1/holds/{id}/use?exchange=ID` | [`HoldState`]; `approved` uses the approval up for this exchange, which may ask again. Where another exchange was faster, the answer carries the id of the hold to wait for instead |
 //! | `POST /v1/records` [`Batch`] | writes records durably; [`BatchReply`] |
 //! | `POST /v1/budgets` [`Spending`] | adds up durably what was used of budgets; [`SpendingReply`] says what others have used |
+//! | `POST /v1/introspect` [`Introspect`] | [`Introspected`]: who an opaque token speaks for, by its issuer |
 //! | `POST /v1/issuers/refresh` [`Refresh`] | 202; the issuer's keys are fetched again (rate-limited) |
 
 use serde::{Deserialize, Serialize};
 
 use crate::budget::Counter;
+use crate::identity::Principal;
 use crate::policy::document::Part;
 use crate::record::{Block, Record, Who};
 
@@ -27,6 +29,8 @@ pub const RECORDS: &str = "/v1/records";
 pub const HOLDS: &str = "/v1/holds";
 /// Path on which filters say what was used of budgets.
 pub const BUDGETS: &str = "/v1/budgets";
+/// Path on which control is asked about an opaque token.
+pub const INTROSPECT: &str = "/v1/introspect";
 /// Path on which a fresh look at an issuer's keys is asked for.
 pub const REFRESH: &str = "/v1/issuers/refresh";
 
@@ -257,6 +261,28 @@ pub struct SpendingReply {
     pub after: u64,
     /// Of each counter of which another reporter has told something new: what all others together have counted.
     pub counters: Vec<Counter>,
+}
+
+/// Asks who an opaque token speaks for.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Introspect {
+    /// The token. Never logged.
+    pub token: String,
+}
+
+/// Control's answer to [`Introspect`], by what the token's issuer said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Introspected {
+    /// This principal, until the end of the token or of the time that the policy lets an answer count.
+    Active(Principal),
+    /// Nobody.
+    Refused {
+        /// A short code for records and metrics.
+        rule: String,
+        /// Why, and what to do.
+        message: String,
+    },
 }
 
 /// Asks control to look at an issuer's keys again.

@@ -4,7 +4,7 @@ use sluice_engine::claude::error::ErrorKind;
 use std::sync::Arc;
 
 use sluice_engine::claude::routes::{Kind, Route, route};
-use sluice_engine::identity::{Cache, Principal, TokenError, credential};
+use sluice_engine::identity::{Cache, Digest, Principal, TokenError, credential};
 use sluice_engine::judge::{Case, Judged, Refusal, Runtime, unencoded};
 use sluice_engine::mcp::answer::Answers;
 use sluice_engine::policy::document::RecordMode;
@@ -40,6 +40,14 @@ impl Head {
         let scheme = self.first("x-forwarded-proto").or(self.first(":scheme")).unwrap_or("http");
         Some(format!("{scheme}://{authority}"))
     }
+}
+
+/// Why it is not known who is calling.
+enum Unknown<'h> {
+    /// The token is not good; with a `retry-after` where coming again helps.
+    Refused(Refusal, Option<&'static str>),
+    /// Its issuer must be asked about it.
+    Opaque(&'h str, Digest),
 }
 
 /// Whose request it is.
@@ -102,7 +110,10 @@ impl Exchange {
         }
         let principal = match self.principal(&head, &runtime, now_ms) {
             Ok(principal) => principal,
-            Err((refusal, retry_after)) => return self.turn_away(&refusal, retry_after, host),
+            Err(Unknown::Refused(refusal, retry_after)) => {
+                return self.turn_away(&refusal, retry_after, host);
+            }
+            Err(Unknown::Opaque(token, digest)) => return self.inquire(token, digest, end, host),
         };
         self.gateway = head.base();
         let text = |name: &str| head.first(name).filter(|value| !value.is_empty()).map(str::to_owned);
@@ -137,19 +148,26 @@ impl Exchange {
     }
 
     /// Who is calling, or what to answer, with a `retry-after` where coming again helps.
-    fn principal(
+    fn principal<'h>(
         &self,
-        head: &Head,
+        head: &'h Head,
         runtime: &Runtime,
         now_ms: u64,
-    ) -> Result<Principal, (Refusal, Option<&'static str>)> {
-        let refuse =
-            |rule: &str, message: String| (Refusal::new(ErrorKind::Authentication, rule, message), None);
+    ) -> Result<Principal, Unknown<'h>> {
+        let refuse = |rule: &str, message: String| {
+            Unknown::Refused(Refusal::new(ErrorKind::Authentication, rule, message), None)
+        };
         let token = credential(&head.all("authorization"), &head.all("x-api-key"))
             .map_err(|why| refuse("token", why.to_string()))?;
         let hash = Cache::digest(token);
         if let Some(principal) = self.shared.tokens.borrow_mut().get(&hash, now_ms) {
             return Ok(principal);
+        }
+        if let Some(refusal) = self.shared.refused_token(&hash, now_ms) {
+            return Err(Unknown::Refused(refusal, None));
+        }
+        if runtime.compiled.verifier().is_to_be_asked_about(token) {
+            return Err(Unknown::Opaque(token, hash));
         }
         match runtime.compiled.verifier().verify(token, now_ms) {
             Ok(principal) => {
@@ -157,13 +175,13 @@ impl Exchange {
                 Ok(principal)
             }
             Err(why) => {
-                let (refusal, _) = refuse(why.rule(), why.to_string());
+                let refusal = Refusal::new(ErrorKind::Authentication, why.rule(), why.to_string());
                 // Control fetches the issuer's keys at once; a client that comes again finds them here.
                 if let TokenError::UnknownKey { issuer, kid } = why {
                     self.shared.refreshes.borrow_mut().insert(issuer, kid);
-                    return Err((refusal, Some("2")));
+                    return Err(Unknown::Refused(refusal, Some("2")));
                 }
-                Err((refusal, None))
+                Err(Unknown::Refused(refusal, None))
             }
         }
     }

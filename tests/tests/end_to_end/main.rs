@@ -15,6 +15,7 @@ mod mcp;
 mod pages;
 mod plain_envoy;
 mod records;
+mod reviews;
 mod rules;
 mod scopes;
 mod streams;

@@ -61,6 +61,51 @@ async fn a_token_that_is_given_back_at_the_gateway_is_refused_there_with_what_wa
     assert!(refused.text().contains("revoked"), "{}", refused.text());
 }
 
+/// The requests of Claude Code 2.1.330 at `/login` and `/logout`, as they were seen on the wire (docs/tokens.md). The program
+/// itself signs in at a gateway only where settings of the whole machine tell it to.
+#[tokio::test]
+async fn claude_code_signs_in_by_a_device_code_works_and_signs_out() {
+    let stack = stack().await;
+    let metadata =
+        Ask::get(format!("{}/.well-known/oauth-authorization-server", stack.url)).send().await.unwrap();
+    assert_eq!(metadata.status, 200, "{}", metadata.text());
+    let metadata = metadata.json();
+    let endpoint = |name: &str| {
+        let url = metadata[name].as_str().unwrap().to_owned();
+        assert!(url.starts_with(&format!("{}/", stack.url)), "{url}: Claude Code uses its own origin alone");
+        url
+    };
+    let asked =
+        Ask::form(endpoint("device_authorization_endpoint"), "surface=claude_code").send().await.unwrap();
+    assert_eq!(asked.status, 200, "{}", asked.text());
+    let asked = asked.json();
+    let code = asked["device_code"].as_str().unwrap();
+    let grant = "urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code";
+    let poll = async || {
+        let form = format!("grant_type={grant}&device_code={code}");
+        Ask::form(endpoint("token_endpoint"), form).send().await.unwrap()
+    };
+    let pending = poll().await;
+    assert_eq!((pending.status, &pending.json()["error"]), (400, &json!("authorization_pending")));
+
+    let person = stack.token("ann", &["readers"]).unwrap();
+    let user_code = asked["user_code"].as_str().unwrap();
+    stack.control().unwrap().run(&["tokens", "device", "approve", user_code], &person).unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    let reply = poll().await;
+    assert_eq!((reply.status, &reply.json()["email"]), (200, &json!("ann")), "{}", reply.text());
+    let token = reply.json()["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(Prompt::new("hello").ask(&stack.url, &token).send().await.unwrap().status, 200);
+
+    let out = Ask::form(endpoint("revocation_endpoint"), format!("token={token}")).send().await.unwrap();
+    assert_eq!(out.status, 200);
+    let start = std::time::Instant::now();
+    while Prompt::new("hello").ask(&stack.url, &token).send().await.unwrap().status == 200 {
+        assert!(start.elapsed() < std::time::Duration::from_secs(15), "still taken");
+    }
+    assert!(stack.arrived("device_code").await.unwrap().is_empty(), "the provider sees none of it");
+}
+
 #[tokio::test]
 async fn without_control_a_client_is_told_to_come_again() {
     let mut stack = Stack::start(Settings::default()).await.unwrap();

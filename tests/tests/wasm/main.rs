@@ -9,6 +9,7 @@ mod calls;
 mod heads;
 mod holds;
 mod mcp;
+mod opaque;
 mod patience;
 mod queue;
 mod races;

@@ -53,8 +53,7 @@ impl Diff {
                     json!({"old": old.version, "new": new.version, "loosened": loosened, "changes": changes});
                 say(&whole.to_string());
             }
-            Output::Text if changes.is_empty() => say("nothing changes"),
-            Output::Text => changes.iter().for_each(|change| tell(change, Paint::detect())),
+            Output::Text => tell_changes(&changes, Paint::detect()),
         }
         if loosened && self.fail_on_loosened {
             return Err(Failure::No("the new policy loosens the old one, or may".into()));
@@ -65,6 +64,14 @@ impl Diff {
 
 fn read(path: &Path) -> Result<Loaded, Failure> {
     load(path).map_err(|wrong| Failure::Cannot(faults("the policy is not in order", &wrong)))
+}
+
+/// Writes what changes, one a line.
+pub fn tell_changes(changes: &[Change], paint: Paint) {
+    if changes.is_empty() {
+        say("nothing changes");
+    }
+    changes.iter().for_each(|change| tell(change, paint));
 }
 
 fn tell(change: &Change, paint: Paint) {

@@ -3,6 +3,7 @@
 mod check;
 mod diff;
 mod explain;
+mod proposals;
 mod schema;
 mod simulate;
 mod steps;
@@ -11,9 +12,10 @@ mod test;
 use clap::Subcommand;
 
 use super::Outcome;
+use super::approvals::{One, Reasoned};
 use crate::policies::Fault;
 
-/// Work on policy files.
+/// Work on policy: files, and what is in force.
 #[derive(Debug, Subcommand)]
 pub enum Policy {
     /// Say whether policy files are in order, as the service would when it loads them.
@@ -24,6 +26,16 @@ pub enum Policy {
     Test(test::Test),
     Diff(diff::Diff),
     Simulate(simulate::Simulate),
+    Current(proposals::Current),
+    Propose(proposals::Propose),
+    Proposals(proposals::Proposals),
+    /// Show a proposal: what it would change, and the digest to accept.
+    Proposal(One),
+    Accept(proposals::Accept),
+    /// Refuse a proposal of another author.
+    Reject(Reasoned),
+    /// Take back a proposal of your own.
+    Withdraw(Reasoned),
 }
 
 impl Policy {
@@ -36,6 +48,13 @@ impl Policy {
             Self::Test(test) => test.run(),
             Self::Diff(diff) => diff.run(),
             Self::Simulate(simulate) => simulate.run().await,
+            Self::Current(current) => current.run().await,
+            Self::Propose(propose) => propose.run().await,
+            Self::Proposals(proposals) => proposals.run().await,
+            Self::Proposal(asked) => proposals::show(asked).await,
+            Self::Accept(accept) => accept.run().await,
+            Self::Reject(asked) => proposals::close(asked, "reject").await,
+            Self::Withdraw(asked) => proposals::close(asked, "withdraw").await,
         }
     }
 }

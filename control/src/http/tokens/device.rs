@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::super::auth::{Person, bearer};
+use super::super::introspect::of_person;
 use super::super::visitor::visitor;
 use super::super::{Control, Problem};
 use super::{Refused, read, unable, unkept};
@@ -74,10 +75,7 @@ impl FromRequestParts<Arc<Control>> for Approver {
         let person = Person::from_request_parts(parts, control).await?;
         let refused = |why: String| Problem::new(StatusCode::UNAUTHORIZED, why);
         let source = match bearer(&parts.headers) {
-            Some(token) => {
-                let verified = control.bundle.borrow().people.read(token, (control.clock)());
-                verified.map_err(|why| refused(why.to_string()))?.into()
-            }
+            Some(token) => of_person(control, token).await?.into(),
             None => match visitor(&parts.method, &parts.headers, control).await? {
                 Some(visitor) => Source::of(visitor.person.0, visitor.lineage),
                 None => return Err(refused("sign in at /signin, or send a token".into())),

@@ -12,9 +12,11 @@ use serde_json::json;
 use sluice_engine::policy::bundle::Revocation;
 use sluice_engine::record::Who;
 
+use super::super::introspect::verified;
 use super::token::end;
 use super::{Control, Refused, read, unable, unkept};
 use crate::tokens::family;
+use crate::tokens::introspection::Unverified;
 use crate::tokens::revocation::{AFTER_END_MS, Revoked};
 use crate::tokens::source;
 
@@ -44,8 +46,11 @@ async fn give_back(control: &Control, headers: &HeaderMap, body: &[u8]) -> Resul
             None => Ok(()),
         };
     }
-    let verified = control.bundle.borrow().people.read(&token, now);
-    let Ok(verified) = verified else { return Ok(()) };
+    let verified = match verified(control, &token).await {
+        Ok(verified) => verified,
+        Err(Unverified::Refused(_)) => return Ok(()),
+        Err(Unverified::Away) => return Err(unable("its issuer is away")),
+    };
     let Some(own) = verified.lineage.tokens.last() else { return Ok(()) };
     let principal = verified.principal;
     let until_ms = principal.expires_ms.max(now).saturating_add(AFTER_END_MS);

@@ -21,10 +21,12 @@ use serde::Deserialize;
 use sluice_engine::identity::covers;
 use sluice_engine::policy::bundle::Revocation;
 
+use super::super::introspect::verified;
 use super::give::{Gift, give, own_issuer, renew};
 use super::{Control, Refused, read, unable, unkept};
 use crate::tokens::device::Poll;
 use crate::tokens::family::{Family, Rotated};
+use crate::tokens::introspection::Unverified;
 use crate::tokens::revocation::{AFTER_END_MS, Revoked};
 use crate::tokens::source::{self, Source};
 
@@ -77,8 +79,10 @@ pub async fn token(
 async fn exchange(control: &Control, ask: &Ask) -> Result<serde_json::Value, Refused> {
     let (given, exchanged) = presented(ask)?;
     let now = (control.clock)();
-    let verified = control.bundle.borrow().people.read(given, now);
-    let source = Source::from(verified.map_err(|why| Refused::new("invalid_grant", why.to_string()))?);
+    let source = Source::from(verified(control, given).await.map_err(|why| match why {
+        Unverified::Refused(why) => Refused::new("invalid_grant", why.to_string()),
+        Unverified::Away => unable("its issuer is away"),
+    })?);
     let (scopes, lasting) = narrowed(source.scopes.as_deref(), ask.scope.as_deref())?;
     let mut answer = give(control, Gift { source, scopes, lasting, device: None }, now).await?;
     if let Some(members) = answer.as_object_mut() {

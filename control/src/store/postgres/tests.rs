@@ -63,7 +63,7 @@ async fn a_decision_is_heard_of_on_the_other_replicas_at_once() {
             let hear = move |news: News<'_>| {
                 let hold = match news {
                     News::Hold(hold) => Some(hold.to_owned()),
-                    News::Grants | News::Revocations | News::Missed => None,
+                    News::Grants | News::Policy | News::Revocations | News::Withheld | News::Missed => None,
                 };
                 heard.lock().unwrap().push(hold);
             };

@@ -100,7 +100,7 @@ async fn open(connection: &mut Connection, grant: &Grant, log: &mut Vec<Entry>) 
 }
 
 /// Takes a step, where it still has its place and they may.
-async fn change(
+pub async fn change(
     connection: &mut Connection,
     change: &Change,
     now_ms: u64,
@@ -147,7 +147,7 @@ async fn end(connection: &mut Connection, now_ms: u64, log: &mut Vec<Entry>) -> 
 }
 
 /// A grant by its id.
-async fn by_id(connection: &mut Connection, id: &str) -> Result<Option<Grant>, StoreError> {
+pub async fn by_id(connection: &mut Connection, id: &str) -> Result<Option<Grant>, StoreError> {
     let query = sqlx::query("SELECT detail FROM grants WHERE id = $1").bind(id);
     query.fetch_optional(connection).await?.as_ref().map(read).transpose()
 }

@@ -12,6 +12,7 @@ use super::super::{BEGIN, Connection, Pool, take_turn};
 use super::columns::{ROWS, column, is_usual, rows_of, signed};
 use super::days::DaySums;
 use super::log::{self, Marks, Tally};
+use super::notices;
 use super::turn::{Job, Turn};
 use crate::records::{Entry, writer_name};
 use crate::store::StoreError;
@@ -108,6 +109,7 @@ impl Writer {
         }
         let Turn { log, tally, marks, days, .. } = turn;
         let at = self.write_entries(connection, &log).await?;
+        notices::note(connection, &log).await?;
         tally.write(connection).await?;
         marks.write(connection).await?;
         days.write(connection).await?;

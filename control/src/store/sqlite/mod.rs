@@ -78,13 +78,16 @@ fn migrator() -> Migrator {
         (3, "grants", include_str!("../migrations/sqlite/0003_grants.sql")),
         (4, "spending", include_str!("../migrations/sqlite/0004_spending.sql")),
         (5, "listed", include_str!("../migrations/sqlite/0005_listed.sql")),
+        (10, "visits", include_str!("../migrations/sqlite/0010_visits.sql")),
         (20, "revocations", include_str!("../migrations/sqlite/0020_revocations.sql")),
         (21, "refresh", include_str!("../migrations/sqlite/0021_refresh.sql")),
         (22, "devices", include_str!("../migrations/sqlite/0022_devices.sql")),
-        (10, "visits", include_str!("../migrations/sqlite/0010_visits.sql")),
         (30, "usage", include_str!("../migrations/sqlite/0030_usage.sql")),
+        (31, "reviews", include_str!("../migrations/sqlite/0031_reviews.sql")),
         (40, "approvals", include_str!("../migrations/sqlite/0040_approvals.sql")),
+        (41, "proposals", include_str!("../migrations/sqlite/0041_proposals.sql")),
         (60, "days", include_str!("../migrations/sqlite/0060_days.sql")),
+        (70, "notices", include_str!("../migrations/sqlite/0070_notices.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -1,4 +1,4 @@
-//! Budgets, prices, grants, MCP servers and reviews: entries by name, and field by field.
+//! Budgets, prices, grants, MCP servers, reviews, channels and people in Slack: entries by name, and field by field.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::fields::{is_empty, strings};
 use super::{Change, Direction, change, json};
 
 /// Fields of a policy that are compared here.
-pub(super) const AREAS: &[&str] = &["budgets", "prices", "grants", "mcp", "reviews"];
+pub(super) const AREAS: &[&str] = &["budgets", "prices", "grants", "mcp", "reviews", "notices", "people"];
 
 pub(super) fn changes(old: &Policy, new: &Policy) -> Vec<Change> {
     let (old, new) = (json(old), json(new));
@@ -29,11 +29,12 @@ pub(super) fn changes(old: &Policy, new: &Policy) -> Vec<Change> {
     found
 }
 
-/// A budget stops, a review takes back; a grant and a server open. Which price is asked instead cannot be told.
+/// A budget stops, a review takes back; a grant, a server and a person who decides open. What nobody is told goes unseen. Which price is asked
+/// instead cannot be told.
 fn when_gone(area: &str) -> Direction {
     match area {
-        "budgets" | "reviews" => Direction::Loosened,
-        "grants" | "mcp" => Direction::Tightened,
+        "budgets" | "reviews" | "notices" => Direction::Loosened,
+        "grants" | "mcp" | "people" => Direction::Tightened,
         _ => Direction::Unclear,
     }
 }
@@ -52,7 +53,8 @@ fn named(policy: &Value, area: &str) -> BTreeMap<String, BTreeMap<String, Value>
     let one = |entry: &Value| {
         let mut fields = BTreeMap::new();
         flatten("", entry, &mut fields);
-        Some((entry.get("name")?.as_str()?.to_owned(), fields))
+        let name = entry.get("name").or_else(|| entry.get("slack"));
+        Some((name?.as_str()?.to_owned(), fields))
     };
     entries.filter_map(one).collect()
 }
@@ -121,9 +123,10 @@ fn direction(area: &str, field: &str, was: Option<&Value>, is: Option<&Value>) -
         }
         ("prices", "input" | "output" | "cacheWrite" | "cacheWrite1h" | "cacheRead") => less(was, is),
         ("grants", "longest") | (_, "expires") => less(was, is).map(|less| !less),
-        ("grants", "roles" | "groups") | ("mcp", "serverMayAsk" | "methods" | "groups") => {
-            listed(was, is, false)
-        }
+        ("notices", "on" | "groups") => listed(was, is, true).map(|more| !more),
+        ("grants", "roles" | "groups")
+        | ("mcp", "serverMayAsk" | "methods" | "groups")
+        | ("people", "groups") => listed(was, is, false),
         // False says nothing, and is not there.
         ("grants", "breakGlass") | ("mcp", "passToken") => Some(is.is_some()),
         (_, "reason") => Some(is.is_none()),
@@ -216,6 +219,8 @@ mod tests {
                 "approval": {"groups": ["leads"], "expires": "30m"}}],
             "mcp": [{"name": "notes", "path": "/mcp/notes", "methods": ["x/*"],
                 "definitions": {"first": "approve", "approval": {"groups": ["platform"]}}}],
+            "notices": [{"name": "soc", "to": "webhook", "on": ["hold.opened"]}],
+            "people": [{"slack": "U1", "issuer": "corp", "subject": "ben", "groups": ["leads"]}],
         });
         for (pointer, value) in changed {
             let (parent, field) = pointer.rsplit_once('/').unwrap();
@@ -265,6 +270,13 @@ mod tests {
             ("/mcp/0/definitions", json!(null), Loosened, "`definitions` is no longer asked for"),
             ("/mcp/0/wait", json!("50s"), Same, "`wait`"),
             ("/mcp/0/host", json!("a.test"), Unclear, "`host`"),
+            ("/notices", json!([]), Loosened, "soc is gone"),
+            ("/notices/0/on", json!(["hold.opened", "hold.decided"]), Tightened, "`on`"),
+            ("/notices/0/groups", json!(["leads"]), Loosened, "`groups`"),
+            ("/notices/0/to", json!("slack"), Unclear, "webhook became slack"),
+            ("/people", json!([]), Tightened, "U1 is gone"),
+            ("/people/0/groups", json!(["leads", "x"]), Loosened, "`groups`"),
+            ("/people/0/subject", json!("eva"), Unclear, "ben became eva"),
         ] {
             let found = changes(&policy(&[]), &policy(&[(pointer, value.clone())]));
             let [one] = found.as_slice() else { panic!("{pointer} = {value}: {found:#?}") };

@@ -13,12 +13,12 @@ mod settings;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sluice_engine::policy::document::Policy;
 
 /// Which way a change goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Direction {
     /// Something is possible that was not.
@@ -32,7 +32,7 @@ pub enum Direction {
 }
 
 /// A change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
     /// Which way.
@@ -40,7 +40,7 @@ pub struct Change {
     /// Of what: `rights`, `rules`, `masking`, `issuers`, ...
     pub area: String,
     /// Who it is about, for rights: `group readers`, `subject ann`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub who: Vec<String>,
     /// What, as a sentence.
     pub what: String,

@@ -61,6 +61,7 @@ fn issuer(name: &str, iss: &str, audiences: &[&str]) -> Issuer {
         claims: ClaimPaths::default(),
         max_lifetime: Duration::hours(24),
         refresh: None,
+        introspection: None,
     }
 }
 

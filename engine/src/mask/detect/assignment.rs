@@ -1,14 +1,14 @@
 //! Secrets that a name in front gives away: `password=`, `"clientSecret": `, `AWS_SECRET_ACCESS_KEY=`,
-//! `Authorization: Bearer `.
+//! `Authorization: Bearer `, `Cookie: `.
 //!
-//! The value must look like one: long enough, mixed or random enough, no word that stands for a value, no variable,
-//! call or type. The names are those that frameworks, clouds and databases use in their own documentation.
+//! The value must look like one; see [`value`](super::value). The names are those that frameworks, clouds and databases use in their own documentation.
 
 use super::keys::AWS_SECRET;
-use super::{Class, Found, Tail, found, unquoted};
-use crate::mask::check::{Mix, Words, changes_case, entropy};
+use super::value::{aws_secret, credentials, holds_other, password, secret, starts_with_stop_word};
+use super::{Class, Found, Tail, cookie, unquoted};
 use crate::mask::region::LIMIT;
-use crate::mask::text::{LOOK_BACK, Text, context};
+use crate::mask::text::Text;
+use crate::mask::words::Endings;
 
 /// The finding kind of passwords.
 pub(in crate::mask) const PASSWORD: &str = "password";
@@ -16,13 +16,10 @@ pub(in crate::mask) const PASSWORD: &str = "password";
 pub(in crate::mask) const SECRET: &str = "secret";
 
 /// Longest name that is read, in bytes.
-const MAX_NAME: usize = 64;
-
-/// Longest value of an element, or behind words, in bytes: all of it is read for the verdict.
-const MAX_ELEMENT: usize = 256;
+pub(super) const MAX_NAME: usize = 64;
 
 /// Ends of names, lower case, without `_`, `-` and `.`.
-const PASSWORDS: [&str; 12] = [
+static PASSWORDS: Endings = Endings::new(&[
     "password",
     "passwd",
     "pwd",
@@ -35,8 +32,8 @@ const PASSWORDS: [&str; 12] = [
     "motdepasse",
     "userpass",
     "dbpass",
-];
-const SECRETS: [&str; 35] = [
+]);
+static SECRETS: Endings = Endings::new(&[
     "secret",
     "token",
     "apikey",
@@ -71,10 +68,10 @@ const SECRETS: [&str; 35] = [
     "storagekey",
     "deterministickey",
     "credentials",
-    "sig",
-];
+]);
+static AWS_SECRETS: Endings = Endings::new(&["secretaccesskey", "awssecretkey", "awssecret"]);
 /// Ends of names that are none of these.
-const OTHERS: [&str; 10] = [
+static OTHERS: Endings = Endings::new(&[
     "pagetoken",
     "nexttoken",
     "continuationtoken",
@@ -85,34 +82,6 @@ const OTHERS: [&str; 10] = [
     "padtoken",
     "unktoken",
     "publickey",
-];
-
-/// Words that stand for a value, looked for anywhere in it.
-static STOP_WORDS: Words = Words::new(&[
-    b"password",
-    b"passwd",
-    b"secret",
-    b"example",
-    b"changeme",
-    b"change_me",
-    b"placeholder",
-    b"redacted",
-    b"dummy",
-    b"your",
-    b"xxxx",
-    b"****",
-    b"....",
-    b"process.env",
-    b"getenv",
-    b"environ",
-    b"undefined",
-    b"null",
-    b"string",
-    b"required",
-    b"optional",
-    b"token",
-    b"${",
-    b"{{",
 ]);
 
 /// How much of a value is looked at, in bytes.
@@ -120,15 +89,24 @@ const SAMPLE: usize = 64;
 
 /// What the name of an assignment promises.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Promise {
+pub(super) enum Promise {
     Password,
     Secret,
     AwsSecret,
     Authorization,
+    /// Cookies, with names of their own.
+    Cookies,
+    /// One that is set, with attributes behind it.
+    Cookie,
 }
 
-/// The value behind the `=` or `:` at `at`.
-pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
+/// The value behind the `=` or `:` at `at`, if `wanted` says so of its kind and the place where it starts. It is asked
+/// before the value is read to its end: else what is not wanted would be read once for each name in it.
+pub(in crate::mask) fn find(
+    text: &Text<'_>,
+    at: usize,
+    wanted: impl FnOnce(&'static str, usize) -> bool,
+) -> Option<Found> {
     let promise = promise(text.behind(at, MAX_NAME))?;
     let spaced = text.before(at) == b' ' || text.at(at + 1) == b' ';
     let mut place = text.run(at + 1, 2, |b| matches!(b, b'=' | b'>' | b'~'));
@@ -138,6 +116,9 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
     if quoted {
         place += 1;
     }
+    if matches!(promise, Promise::Cookies | Promise::Cookie) {
+        return cookie::find(text, place, promise == Promise::Cookie, wanted);
+    }
     let mut scheme = false;
     for word in [&b"Bearer "[..], b"bearer ", b"Basic ", b"basic ", b"Token ", b"token ", b"ApiKey "] {
         if text.starts_with(place, word) {
@@ -146,7 +127,7 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
             break;
         }
     }
-    if STOP_WORDS.starting_with(text.at(place)).any(|word| text.starts_with_any_case(place, word)) {
+    if starts_with_stop_word(text, place) {
         return None;
     }
     // In a comparison stands code.
@@ -170,6 +151,9 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
         Promise::Secret | Promise::AwsSecret if secret(sample, quoted || !spaced || scheme) => SECRET,
         _ => return None,
     };
+    if !wanted(kind, place) {
+        return None;
+    }
     if end - place + 4 > SAMPLE {
         end = value_end(text, place, usize::MAX, class);
     }
@@ -187,51 +171,6 @@ fn value_end(text: &Text<'_>, start: usize, max: usize, class: Class) -> usize {
         return end;
     }
     end - text.get(start, end).iter().rev().take_while(|b| matches!(b, b'.' | b':')).count().min(3)
-}
-
-/// The value of the element that opens with the `<` at `at`: `<password>Tr0ub4dorX3</password>`. It has no blank in
-/// it, and the element closes behind it.
-pub(in crate::mask) fn element(text: &Text<'_>, at: usize) -> Option<Found> {
-    let name = text.run(at + 1, MAX_NAME, |b| b.is_ascii_alphanumeric() || b"_-.:".contains(&b));
-    let promise = promise(text.get(at + 1, name)).filter(|_| text.at(name) == b'>')?;
-    let start = name + 1;
-    let end = text.run(start, MAX_ELEMENT, |b| b > b' ' && b != b'<');
-    let value = text.get(start, end);
-    if value.is_empty() || text.at(end) != b'<' || text.at(end + 1) != b'/' || holds_other(value) {
-        return None;
-    }
-    let kind = match promise {
-        Promise::Password if password(value, true, false) => PASSWORD,
-        Promise::AwsSecret if aws_secret(value) => AWS_SECRET,
-        Promise::Secret | Promise::AwsSecret | Promise::Authorization if secret(value, true) => SECRET,
-        _ => return None,
-    };
-    found(kind, start, end)
-}
-
-/// The password behind the words at `at`: `IDENTIFIED BY 'x'` and `PASSWORD 'x'` in SQL, and `login y password x`
-/// of a `.netrc`.
-pub(in crate::mask) fn behind_words(text: &Text<'_>, at: usize) -> Option<Found> {
-    let words: [&[u8]; 2] = [b"identified by", b"password"];
-    let word = words.into_iter().find(|word| text.starts_with_any_case(at, word))?;
-    let blank = at + word.len();
-    let place = text.run(blank, 4, |b| matches!(b, b' ' | b'\t'));
-    if place == blank || text.word_before(at) {
-        return None;
-    }
-    let quoted = text.at(place) == b'\'';
-    let start = if quoted { place + 1 } else { place };
-    let end = text.run(start, MAX_ELEMENT, |b| b > b' ' && b != b'\'');
-    let value = text.get(start, end);
-    let sure = quoted && text.at(end) == b'\''
-        || !quoted
-            && context(text, at, LOOK_BACK, &["login"])
-            && context(text, at, LOOK_BACK, &["machine", "default"]);
-    if sure && !holds_other(value) && password(value, quoted, true) {
-        found(PASSWORD, start, end)
-    } else {
-        None
-    }
 }
 
 /// Whether the last letters in front of the `=` or `:` at `at` are those of a name above: a cheap first look.
@@ -269,6 +208,7 @@ pub(in crate::mask) fn may_name(bytes: &[u8], at: usize) -> bool {
             | b"ena"
             | b"sse"
             | b"ion"
+            | b"kie"
             | b"rer"
             | b"sig"
             | b"\xE3\xB1a"
@@ -281,7 +221,7 @@ fn around_name(byte: u8) -> bool {
 }
 
 /// What a name at the end of `behind` promises, quotes and brackets around it aside.
-fn promise(behind: &[u8]) -> Option<Promise> {
+pub(super) fn promise(behind: &[u8]) -> Option<Promise> {
     let mut end = behind.len();
     let mut skipped = 0;
     while let Some(byte) = end.checked_sub(1).and_then(|i| behind.get(i)) {
@@ -291,8 +231,8 @@ fn promise(behind: &[u8]) -> Option<Promise> {
         end -= 1;
         skipped += 1;
     }
-    // The name from its end, without signs, in lower case.
-    let mut name = [0_u8; MAX_NAME];
+    // The name without signs, in lower case, at the end of its room.
+    let mut room = [0_u8; MAX_NAME];
     let letters = behind
         .get(..end)?
         .iter()
@@ -300,130 +240,24 @@ fn promise(behind: &[u8]) -> Option<Promise> {
         .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.') || **b >= 0x80)
         .filter(|b| !matches!(b, b'_' | b'-' | b'.'));
     let mut len = 0;
-    for (slot, byte) in name.iter_mut().zip(letters) {
+    for (slot, byte) in room.iter_mut().rev().zip(letters) {
         *slot = byte.to_ascii_lowercase();
         len += 1;
     }
-    let name = name.get(..len)?;
-    let ends = |suffix: &str| suffix.len() <= len && suffix.bytes().rev().zip(name).all(|(a, b)| a == *b);
-    if OTHERS.iter().any(|n| ends(n)) {
+    let name = room.get(MAX_NAME - len..)?;
+    if OTHERS.of(name).is_some() {
         None
-    } else if PASSWORDS.iter().any(|n| ends(n)) || ends("pass") && name.len() > 4 && name.len() < 20 {
+    } else if PASSWORDS.of(name).is_some() || name.ends_with(b"pass") && len > 4 && len < 20 {
         Some(Promise::Password)
-    } else if ends("authorization") {
+    } else if name.ends_with(b"authorization") {
         Some(Promise::Authorization)
-    } else if ends("secretaccesskey") || ends("awssecretkey") || ends("awssecret") {
+    } else if name.ends_with(b"cookie") {
+        Some(if name.ends_with(b"setcookie") { Promise::Cookie } else { Promise::Cookies })
+    } else if AWS_SECRETS.of(name).is_some() {
         Some(Promise::AwsSecret)
-    } else if SECRETS.iter().any(|n| ends(n) && (*n != "sig" || name.len() == 3)) {
+    } else if SECRETS.of(name).is_some() || name == b"sig" {
         Some(Promise::Secret)
     } else {
         None
     }
-}
-
-/// Whether the value holds something that has a detector of its own, or is a mask.
-fn holds_other(value: &[u8]) -> bool {
-    const STARTS: [&[u8]; 3] = [b"eyJ", b"-----BEGIN", b"[redacted"];
-    STARTS.iter().any(|s| value.starts_with(s)) || value.windows(3).any(|w| w == b"://")
-}
-
-fn stands_for_a_value(value: &[u8]) -> bool {
-    let lower = value.to_ascii_lowercase();
-    let whole: [&[u8]; 12] = [
-        b"true",
-        b"false",
-        b"none",
-        b"nil",
-        b"hidden",
-        b"masked",
-        b"test",
-        b"admin",
-        b"root",
-        b"postgres",
-        b"default",
-        b"text",
-    ];
-    whole.contains(&lower.as_slice())
-        || matches!(value.first(), Some(b'$' | b'<' | b'{' | b'%' | b'[' | b'(' | b'@' | b'&' | b'*' | b'#'))
-            && value.iter().all(|b| b.is_ascii_alphanumeric() || b"$<>{}%[]()@&*#_.- :/|?".contains(b))
-            && !(value.iter().any(u8::is_ascii_digit)
-                && value.first() != Some(&b'$')
-                && value.first() != Some(&b'{'))
-        || STOP_WORDS.stand_in(value)
-        || holds_a_place(value)
-}
-
-/// Whether something to fill in stands in it: `prefix-<your name>`.
-fn holds_a_place(value: &[u8]) -> bool {
-    let word = |part: &[u8]| match part.iter().position(|b| *b == b'>') {
-        Some(end) => part.get(..end).is_some_and(|word| {
-            word.len() > 2
-                && word.iter().all(|b| b.is_ascii_alphabetic() || b"-_ /".contains(b))
-                && !changes_case(word)
-        }),
-        None => false,
-    };
-    value.split(|b| *b == b'<').skip(1).any(word)
-}
-
-/// Whether a value can be a password: six characters or more, of two kinds or more, and no name or call in code.
-fn password(value: &[u8], quoted: bool, spaced: bool) -> bool {
-    let mix = Mix::of(value);
-    if value.len() < 6 || value.iter().filter(|b| **b == b' ').count() > 5 || stands_for_a_value(value) {
-        return false;
-    }
-    if !quoted && (code(value) || spaced && !(mix.digit && (mix.upper || mix.other))) {
-        // `password: hunter2` in YAML is one, `password = password2` in code is not to be told from it: digits decide.
-        return !code(value) && mix.digit && mix.lower && !value.contains(&b'_');
-    }
-    let spaces = value.contains(&b' ');
-    mix.count() >= 2
-        && (mix.digit || mix.upper && mix.lower && !spaces && value.len() >= 8 || mix.other && !spaces)
-        && (!spaces || mix.digit)
-        && entropy(value) >= 2.0
-}
-
-/// Whether a value can be a key or a token: sixteen characters or more with digits and letters, random enough.
-fn secret(value: &[u8], sure: bool) -> bool {
-    let mix = Mix::of(value);
-    value.len() >= 16
-        && mix.digit
-        && (mix.lower || mix.upper)
-        && !value.contains(&b' ')
-        && !stands_for_a_value(value)
-        && (!code(value) || sure)
-        && !code_call(value)
-        && entropy(value) >= 3.0
-}
-
-/// Whether it has the form of an AWS secret: 40 characters of base64, drawn from all of it.
-fn aws_secret(value: &[u8]) -> bool {
-    let mix = Mix::of(value);
-    value.len() == 40
-        && mix.lower
-        && mix.upper
-        && value.iter().all(|b| b.is_ascii_alphanumeric() || b"/+".contains(b))
-}
-
-/// Whether it can stand behind `Bearer` or `Basic`, where hardly anything else stands.
-fn credentials(value: &[u8]) -> bool {
-    let mix = Mix::of(value);
-    value.len() >= 8
-        && (mix.digit || mix.upper && mix.lower)
-        && !stands_for_a_value(value)
-        && entropy(value) >= 2.5
-}
-
-/// Whether it is written as a name, a path of names or a call.
-fn code(value: &[u8]) -> bool {
-    let names = value.split(|b| matches!(b, b'.' | b'>' | b'-')).all(|part| {
-        !part.first().is_some_and(u8::is_ascii_digit)
-            && part.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
-    });
-    let digits = value.iter().any(u8::is_ascii_digit);
-    code_call(value) || names && (!digits || value.contains(&b'.'))
-}
-
-fn code_call(value: &[u8]) -> bool {
-    value.iter().any(|b| matches!(b, b'(' | b')')) && !value.iter().any(u8::is_ascii_digit)
 }

@@ -36,6 +36,9 @@ pub(in crate::mask) fn may_start(bytes: &[u8], at: usize) -> bool {
 
 /// A key whose first letter or digit stands at `at`. Signs that an application secret may start with stay outside.
 pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
+    if !may_start(text.get(0, text.len()), at) {
+        return None;
+    }
     secret(text, at).or_else(|| key(text, at))
 }
 

@@ -7,7 +7,8 @@
 use super::number::{Group, Number, closes, opens};
 use super::{Found, found};
 use crate::mask::check::luhn;
-use crate::mask::text::{Text, context};
+use crate::mask::text::Text;
+use crate::mask::words::{Words, context};
 
 /// The finding kind.
 pub(in crate::mask) const KIND: &str = "payment_card";
@@ -54,7 +55,7 @@ const ISSUERS: [(u32, u32, usize, usize, usize); 36] = [
 
 /// Lengths that are common enough in other numbers (barcodes, article numbers) to need a word in front.
 const NEEDS_CONTEXT: usize = 14;
-const WORDS: [&str; 12] = [
+static WORDS: Words = Words::new(&[
     "card",
     "cards",
     "visa",
@@ -67,7 +68,7 @@ const WORDS: [&str; 12] = [
     "cc",
     "karte",
     "tarjeta",
-];
+]);
 
 /// A card whose first digit is the number's first.
 pub(in crate::mask) fn find(text: &Text<'_>, number: &Number) -> Option<Found> {
@@ -76,19 +77,23 @@ pub(in crate::mask) fn find(text: &Text<'_>, number: &Number) -> Option<Found> {
         return None;
     }
     let groups = number.groups();
-    (1..=groups.len()).rev().find_map(|count| {
-        let last = groups.get(count - 1)?;
-        if !(12..=19).contains(&last.total)
-            || !grouped(groups.get(..count)?, number.group_after(count).is_none())
-        {
+    // Small groups are a card only where nothing follows them.
+    let small = groups.first().is_some_and(|first| matches!(first.len, 1 | 2 | 3 | 5));
+    let least = if small { groups.len() } else { 1 };
+    if small && !number.is_whole() {
+        return None;
+    }
+    (least..=groups.len()).rev().find_map(|count| {
+        let (last, total) = (groups.get(count - 1)?, number.total(count));
+        if !(12..=19).contains(&total) || !grouped(groups.get(..count)?) {
             return None;
         }
-        let digits = number.digits(last.total);
+        let digits = number.digits(total);
         let ok = luhn(digits)
             && issued(digits)
             && !Number::is_filler(digits)
             && ends(text, number, count, last)
-            && (digits.len() >= NEEDS_CONTEXT || context(text, number.start, 48, &WORDS));
+            && (total >= NEEDS_CONTEXT || context(text, number.start, 48, &WORDS));
         if ok { found(KIND, number.start, last.end) } else { None }
     })
 }
@@ -101,9 +106,9 @@ fn ends(text: &Text<'_>, number: &Number, count: usize, last: &Group) -> bool {
     }
 }
 
-/// Whether people write cards in such groups: whole, in fours, 4-6-5, 4-6-4, 6-13, 8-8, or, when nothing follows
-/// (`alone`), in equal small groups.
-fn grouped(groups: &[Group], alone: bool) -> bool {
+/// Whether people write cards in such groups: whole, in fours, 4-6-5, 4-6-4, 6-13, 8-8, or in equal small
+/// groups.
+fn grouped(groups: &[Group]) -> bool {
     let lens =
         |shape: &[usize]| groups.len() == shape.len() && groups.iter().zip(shape).all(|(g, l)| g.len == *l);
     let (Some(first), Some((last, rest))) = (groups.first(), groups.split_last()) else { return false };
@@ -115,7 +120,7 @@ fn grouped(groups: &[Group], alone: bool) -> bool {
         6 => lens(&[6, 13]),
         8 => lens(&[8, 8]),
         1 | 2 | 3 | 5 => {
-            alone && separator != b'.' && even() && groups.iter().skip(1).all(|g| g.separator == separator)
+            separator != b'.' && even() && groups.iter().skip(1).all(|g| g.separator == separator)
         }
         _ => false,
     }

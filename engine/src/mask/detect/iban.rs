@@ -3,7 +3,7 @@
 //! Source: ISO 13616-1; the lengths are those of SWIFT's IBAN registry (release 99, 2025).
 
 use super::{Found, found};
-use crate::mask::check::mod97;
+use crate::mask::check::mod97_step;
 use crate::mask::text::Text;
 
 /// The finding kind.
@@ -110,18 +110,16 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
     let country = [text.at(at).to_ascii_uppercase(), text.at(at + 1).to_ascii_uppercase()];
     let index = COUNTRIES.binary_search_by(|(c, _)| c.cmp(&country)).ok()?;
     let (_, length) = COUNTRIES.get(index)?;
-    let mut compact = [0_u8; 34];
-    let mut place = at;
-    let mut count = 0;
-    while count < *length {
+    // The check has country and digits behind the account.
+    let mut rest = 0;
+    let mut place = at + 4;
+    let mut left = length - 4;
+    while left > 0 {
         let byte = text.at(place);
         if byte.is_ascii_alphanumeric() {
-            *compact.get_mut(count)? = byte;
-            count += 1;
-        } else if count < 4
-            || !matches!(byte, b' ' | b'-' | b'\n')
-            || !text.at(place + 1).is_ascii_alphanumeric()
-        {
+            rest = mod97_step(rest, byte);
+            left -= 1;
+        } else if !matches!(byte, b' ' | b'-' | b'\n') || !text.at(place + 1).is_ascii_alphanumeric() {
             return None;
         }
         place += 1;
@@ -129,7 +127,6 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
     if text.word_at(place) {
         return None;
     }
-    let compact = compact.get(..count)?;
-    let (head, account) = compact.split_at_checked(4)?;
-    if mod97(account.iter().chain(head).copied()) { found(KIND, at, place) } else { None }
+    let rest = text.get(at, at + 4).iter().fold(rest, |rest, byte| mod97_step(rest, *byte));
+    if rest % 97 == 1 { found(KIND, at, place) } else { None }
 }

@@ -6,8 +6,11 @@
 
 pub(super) mod assignment;
 pub(super) mod azure;
+pub(super) mod behind;
 pub(super) mod card;
+mod cookie;
 pub(super) mod email;
+mod formats;
 pub(super) mod iban;
 pub(super) mod jwt;
 pub(super) mod keys;
@@ -20,6 +23,7 @@ pub(super) mod ssn;
 pub(super) mod tld;
 pub(super) mod unquoted;
 pub(super) mod url;
+mod value;
 pub(super) mod wallet;
 pub(super) mod wrap;
 
@@ -67,19 +71,75 @@ pub(super) enum Class {
     Bare,
     /// Up to white space or a quote.
     Unquoted,
+    /// The same, or a sign that stands between cookies.
+    Cookie,
 }
+
+/// Each byte's bits: the classes that it belongs to.
+static CLASSES: [u8; 256] = {
+    const fn among(byte: u8, signs: &[u8]) -> bool {
+        let mut at = 0;
+        while at < signs.len() {
+            // `at` is below the length.
+            #[allow(clippy::indexing_slicing)]
+            if signs[at] == byte {
+                return true;
+            }
+            at += 1;
+        }
+        false
+    }
+    let mut classes = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        let token = byte.is_ascii_alphanumeric() || among(byte, b"-_");
+        let printed = byte > b' ' && byte != 0x7F;
+        let unquoted = printed && !among(byte, b"\"'`");
+        let bits = [
+            (TOKEN, token),
+            (DOTTED, token || byte == b'.'),
+            (WIDE, token || among(byte, b"./+=%~")),
+            (BARE, unquoted && !among(byte, b",;()[]{}<>&|\\")),
+            (UNQUOTED, unquoted),
+            (COOKIE, unquoted && !among(byte, b",;<>\\")),
+        ];
+        let mut at = 0;
+        while at < bits.len() {
+            // `at` is below the length, and `byte` below 256.
+            #[allow(clippy::indexing_slicing)]
+            if bits[at].1 {
+                classes[byte as usize] |= bits[at].0;
+            }
+            at += 1;
+        }
+        if byte == u8::MAX {
+            break classes;
+        }
+        byte += 1;
+    }
+};
+
+const TOKEN: u8 = 1;
+const DOTTED: u8 = 2;
+const WIDE: u8 = 4;
+const BARE: u8 = 8;
+const UNQUOTED: u8 = 16;
+const COOKIE: u8 = 32;
 
 impl Class {
     /// Whether the byte belongs to it.
+    #[inline]
     pub(super) fn has(self, byte: u8) -> bool {
-        match self {
-            Self::Token => super::text::is_token(byte),
-            Self::Dotted => super::text::is_token(byte) || byte == b'.',
-            Self::Wide => super::text::is_token(byte) || b"./+=%~".contains(&byte),
-            Self::Quoted(quote) => byte != quote && byte != b'\n' && byte != 0,
-            Self::Bare => byte > b' ' && !b"\"'`,;()[]{}<>&|\\".contains(&byte) && byte != 0x7F,
-            Self::Unquoted => byte > b' ' && !b"\"'`".contains(&byte) && byte != 0x7F,
-        }
+        let bit = match self {
+            Self::Token => TOKEN,
+            Self::Dotted => DOTTED,
+            Self::Wide => WIDE,
+            Self::Bare => BARE,
+            Self::Unquoted => UNQUOTED,
+            Self::Cookie => COOKIE,
+            Self::Quoted(quote) => return byte != quote && byte != b'\n' && byte != 0,
+        };
+        CLASSES.get(usize::from(byte)).copied().unwrap_or(0) & bit != 0
     }
 }
 

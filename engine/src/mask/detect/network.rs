@@ -7,7 +7,8 @@ use std::net::Ipv6Addr;
 
 use super::number::{closes, opens};
 use super::{Found, found};
-use crate::mask::text::{Text, context, is_word};
+use crate::mask::text::{Text, is_word};
+use crate::mask::words::{Words, context};
 
 /// The finding kind of IP addresses.
 pub(in crate::mask) const IP: &str = "ip_address";
@@ -16,6 +17,7 @@ pub(in crate::mask) const MAC: &str = "mac_address";
 
 /// A public IPv4 address at `at`. Four numbers after a word for a version are none.
 pub(in crate::mask) fn ipv4(text: &Text<'_>, at: usize) -> Option<Found> {
+    static VERSIONS: Words = Words::new(&["version", "ver", "release", "firmware"]);
     if !opens(text, at) || text.before(at) == b'v' {
         return None;
     }
@@ -40,7 +42,7 @@ pub(in crate::mask) fn ipv4(text: &Text<'_>, at: usize) -> Option<Found> {
         place = end;
     }
     let goes_on = text.at(place) == b'.' && text.at(place + 1).is_ascii_digit();
-    let version = context(text, at, 16, &["version", "ver", "release", "firmware"]);
+    let version = context(text, at, 16, &VERSIONS);
     if goes_on || version || !closes(text, place) || !public(parts) { None } else { found(IP, at, place) }
 }
 

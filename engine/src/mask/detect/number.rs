@@ -6,117 +6,187 @@ use crate::mask::text::{Text, is_word};
 /// Most digits that are read. Longer runs are no number of a person.
 pub(in crate::mask) const MAX_DIGITS: usize = 20;
 
+/// How many digits and groups are kept, those of groups that are forgotten included.
+const ROOM: usize = 3 * MAX_DIGITS;
+
 /// A group of digits.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::mask) struct Group {
     /// Number of digits.
     pub(in crate::mask) len: usize,
-    /// Digits up to and with this group.
-    pub(in crate::mask) total: usize,
     /// Where it ends in the view.
     pub(in crate::mask) end: usize,
     /// The separator in front of it; 0 for the first, `(` where a bracket is among several characters.
     pub(in crate::mask) separator: u8,
+    /// Which of the digits is the one behind it.
+    next: usize,
 }
 
 /// Groups of digits.
-#[derive(Debug, Clone, Default)]
+///
+/// A long row of groups has a number at each of them. So that a row is read once, and not once for each group of it,
+/// a number that starts at a group of the last one goes on from there.
+#[derive(Debug, Clone)]
 pub(in crate::mask) struct Number {
-    digits: [u8; MAX_DIGITS],
-    groups: [Group; MAX_DIGITS],
-    count: usize,
+    digits: [u8; ROOM],
+    groups: [Group; ROOM],
+    /// Which are the number's own: the others are forgotten.
+    own_digits: std::ops::Range<usize>,
+    own_groups: std::ops::Range<usize>,
     /// Where the first digit stands.
     pub(in crate::mask) start: usize,
     /// The group behind the last one, where it has more digits than are read; its length counts up to 20 more.
     over: Option<Group>,
+    /// Whether ends of lines were taken for separators.
+    wrapped: bool,
+}
+
+impl Default for Number {
+    fn default() -> Self {
+        Self {
+            digits: [0; ROOM],
+            groups: [Group::default(); ROOM],
+            own_digits: 0..0,
+            own_groups: 0..0,
+            start: 0,
+            over: None,
+            wrapped: false,
+        }
+    }
 }
 
 impl Number {
-    /// Reads the number whose first digit stands at `at`. Between groups stand up to three of space, tab, `-`,
-    /// `.`, `/`, `_`, `(`, `)`, and the end of a line behind `-` or `)`, where text is wrapped.
-    ///
-    /// What was read before is forgotten: making a new one for each number of a log would cost more than reading it.
+    /// Reads the number whose first digit stands at `at`, in the text of the one that was read before. Between groups
+    /// stand up to three of space, tab, `-`, `.`, `/`, `_`, `(`, `)`, and the end of a line behind `-` or `)`, where
+    /// text is wrapped.
     pub(in crate::mask) fn read(&mut self, text: &Text<'_>, at: usize) {
-        self.digits = [0; MAX_DIGITS];
-        (self.count, self.start, self.over) = (0, at, None);
-        self.read_over(text, at, false);
-    }
-
-    /// The same where a line's end stands between two of its groups, if one does.
-    pub(in crate::mask) fn read_wrapped(text: &Text<'_>, at: usize) -> Option<Self> {
-        let mut number = Self { start: at, ..Self::default() };
-        number.read_over(text, at, true);
-        let ends = number.groups().iter().filter(|g| g.separator == b'\n').count();
-        if ends == 1 { Some(number) } else { None }
-    }
-
-    fn read_over(&mut self, text: &Text<'_>, at: usize, wrapped: bool) {
-        let mut place = at;
-        let mut total = 0;
-        let mut separator = 0;
-        loop {
-            let from = total;
-            let end = text.run(place, MAX_DIGITS + 1 - total, |b| b.is_ascii_digit());
-            let free = self.digits.iter_mut().skip(total);
-            for (slot, byte) in free.zip(text.get(place, end)) {
-                *slot = byte - b'0';
-                total += 1;
-            }
-            if end - place > total - from {
-                let end = text.run(place + total - from, MAX_DIGITS, |b| b.is_ascii_digit());
-                let len = end - place;
-                self.over = Some(Group { len, total: from + len, end, separator });
-                return;
-            }
-            place = end;
-            if let Some(group) = self.groups.get_mut(self.count) {
-                *group = Group { len: total - from, total, end: place, separator };
-                self.count += 1;
-            }
-            let mut next = place;
-            separator = 0;
-            while next - place < 3 {
-                let byte = text.at(next);
-                match byte {
-                    b'(' | b')' => separator = b'(',
-                    b' ' | b'\t' | b'-' | b'.' | b'/' | b'_' if separator == 0 => separator = byte,
-                    b' ' | b'-' => {}
-                    b'\r' | b'\n' if wrapped => separator = b'\n',
-                    b'\r' | b'\n' if matches!(text.before(next), b'-' | b')' | b'\r') => {}
-                    _ => break,
-                }
-                next += 1;
-            }
-            if next == place || !text.at(next).is_ascii_digit() {
-                return;
-            }
-            place = next;
+        let known = if self.wrapped { None } else { self.groups().iter().position(|g| g.end - g.len == at) };
+        match known {
+            Some(count) => self.forget(count),
+            None => self.clear(),
         }
+        (self.start, self.over, self.wrapped) = (at, None, false);
+        self.read_on(text);
+    }
+
+    /// Reads it anew, with ends of lines as separators; whether one stands between two of its groups.
+    pub(in crate::mask) fn read_wrapped(&mut self, text: &Text<'_>) -> bool {
+        self.clear();
+        (self.over, self.wrapped) = (None, true);
+        self.read_on(text);
+        self.groups().iter().filter(|g| g.separator == b'\n').count() == 1
+    }
+
+    fn clear(&mut self) {
+        (self.own_digits, self.own_groups) = (0..0, 0..0);
+    }
+
+    /// Forgets the first groups.
+    fn forget(&mut self, count: usize) {
+        self.own_digits.start += self.total(count);
+        self.own_groups.start += count;
+        if let Some(first) = self.groups.get_mut(self.own_groups.start) {
+            first.separator = 0;
+        }
+    }
+
+    /// Makes room for one number more, if there is none.
+    fn make_room(&mut self) {
+        if self.own_digits.end + MAX_DIGITS + 1 < ROOM {
+            return;
+        }
+        let (digits, groups) = (self.own_digits.clone(), self.own_groups.clone());
+        self.digits.copy_within(digits.clone(), 0);
+        self.groups.copy_within(groups.clone(), 0);
+        self.own_digits = 0..digits.len();
+        self.own_groups = 0..groups.len();
+        for group in self.groups.iter_mut().take(groups.len()) {
+            group.next -= digits.start;
+        }
+    }
+
+    /// Reads groups behind those that are read.
+    fn read_on(&mut self, text: &Text<'_>) {
+        self.make_room();
+        let (mut place, mut separator) = (self.start, 0);
+        loop {
+            if !self.own_groups.is_empty() {
+                match self.next_group(text) {
+                    Some(next) => (place, separator) = next,
+                    None => return,
+                }
+            }
+            let free = MAX_DIGITS - self.own_digits.len();
+            let end = text.run(place, free + 1, |b| b.is_ascii_digit());
+            if end - place > free {
+                let end = text.run(place + free, MAX_DIGITS, |b| b.is_ascii_digit());
+                self.over = Some(Group { len: end - place, end, separator, next: 0 });
+                return;
+            }
+            let from = self.own_digits.end;
+            let slots = self.digits.iter_mut().skip(from);
+            for (slot, byte) in slots.zip(text.get(place, end)) {
+                *slot = byte - b'0';
+            }
+            self.own_digits.end = from + (end - place);
+            if let Some(group) = self.groups.get_mut(self.own_groups.end) {
+                *group = Group { len: end - place, end, separator, next: self.own_digits.end };
+                self.own_groups.end += 1;
+            }
+        }
+    }
+
+    /// Where the group behind the last one starts, and the separator in front of it.
+    fn next_group(&self, text: &Text<'_>) -> Option<(usize, u8)> {
+        let place = self.end();
+        let mut next = place;
+        let mut separator = 0;
+        while next - place < 3 {
+            let byte = text.at(next);
+            match byte {
+                b'(' | b')' => separator = b'(',
+                b' ' | b'\t' | b'-' | b'.' | b'/' | b'_' if separator == 0 => separator = byte,
+                b' ' | b'-' => {}
+                b'\r' | b'\n' if self.wrapped => separator = b'\n',
+                b'\r' | b'\n' if matches!(text.before(next), b'-' | b')' | b'\r') => {}
+                _ => break,
+            }
+            next += 1;
+        }
+        if next > place && text.at(next).is_ascii_digit() { Some((next, separator)) } else { None }
     }
 
     /// The groups.
     pub(in crate::mask) fn groups(&self) -> &[Group] {
-        self.groups.get(..self.count).unwrap_or_default()
+        self.groups.get(self.own_groups.clone()).unwrap_or_default()
     }
 
     /// The group behind the first `count`, read or not.
     pub(in crate::mask) fn group_after(&self, count: usize) -> Option<&Group> {
-        self.groups().get(count).or(self.over.as_ref().filter(|_| count == self.count))
+        let groups = self.groups();
+        groups.get(count).or(self.over.as_ref().filter(|_| count == groups.len()))
     }
 
-    /// The first `count` digits.
+    /// Whether all of it is read: nothing follows that would belong to it.
+    pub(in crate::mask) fn is_whole(&self) -> bool {
+        self.over.is_none()
+    }
+
+    /// The first `count` digits, or all where there are fewer.
     pub(in crate::mask) fn digits(&self, count: usize) -> &[u8] {
-        self.digits.get(..count).unwrap_or_default()
+        let digits = self.own_digits.clone();
+        self.digits.get(digits.start..digits.end.min(digits.start + count)).unwrap_or_default()
     }
 
     /// All digits.
     pub(in crate::mask) fn all(&self) -> &[u8] {
-        self.digits(self.total())
+        self.digits(MAX_DIGITS)
     }
 
-    /// How many digits in all.
-    pub(in crate::mask) fn total(&self) -> usize {
-        self.groups().last().map_or(0, |g| g.total)
+    /// How many digits the first `count` groups have.
+    pub(in crate::mask) fn total(&self, count: usize) -> usize {
+        let last = count.checked_sub(1).and_then(|last| self.groups().get(last));
+        last.map_or(0, |group| group.next - self.own_digits.start)
     }
 
     /// Where the last group ends.

@@ -7,12 +7,13 @@
 
 use super::number::{Number, closes, closes_whole, opens};
 use super::{Found, found};
-use crate::mask::text::{Text, context};
+use crate::mask::text::Text;
+use crate::mask::words::{Words, context};
 
 /// The finding kind.
 pub(in crate::mask) const KIND: &str = "phone";
 
-const WORDS: [&str; 22] = [
+static WORDS: Words = Words::new(&[
     "phone",
     "phones",
     "tel",
@@ -35,7 +36,7 @@ const WORDS: [&str; 22] = [
     "mobil",
     "number is",
     "contact",
-];
+]);
 
 /// Assigned country codes of one and two digits.
 const SHORT_CODES: [u32; 47] = [
@@ -76,7 +77,7 @@ pub(in crate::mask) fn find(text: &Text<'_>, number: &Number) -> Option<Found> {
     // A bracket belongs to the number when it closes behind the first group.
     let area = number.groups().first().is_some_and(|g| text.at(g.end) == b')');
     let start = if before == b'(' && area && !text.word_before(at - 1) { at - 1 } else { at };
-    if number.digits(2) == [0, 0] && number.total() >= 11 {
+    if number.digits(2) == [0, 0] && number.all().len() >= 11 {
         return international(text, number, start, 2);
     }
     north_american(text, number, start).or_else(|| trunk(text, number, start)).or_else(|| named(text, number))
@@ -89,45 +90,52 @@ fn international(text: &Text<'_>, number: &Number, start: usize, skip: usize) ->
         return None;
     }
     let joined = number.groups().len() == 1;
+    let country = country(number.all().get(skip..)?)?;
     if !plus && joined && !context(text, start, 32, &WORDS) {
         return None;
     }
     // Numbers may follow that do not belong: the longest start of the groups that is a number of its country.
     let up_to = |count: usize, separators: &[u8]| {
         let last = number.groups().get(count - 1)?;
-        let digits = number.digits(last.total).get(skip..)?;
-        let ends = match number.group_after(count) {
+        let national = number.total(count).checked_sub(skip + country.code)?;
+        let ends = || match number.group_after(count) {
             None => closes(text, last.end),
             Some(next) => separators.contains(&next.separator) && count > 1,
         };
-        if ends && assigned(digits) { found(KIND, start, last.end) } else { None }
+        if country.national.contains(&national) && ends() { found(KIND, start, last.end) } else { None }
     };
     let counts = 1..=number.groups().len();
     let spaced = counts.clone().rev().find_map(|count| up_to(count, b" \t"));
     spaced.or_else(|| counts.rev().find_map(|count| up_to(count, b"/-(")))
 }
 
-/// Whether a country has such numbers: code and number of digits.
-fn assigned(digits: &[u8]) -> bool {
+/// What numbers of a country look like.
+struct Country {
+    /// Digits of its code.
+    code: usize,
+    /// How many follow.
+    national: std::ops::RangeInclusive<usize>,
+}
+
+/// The country whose code these digits start with, if one can have such numbers.
+fn country(digits: &[u8]) -> Option<Country> {
     let lead = |count: usize| digits.iter().take(count).fold(0_u32, |v, d| v * 10 + u32::from(*d));
-    let national = |code: usize| digits.len().saturating_sub(code);
     // A trunk zero in brackets, as in `+44 (0)20`, is one digit more.
-    match lead(1) {
-        0 => false,
-        1 => national(1) == 10 && digits.get(1..).is_some_and(plan),
-        7 => national(1) == 10,
+    let (code, national) = match lead(1) {
+        0 => return None,
+        1 if !digits.get(1..11).is_some_and(plan) => return None,
+        1 | 7 => (1, 10..=10),
         _ if SHORT_CODES.contains(&lead(2)) => match lead(2) {
-            33 | 34 | 48 | 31 | 32 | 41 | 61 => (8..=10).contains(&national(2)),
-            44 | 91 | 52 | 82 | 62 | 81 | 90 => (8..=11).contains(&national(2)),
-            55 | 86 => (10..=12).contains(&national(2)),
-            45 | 47 | 65 => national(2) == 8,
-            _ => (7..=12).contains(&national(2)),
+            33 | 34 | 48 | 31 | 32 | 41 | 61 => (2, 8..=10),
+            44 | 91 | 52 | 82 | 62 | 81 | 90 => (2, 8..=11),
+            55 | 86 => (2, 10..=12),
+            45 | 47 | 65 => (2, 8..=8),
+            _ => (2, 7..=12),
         },
-        _ if LONG_CODES.iter().any(|(from, to)| (*from..=*to).contains(&lead(3))) => {
-            (6..=11).contains(&national(3))
-        }
-        _ => false,
-    }
+        _ if LONG_CODES.iter().any(|(from, to)| (*from..=*to).contains(&lead(3))) => (3, 6..=11),
+        _ => return None,
+    };
+    Some(Country { code, national })
 }
 
 /// Whether ten digits are of the North American Numbering Plan.
@@ -190,9 +198,9 @@ fn named(text: &Text<'_>, number: &Number) -> Option<Found> {
     let joined = number.groups().len() == 1;
     let least = if joined { 9 } else { 7 };
     let ok = (least..=15).contains(&digits.len())
-        && number.group_after(number.groups().len()).is_none()
+        && number.is_whole()
         && !Number::is_filler(digits)
-        && number.groups().iter().all(|g| g.len >= 2 || g.total == 1)
+        && number.groups().iter().skip(1).all(|g| g.len >= 2)
         && closes_whole(text, number.end())
         && context(text, number.start, 32, &WORDS);
     if ok { found(KIND, number.start, number.end()) } else { None }

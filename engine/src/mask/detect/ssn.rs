@@ -5,12 +5,13 @@
 
 use super::number::{Number, closes_whole, opens};
 use super::{Found, found};
-use crate::mask::text::{Text, context};
+use crate::mask::text::Text;
+use crate::mask::words::{Words, context};
 
 /// The finding kind.
 pub(in crate::mask) const KIND: &str = "us_ssn";
 
-const WORDS: [&str; 7] = ["ssn", "ssns", "ss#", "social", "social security", "itin", "taxpayer"];
+static WORDS: Words = Words::new(&["ssn", "ssns", "ss#", "social", "social security", "itin", "taxpayer"]);
 
 /// `123-45-6789`; with other separators or none when a word in front says what it is.
 pub(in crate::mask) fn find(text: &Text<'_>, number: &Number) -> Option<Found> {
@@ -19,8 +20,7 @@ pub(in crate::mask) fn find(text: &Text<'_>, number: &Number) -> Option<Found> {
     }
     let end = match number.shape(&[3, 2, 4], |s| matches!(s, b'-' | b' ' | b'.' | b'/' | b'_' | b'\t')) {
         Some(last) => {
-            let separators: Vec<u8> = number.groups().iter().skip(1).take(2).map(|g| g.separator).collect();
-            let dashed = separators.iter().all(|s| *s == b'-');
+            let dashed = number.groups().iter().skip(1).take(2).all(|g| g.separator == b'-');
             let goes_on = number.groups().get(3).is_some();
             if !dashed && (goes_on || !context(text, number.start, 64, &WORDS)) && !plain_spaced(text, number)
             {

@@ -22,7 +22,7 @@ const MAX_SIGNS: usize = 3;
 pub(in crate::mask) fn end(text: &Text<'_>, start: usize, max: usize) -> usize {
     let run = text.run(start, max, |b| Class::Unquoted.has(b));
     let near = text.get(start, run.min(start + LIMIT - 2 * MAX_NEXT));
-    let signs = near.iter().enumerate().filter(|(_, b)| b"&;,<[".contains(b));
+    let signs = near.iter().enumerate().filter(|(_, b)| matches!(b, b'&' | b';' | b',' | b'<' | b'['));
     let cut = signs.map(|(step, sign)| (start + step, *sign)).find(|(at, sign)| cuts(text, *at, *sign));
     let end = cut.map_or(run, |(at, _)| at);
     if end - start > LIMIT {
@@ -70,7 +70,7 @@ fn closes(text: &Text<'_>, at: usize) -> bool {
 /// Whether a value without quotes is a call, an element or a type in code: `sha256(pw1)`, `args[1]`, `Vec<u8>`. A
 /// path of names stands in front of the bracket, and nothing that a password would have behind it.
 pub(in crate::mask) fn is_call(value: &[u8], behind: u8) -> bool {
-    let Some(open) = value.iter().position(|b| b"([{<".contains(b)) else { return false };
+    let Some(open) = value.iter().position(|b| matches!(b, b'(' | b'[' | b'{' | b'<')) else { return false };
     let (name, rest) = value.split_at_checked(open).unwrap_or((value, &[]));
     let digits = name.iter().any(u8::is_ascii_digit);
     let named = name.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')

@@ -6,12 +6,25 @@
 use sha2::{Digest as _, Sha256};
 
 use super::{Found, found};
-use crate::mask::text::{Text, context, is_word};
+use crate::mask::text::{Text, is_word};
+use crate::mask::words::{Words, context};
 
 /// The finding kind.
 pub(in crate::mask) const KIND: &str = "crypto_wallet";
 
 const BASE58: &[u8] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+static WORDS: Words = Words::new(&[
+    "wallet",
+    "address",
+    "eth",
+    "ethereum",
+    "account",
+    "to",
+    "from",
+    "pay",
+    "send",
+    "recipient",
+]);
 const BECH32: &[u8] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 
 /// A wallet address that starts at `at`.
@@ -35,9 +48,7 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
         }
         b'0' if text.at(at + 1) == b'x' => {
             let end = text.run(at + 2, 41, |b| b.is_ascii_hexdigit());
-            let words =
-                ["wallet", "address", "eth", "ethereum", "account", "to", "from", "pay", "send", "recipient"];
-            let ok = end - at == 42 && !is_word(text.at(end)) && context(text, at, 48, &words);
+            let ok = end - at == 42 && !is_word(text.at(end)) && context(text, at, 48, &WORDS);
             if ok { found(KIND, at, end) } else { None }
         }
         _ => None,

@@ -77,6 +77,23 @@ const FOUND: &[(&str, &str)] = &[
     ("secret", "<apiKey>⟦9f8e7d6c5b4a39281706⟧</apiKey>"),
     ("password", "CREATE USER x IDENTIFIED BY '⟦Tr0ub4dorX3⟧'; create user y password '⟦Tr0ub4dorX3⟧'"),
     ("password", "machine x login y password ⟦Tr0ub4dorX3⟧\nmachine z"),
+    (
+        "password",
+        "curl -sS -u admin:⟦hunter2x⟧ https://x.test/a; curl --user 'svc.bot:⟦Tr0 ub4dor&3⟧' -X PUT",
+    ),
+    ("password", "curl --proxy-user=bob:⟦Zq8vB2&mN5xKp7wR⟧ --user \"bob:⟦Zq8vB2mN⟧\" \\\n  https://x.test"),
+    ("password", "sshpass -p ⟦Tr0ub4dor3⟧ ssh root@host && sshpass -p '⟦hunter2x⟧' scp a b"),
+    ("password", "| user | bob |\n| password | ⟦Tr0ub4dor&3⟧ |\n|**Password**|`⟦Zq8vB2mN5x⟧`|"),
+    ("secret", "Cookie: ⟦theme=dark; sid=4f9aZ81c02Kd7e35b6Qx; lang=en⟧\r\nHost: x"),
+    ("secret", "Set-Cookie: connect.sid=⟦s%3A4f9aZ81c02Kd7e35b6Qx.k3Rt7Wp0s⟧; Path=/; HttpOnly\n"),
+    (
+        "secret",
+        "curl -H 'Cookie: ⟦sid=4f9aZ81c02Kd7e35b6Qx⟧' -H \"cookie: ⟦a=b;sid=4f9aZ81c02Kd7e35b6Qx⟧\" https://x.test",
+    ),
+    (
+        "secret",
+        "{\"cookie\": \"⟦sid=4f9aZ81c02Kd7e35b6Qx⟧\", \"set-cookie\": \"sid=⟦4f9aZ81c02Kd7e35b6Qx⟧; Secure\"}",
+    ),
     ("secret", "TOKEN=⟦q9X2m5L8v1Z,k3Rt7Wp0s&aa9⟧\n"),
     ("secret", "api_key = \"⟦9f8e7d6c5b4a39281706⟧\""),
     ("secret", "Authorization: Bearer ⟦q9X2m5L8v1Zk3Rt7Wp0s⟧\n"),

@@ -71,6 +71,21 @@ fn corpora_give_the_same_however_they_are_cut() {
     }
 }
 
+/// Near the end of a text the first look says yes to everything.
+#[test]
+fn what_is_found_does_not_hang_on_how_much_follows() {
+    let masker = super::masker_with_packs();
+    for text in [
+        "ba.ba.ba.ba.ba.ba.ba.ba.ba.ba.ba.ba.ba.ba.ba.ba.ba.ba.ba.ba",
+        "dapicomsetcookie ".repeat(4).as_str(),
+    ] {
+        check(&masker, text, &places(text));
+        for place in places(text) {
+            check(&masker, text, &[place]);
+        }
+    }
+}
+
 #[test]
 fn hostile_text_gives_the_same_however_it_is_cut() {
     let maskers = maskers();

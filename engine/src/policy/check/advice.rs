@@ -1,5 +1,6 @@
 //! What a policy may have and hardly anybody means: shown, and no reason to refuse it.
 
+mod notices;
 mod servers;
 mod spending;
 
@@ -23,6 +24,7 @@ pub fn advice(policy: &Policy) -> Vec<Problem> {
     shadowed(policy, &mut found);
     spending::advice(policy, &mut found);
     servers::advice(policy, &mut found);
+    notices::advice(policy, &mut found);
     found.0
 }
 

@@ -1,7 +1,7 @@
 //! Issuers: whom we believe.
 
 use super::Found;
-use crate::policy::document::{ClaimPaths, Duration, Issuer, KeySource, Policy};
+use crate::policy::document::{ClaimPaths, Duration, Introspection, Issuer, KeySource, Policy};
 
 /// A token that lives longer than this is a password.
 const MAX_LIFETIME: Duration = Duration::hours(24 * 30);
@@ -18,6 +18,11 @@ pub(super) fn check(policy: &Policy, found: &mut Found) {
             format!("issuers[{n}].keys"),
             "control has one issuer; another entry already has `keys: control`",
         );
+    }
+    let asked = policy.issuers.iter().enumerate().filter(|(_, issuer)| issuer.introspection.is_some());
+    for (n, _) in asked.skip(1) {
+        let why = "another issuer has `introspection` already: an opaque token would be shown to both";
+        found.add(format!("issuers[{n}].introspection"), why);
     }
     for (n, issuer) in policy.issuers.iter().enumerate() {
         check_one(&format!("issuers[{n}]"), issuer, found);
@@ -70,6 +75,9 @@ fn check_one(place: &str, issuer: &Issuer, found: &mut Found) {
         let why = format!("{} is too long: at most {MAX_LIFETIME}", issuer.max_lifetime);
         found.add(format!("{place}.maxLifetime"), why);
     }
+    if let Some(introspection) = &issuer.introspection {
+        check_introspection(&format!("{place}.introspection"), issuer, introspection, found);
+    }
     if let Some(refresh) = issuer.refresh {
         let why = if issuer.keys == KeySource::Control {
             Some(
@@ -98,6 +106,35 @@ fn check_one(place: &str, issuer: &Issuer, found: &mut Found) {
         if path.is_empty() {
             found.add(format!("{place}.claims.{field}"), "it is empty; leave it out for the default");
         }
+    }
+}
+
+/// An answer that is gone by for longer is a password, too.
+const LONGEST: Duration = Duration::seconds(300);
+
+fn check_introspection(place: &str, issuer: &Issuer, introspection: &Introspection, found: &mut Found) {
+    if issuer.keys == KeySource::Control {
+        found.add(place, "control has no opaque tokens; leave it out");
+    }
+    if !is_http(&introspection.url) {
+        let why = format!(
+            "control asks here, so it must be an https (or http) URL; `{}` is none",
+            introspection.url
+        );
+        found.add(format!("{place}.url"), why);
+    }
+    if introspection.client_id.is_empty() {
+        found.add(
+            format!("{place}.clientId"),
+            "it is empty; write the name of the client that control is there",
+        );
+    }
+    if introspection.longest.as_seconds() == 0 || introspection.longest > LONGEST {
+        found.add(format!("{place}.longest"), format!("more than nothing and at most {LONGEST}, please"));
+    }
+    let name = &issuer.name;
+    if name.starts_with('.') || name.contains(['/', '\0']) {
+        found.add(place, "the file of its secret is named after the issuer, and this name can be none");
     }
 }
 

@@ -32,6 +32,7 @@ fn policy(pointer: &str, value: Value) -> Policy {
             {"name": "more", "roles": ["reader"], "groups": ["staff"], "approval": {"groups": ["approvers"]}},
             {"name": "glass", "roles": ["reader"], "groups": ["oncall"], "longest": "1h", "breakGlass": true},
         ],
+        "notices": [{"name": "owners", "to": "slack"}, {"name": "soc_1", "to": "webhook", "on": ["hold.opened"]}],
         "commands": [{"tools": ["psql"], "fields": ["q"], "language": "sql"}],
         "prices": [{"name": "all", "models": ["*"], "input": "3", "output": "15"}],
         "budgets": [
@@ -59,6 +60,12 @@ fn a_good_policy_has_no_problem() {
 fn each_mistake_is_found_where_it_is() {
     let hold = |approval: Value| json!({"name": "x", "action": "hold", "approval": approval});
     let deny = |when: Value| json!({"name": "x", "action": "deny", "when": when});
+    let ben = |changed: &Value| {
+        let mut ben =
+            json!({"slack": "U0123ABCD", "issuer": "corp", "subject": "ben", "groups": ["approvers"]});
+        ben.as_object_mut().expect("an object").extend(changed.as_object().expect("an object").clone());
+        ben
+    };
     for (pointer, value, field, why) in [
         ("/issuers", json!([]), "issuers", "no issuer"),
         ("/issuers/1/claims", json!({"scopes": "scp"}), "issuers[1].claims", "leave `claims` out"),
@@ -69,6 +76,14 @@ fn each_mistake_is_found_where_it_is() {
         ("/grants/0/approval", json!(null), "grants[0].approval", "nobody may approve"),
         ("/grants/0/approval", json!({"groups": []}), "grants[0].approval.groups", "nobody could approve"),
         ("/grants/1/approval", json!({"groups": ["a"]}), "grants[1].breakGlass", "not both"),
+        ("/notices/0/name", json!("../owners"), "notices[0].name", "name of files"),
+        ("/notices/0/name", json!("Owners"), "notices[0].name", "small letters"),
+        ("/notices/1/name", json!("owners"), "notices[1].name", "taken by an earlier"),
+        ("/people", json!([ben(&json!({"slack": "ben"}))]), "people[0].slack", "member ID"),
+        ("/people", json!([ben(&json!({})), ben(&json!({}))]), "people[1].slack", "taken by an earlier"),
+        ("/people", json!([ben(&json!({"issuer": "crop"}))]), "people[0].issuer", "there is no issuer"),
+        ("/people", json!([ben(&json!({"subject": " "}))]), "people[0].subject", "empty"),
+        ("/people", json!([ben(&json!({"groups": []}))]), "people[0].groups", "decide nothing"),
         ("/issuers/1/name", json!("corp"), "issuers[1].name", "taken by an earlier"),
         ("/issuers/0/name", json!(""), "issuers[0].name", "no name"),
         ("/issuers/0/issuer", json!("login.example.com"), "issuers[0].issuer", "https"),

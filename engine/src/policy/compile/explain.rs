@@ -69,7 +69,7 @@ impl Compiled {
 
     /// Every rule, with the first of its conditions that does not hold; `None`: it matches.
     pub fn looked(&self, facts: &Facts<'_>) -> impl Iterator<Item = (&CompiledRule, Option<&'static str>)> {
-        let text = self.texts.found(facts.text);
+        let text = self.texts_in(facts);
         let input = self.inputs.found(facts.input_strings.iter().map(AsRef::as_ref));
         self.rules.iter().map(move |rule| (rule, rule.unmet(facts, &text, &input)))
     }

@@ -57,7 +57,8 @@ pub struct When {
     ///
     /// Example: `["claude-opus-*"]`
     pub models: Vec<String>,
-    /// A regular expression (syntax of the Rust crate `regex`, classes in ASCII) searched for in the part's text. `(?i)` in
+    /// A regular expression (syntax of the Rust crate `regex`, classes in ASCII) searched for in the part's text, as it
+    /// stands and without disguises: zero-width characters, full-width and mathematical letters, HTML entities. `(?i)` in
     /// front: case does not count.
     ///
     /// Example: `(?i)ignore (all )?previous instructions`

@@ -4,13 +4,14 @@ use super::super::number::{Number, closes_whole, opens};
 use super::super::{Found, found};
 use super::compact;
 use crate::mask::check::{verhoeff, weighted};
-use crate::mask::text::{Text, context};
+use crate::mask::text::Text;
+use crate::mask::words::{Words, context};
 
 /// Aadhaar: twelve digits with Verhoeff's check, not starting with 0 or 1 (UIDAI).
 pub(super) fn aadhaar(text: &Text<'_>, number: &Number) -> Option<Found> {
+    static WORDS: Words = Words::new(&["aadhaar", "aadhar", "uidai", "uid"]);
     let grouped = number.shape(&[4, 4, 4], |s| s == b' ' || s == b'-');
-    let words = ["aadhaar", "aadhar", "uidai", "uid"];
-    let plain = || number.shape(&[12], |_| true).filter(|_| context(text, number.start, 48, &words));
+    let plain = || number.shape(&[12], |_| true).filter(|_| context(text, number.start, 48, &WORDS));
     let end = grouped.or_else(plain)?.end;
     let digits = number.digits(12);
     let valid = digits.first() > Some(&1) && verhoeff(digits);
@@ -50,10 +51,9 @@ pub(super) fn nric(text: &Text<'_>, at: usize) -> Option<Found> {
 
 /// Australian business number: eleven digits, one taken from the first, weights 10, 1, 3 to 19, modulo 89 (ABR).
 pub(super) fn abn(text: &Text<'_>, number: &Number) -> Option<Found> {
+    static WORDS: Words = Words::new(&["abn", "business number"]);
     let grouped = number.shape(&[2, 3, 3, 3], |s| s == b' ');
-    let plain = || {
-        number.shape(&[11], |_| true).filter(|_| context(text, number.start, 48, &["abn", "business number"]))
-    };
+    let plain = || number.shape(&[11], |_| true).filter(|_| context(text, number.start, 48, &WORDS));
     let end = grouped.or_else(plain)?.end;
     let mut digits = number.digits(11).to_vec();
     let first = digits.first_mut()?;
@@ -64,16 +64,18 @@ pub(super) fn abn(text: &Text<'_>, number: &Number) -> Option<Found> {
 
 /// Australian tax file number: nine digits, weights 1, 4, 3, 7, 5, 8, 6, 9, 10, modulo 11 (ATO); after a word.
 pub(super) fn tfn(text: &Text<'_>, number: &Number) -> Option<Found> {
+    static WORDS: Words = Words::new(&["tfn", "tax file", "tax file number"]);
     let end = number.shape(&[9], |_| true).or_else(|| number.shape(&[3, 3, 3], |s| s == b' '))?.end;
     let valid = weighted(number.digits(9), &[1, 4, 3, 7, 5, 8, 6, 9, 10], 11, 0)
-        && context(text, number.start, 48, &["tfn", "tax file", "tax file number"]);
+        && context(text, number.start, 48, &WORDS);
     if valid && ends(text, number, end) { found("au_tfn", number.start, end) } else { None }
 }
 
 /// Medicare card of Australia: ten digits, weights 1, 3, 7, 9, the ninth is the check (Services Australia).
 pub(super) fn medicare(text: &Text<'_>, number: &Number) -> Option<Found> {
+    static WORDS: Words = Words::new(&["medicare"]);
     let grouped = number.shape(&[4, 5, 1], |s| s == b' ');
-    let plain = || number.shape(&[10], |_| true).filter(|_| context(text, number.start, 48, &["medicare"]));
+    let plain = || number.shape(&[10], |_| true).filter(|_| context(text, number.start, 48, &WORDS));
     let end = grouped.or_else(plain)?.end;
     let digits = number.digits(10);
     let sum: u32 =

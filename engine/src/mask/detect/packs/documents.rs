@@ -2,10 +2,11 @@
 
 use super::super::number::{Number, closes_whole, opens};
 use super::super::{Found, found};
-use crate::mask::text::{Text, context, is_word};
+use crate::mask::text::{Text, is_word};
+use crate::mask::words::{Words, context};
 
-const PASSPORT: [&str; 5] = ["passport", "passport number", "passeport", "reisepass", "pasaporte"];
-const LICENCE: [&str; 7] = [
+static PASSPORT: Words = Words::new(&["passport", "passport number", "passeport", "reisepass", "pasaporte"]);
+static LICENCE: Words = Words::new(&[
     "driver license",
     "driver licence",
     "drivers license",
@@ -13,14 +14,15 @@ const LICENCE: [&str; 7] = [
     "driver's license",
     "dl number",
     "führerschein",
-];
-const ACCOUNT: [&str; 6] = ["account number", "account no", "bank account", "acct", "kontonummer", "iban"];
-const BIRTH: [&str; 7] =
-    ["dob", "date of birth", "born", "birthday", "birthdate", "geburtsdatum", "nacimiento"];
+]);
+static ACCOUNT: Words =
+    Words::new(&["account number", "account no", "bank account", "acct", "kontonummer", "iban"]);
+static BIRTH: Words =
+    Words::new(&["dob", "date of birth", "born", "birthday", "birthdate", "geburtsdatum", "nacimiento"]);
 
 /// A bank account number of 6 to 17 digits.
 pub(super) fn bank_account(text: &Text<'_>, number: &Number) -> Option<Found> {
-    let len = number.total();
+    let len = number.all().len();
     let ok = (6..=17).contains(&len)
         && number.groups().iter().skip(1).all(|g| g.separator == b' ' || g.separator == b'-')
         && context(text, number.start, 32, &ACCOUNT);
@@ -49,7 +51,7 @@ pub(super) fn passport(text: &Text<'_>, at: usize) -> Option<Found> {
 
 /// A driver's licence number of seven to sixteen digits.
 pub(super) fn licence_number(text: &Text<'_>, number: &Number) -> Option<Found> {
-    let ok = (7..=16).contains(&number.total()) && context(text, number.start, 40, &LICENCE);
+    let ok = (7..=16).contains(&number.all().len()) && context(text, number.start, 40, &LICENCE);
     if ok { whole(text, number, "driver_licence") } else { None }
 }
 
@@ -60,8 +62,7 @@ pub(super) fn licence(text: &Text<'_>, at: usize) -> Option<Found> {
 
 fn whole(text: &Text<'_>, number: &Number, kind: &'static str) -> Option<Found> {
     let end = number.end();
-    let ok = number.group_after(number.groups().len()).is_none();
-    if ok && opens(text, number.start) && closes_whole(text, end) {
+    if number.is_whole() && opens(text, number.start) && closes_whole(text, end) {
         found(kind, number.start, end)
     } else {
         None
@@ -72,7 +73,7 @@ fn after(
     text: &Text<'_>,
     at: usize,
     kind: &'static str,
-    words: &[&str],
+    words: &Words,
     lengths: std::ops::RangeInclusive<usize>,
 ) -> Option<Found> {
     let end = text.run(at, 20, |b| b.is_ascii_uppercase() || b.is_ascii_digit());

@@ -4,13 +4,14 @@ use super::super::number::{Number, closes_whole, opens};
 use super::super::{Found, found};
 use super::{compact, value};
 use crate::mask::check::weighted;
-use crate::mask::text::{Text, context};
+use crate::mask::text::Text;
+use crate::mask::words::{Words, context};
 
 /// NHS number: ten digits, weights 10 to 2, modulo 11 (NHS Data Dictionary); in groups 3-3-4 or after a word.
 pub(super) fn nhs(text: &Text<'_>, number: &Number) -> Option<Found> {
+    static WORDS: Words = Words::new(&["nhs", "patient"]);
     let grouped = number.shape(&[3, 3, 4], |s| s == b' ' || s == b'-');
-    let plain =
-        || number.shape(&[10], |_| true).filter(|_| context(text, number.start, 48, &["nhs", "patient"]));
+    let plain = || number.shape(&[10], |_| true).filter(|_| context(text, number.start, 48, &WORDS));
     let end = grouped.or_else(plain)?.end;
     let digits = number.digits(10);
     let valid = weighted(digits, &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1], 11, 0) && !Number::is_filler(digits);
@@ -85,9 +86,10 @@ pub(super) fn pesel(text: &Text<'_>, number: &Number) -> Option<Found> {
 /// German tax identification number: eleven digits, ISO 7064 mod 11,10, exactly one digit two or three times among
 /// the first ten (Abgabenordnung section 139b; BZSt).
 pub(super) fn steuer_id(text: &Text<'_>, number: &Number) -> Option<Found> {
+    static WORDS: Words =
+        Words::new(&["steuer", "steuerid", "steuer-id", "idnr", "identifikationsnummer", "tax", "tin"]);
     let grouped = number.shape(&[2, 3, 3, 3], |s| s == b' ');
-    let words = ["steuer", "steuerid", "steuer-id", "idnr", "identifikationsnummer", "tax", "tin"];
-    let plain = || number.shape(&[11], |_| true).filter(|_| context(text, number.start, 48, &words));
+    let plain = || number.shape(&[11], |_| true).filter(|_| context(text, number.start, 48, &WORDS));
     let end = grouped.or_else(plain)?.end;
     let digits = number.digits(11);
     let (control, body) = digits.split_last()?;

@@ -110,6 +110,36 @@ pub(super) fn named() -> Vec<(&'static str, String, String, String)> {
             cases.push(("url_password", place.to_owned(), password.to_owned(), place.replace("{}", &url)));
         }
     }
+    for (kind, value, places) in [
+        (
+            "password",
+            "Tr0ub4dor&3xY",
+            [
+                "curl -u ann:{} https://x.test",
+                "curl -s --user 'ann@example.com:{}' https://x.test",
+                "`curl -X POST -u \"ann:{}\" x.test/v1`",
+                "sshpass -p {} ssh ann@host",
+                "| password | {} |",
+                "|---|---|\n| `DB_PASSWORD` | **{}** |\n",
+            ],
+        ),
+        (
+            "secret",
+            "4f9aZ81c02Kd7e35b6Qx.k3Rt7Wp0s",
+            [
+                "Cookie: sid={}\r\nHost: x.test",
+                "cookie: theme=dark; lang=en; sid={}; tz=UTC\n",
+                "< Set-Cookie: sid={}; Path=/; HttpOnly",
+                "curl -b x -H \"Cookie: a=b; sid={}\" x.test",
+                "{\"Cookie\":\"sid={}\"}",
+                "{\\\"set-cookie\\\":\\\"sid={}; Secure\\\"}",
+            ],
+        ),
+    ] {
+        for place in places {
+            cases.push((kind, place.to_owned(), value.to_owned(), place.replace("{}", value)));
+        }
+    }
     for text in ["AKIA Z3MS DX5Q W7RT 2UVB", "AKIA-Z3MS-DX5Q-W7RT-2UVB", "**AKIA Z3MS DX5Q W7RT 2UVB**"] {
         cases.push((
             "aws_access_key",
