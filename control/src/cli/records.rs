@@ -38,6 +38,37 @@ pub struct List {
     /// Only this caller's.
     #[arg(long, value_name = "NAME")]
     subject: Option<String>,
+    /// Only callers in whose names this stands, in whatever case.
+    #[arg(long, value_name = "PART")]
+    person: Option<String>,
+    /// Only callers with this group.
+    #[arg(long)]
+    group: Option<String>,
+    /// Only where this model answered.
+    #[arg(long)]
+    model: Option<String>,
+    /// Only where this tool was called or decided about.
+    #[arg(long)]
+    tool: Option<String>,
+    /// Only where this rule decided.
+    #[arg(long)]
+    rule: Option<String>,
+    /// Only where this kind was found.
+    #[arg(long, value_name = "KIND")]
+    finding: Option<String>,
+    /// Only with such decisions: denied, held, allowed.
+    #[arg(long)]
+    verdict: Option<String>,
+    /// Only where these words were said, as recorded and masked. Looks through the latest sessions that fit all else, and
+    /// says how far.
+    #[arg(long)]
+    text: Option<String>,
+    /// Only those seen on this day (UTC) or later; or Unix milliseconds.
+    #[arg(long, value_name = "DAY")]
+    since: Option<String>,
+    /// Only those that began on this day or before.
+    #[arg(long, value_name = "DAY")]
+    until: Option<String>,
     /// How many.
     #[arg(long, default_value_t = 50)]
     limit: u32,
@@ -115,7 +146,20 @@ impl Sessions {
     pub async fn run(self) -> Outcome {
         let Self::Ls(asked) = self;
         let mut path = format!("/v1/sessions?limit={}", asked.limit);
-        for (name, value) in [("subject", &asked.subject), ("before", &asked.before)] {
+        for (name, value) in [
+            ("subject", &asked.subject),
+            ("person", &asked.person),
+            ("group", &asked.group),
+            ("model", &asked.model),
+            ("tool", &asked.tool),
+            ("rule", &asked.rule),
+            ("finding", &asked.finding),
+            ("verdict", &asked.verdict),
+            ("text", &asked.text),
+            ("since", &asked.since),
+            ("until", &asked.until),
+            ("before", &asked.before),
+        ] {
             if let Some(value) = value {
                 path.push_str(&format!("&{name}={}", escape(value)));
             }
@@ -124,6 +168,11 @@ impl Sessions {
         if asked.output == Output::Json {
             say(&answer.to_string());
             return Ok(());
+        }
+        if let Some(searched) = answer.get("searched") {
+            let number = |name: &str| searched.get(name).and_then(Value::as_u64).unwrap_or_default();
+            let back = time(number("backToMs"));
+            say(&format!("looked through the texts of {} sessions, back to {back} UTC", number("sessions")));
         }
         let sessions = answer.get("sessions").cloned().unwrap_or_default();
         let sessions: Vec<Session> = serde_json::from_value(sessions).map_err(Failure::cannot)?;

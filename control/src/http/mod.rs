@@ -74,7 +74,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use sluice_engine::wire::Refresh;
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
@@ -220,11 +220,11 @@ pub fn app(control: Arc<Control>) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
         })
-        .layer(axum::middleware::from_fn(crate::pages::readable))
         .layer(from_fn_with_state(Arc::clone(&control), limits::guard))
+        .layer(from_fn(crate::pages::readable))
         .layer(from_fn_with_state(Arc::clone(&control), measure))
-        .with_state(control);
-    if dev { app.layer(axum::middleware::from_fn(dev::only_local)) } else { app }
+        .with_state(Arc::clone(&control));
+    if dev { app.layer(from_fn_with_state(control, dev::only_local)) } else { app }
 }
 
 /// A number among what follows `?`.

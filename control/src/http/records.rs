@@ -385,3 +385,18 @@ impl Export {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::utc_day;
+
+    #[test]
+    fn a_day_is_counted_from_1970() {
+        assert_eq!(utc_day("1970-01-01"), Some(0));
+        assert_eq!(utc_day("2000-02-29"), Some(11_016));
+        assert_eq!(utc_day("2026-11-22"), Some(20_779));
+        for wrong in ["2026-13-01", "2026-11", "22.11.2026", "1969-12-31", "2026-11-32", "x"] {
+            assert_eq!(utc_day(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -64,7 +64,7 @@ pub async fn show(visitor: Visitor, state: State<Arc<Control>>) -> Result<Respon
     let query = axum::extract::Query(HashMap::from([("limit".into(), "300".into())]));
     let Json(shown) = http::grants::list(visitor.person.clone(), state.clone(), query).await?;
     let who = visitor.person.who();
-    let given = state.store.delegations_to(&who, now).await.map_err(Problem::from)?;
+    let given = state.store.delegations_to(&who, now).await?;
     let operator = visitor.person.is_operator(&state);
     let (mut waiting, mut live, mut over) = (Vec::new(), Vec::new(), Vec::new());
     for grant in &shown.grants {

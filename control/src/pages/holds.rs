@@ -23,11 +23,12 @@ use super::form::Sent;
 use super::page;
 use super::shell::{Shell, Visitor};
 use super::text::{Markup, marked, named};
-use super::when::When;
+use super::when::{When, span};
+use crate::approvals::DecidedBy;
 use crate::holds::Hold;
 use crate::http::{self, Control, Problem, Query};
 use crate::records::steps::{What, call, steps};
-use crate::records::text::{clean_line, short};
+use crate::records::text::{clean, clean_line, short};
 
 /// Holds of a queue.
 const QUEUE: &str = "200";
@@ -115,6 +116,15 @@ struct Detail {
     /// Why this person may not decide; absent: they may, while it waits.
     barred: Option<String>,
     needs_reason: bool,
+    /// `waiting-1`: what a page that is open compares.
+    standing: String,
+    /// How many different people must approve.
+    quorum: u32,
+    /// Who has approved so far, where more must.
+    voices: Vec<Ruled>,
+    /// Times for which it can be approved, where policy offers that.
+    spans: Vec<(u64, String)>,
+    comments: Vec<Ruled>,
     said: Vec<Said>,
     similar: Vec<Like>,
     counted: String,
@@ -184,7 +194,7 @@ pub async fn queue_part(
     Ok(page(&QueuePart { queue: gather(&visitor, &state, &query, &at).await? }))
 }
 
-/// `GET /holds/{id}/state?was=STATE`: how a hold stands, for a page that is open; nothing while it stands as it was, so
+/// `GET /holds/{id}/state?was=STANDING`: how a hold stands, for a page that is open; nothing while it stands as it was, so
 /// that no form is taken from under somebody's hands.
 pub async fn state_part(
     visitor: Visitor,
@@ -193,7 +203,7 @@ pub async fn state_part(
     query: Query,
 ) -> Result<Response, Failure> {
     let hold = detail(&visitor, &state, &id).await?;
-    if query.get("was").map(String::as_str) == Some(hold.state) {
+    if query.get("was") == Some(&hold.standing) {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     Ok(page(&StatePart { hold }))
@@ -219,10 +229,27 @@ pub async fn decide(
             .into());
         }
     }
-    let ruling = serde_json::json!({"approve": approve, "reason": form.text("reason")});
+    let mut ruling = serde_json::json!({"approve": approve, "reason": form.text("reason")});
+    let seconds = form.text("span").filter(|_| approve).and_then(|text| text.parse::<u64>().ok());
+    if let (Some(fields), Some(seconds)) = (ruling.as_object_mut(), seconds) {
+        let pass = serde_json::json!({"seconds": seconds, "anything": form.text("anything").is_some()});
+        fields.insert("pass".into(), pass);
+    }
     let body = Bytes::from(ruling.to_string());
     let Json(hold) = http::holds::decide(visitor.person, state, Path(id), body).await?;
     Ok(Redirect::to(&format!("/holds/{}", hold.id)))
+}
+
+/// `POST /holds/{id}/comments`.
+pub async fn comment(
+    state: State<Arc<Control>>,
+    Path(id): Path<String>,
+    Sent { visitor, form }: Sent,
+) -> Result<Redirect, Failure> {
+    // An id that is none is refused before anybody is sent anywhere.
+    let said = serde_json::json!({"text": form.text("text").unwrap_or_default()}).to_string();
+    let _said = http::holds::comment(visitor.person, state, Path(id.clone()), Bytes::from(said)).await?;
+    Ok(Redirect::to(&format!("/holds/{id}")))
 }
 
 /// `GET /holds/changes`: an event each time that what this person sees of holds has changed. It says nothing of what
@@ -260,6 +287,7 @@ async fn fingerprint(visitor: &Visitor, control: &Arc<Control>) -> Result<[u8; 3
     for hold in listed(visitor, control, "all").await? {
         hash.update(hold.id);
         hash.update(hold.state.word());
+        hash.update(hold.voices.len().to_string());
     }
     Ok(hash.finalize().into())
 }
@@ -317,8 +345,9 @@ async fn detail(visitor: &Visitor, control: &Arc<Control>, id: &str) -> Result<D
     let ask = &hold.ask;
     let who = visitor.person.who();
     let given = control.store.delegations_to(&who, now).await?;
-    let barred = hold.terms().standing(&who, true, &given, now).err();
-    let barred = barred.map(|bar| sentence(&clean_line(&http::barred(&bar).detail)));
+    let standing = hold.terms().standing(&who, true, &given, now);
+    let barred = standing.err().map(|bar| sentence(&clean_line(&http::barred(&bar).detail)));
+    let Json(comments) = http::holds::comments(visitor.person.clone(), state(), Path(id.to_owned())).await?;
     let like = |other: &&Hold| {
         other.id != hold.id
             && other.ask.rule == ask.rule
@@ -356,18 +385,42 @@ async fn detail(visitor: &Visitor, control: &Arc<Control>, id: &str) -> Result<D
         policy: ask.policy_version.chars().take(12).collect(),
         effects: Effects::of(ask, compiled),
         preview: preview(ask),
-        decided: hold.decided.as_ref().map(|by| Ruled {
-            by: clean_line(&by.subject),
-            at: When::new(by.at_ms, now),
-            reason: by.reason.as_deref().map(clean_line),
-        }),
+        decided: hold.decided.as_ref().map(|by| ruled(by, now)),
         used: hold.used.as_ref().map(|used| When::new(used.at_ms, now)),
         barred,
         needs_reason: ask.reason,
+        standing: format!("{}-{}", hold.state.word(), hold.voices.len()),
+        quorum: ask.quorum,
+        voices: hold.voices.iter().map(|voice| ruled(&voice.by, now)).collect(),
+        spans: ask.grant_seconds.map(spans).unwrap_or_default(),
+        comments: comments
+            .comments
+            .iter()
+            .map(|comment| Ruled {
+                by: clean_line(&comment.subject),
+                at: When::new(comment.at_ms, now),
+                reason: Some(clean(&comment.text)),
+            })
+            .collect(),
         said: before(&said.exchanges),
         similar: similar.iter().take(SIMILAR).map(|hold| of_like(hold, now)).collect(),
         counted,
     })
+}
+
+fn ruled(by: &DecidedBy, now: u64) -> Ruled {
+    let whose = by.on_behalf.as_ref().map(|whose| format!(" for {}", whose.subject)).unwrap_or_default();
+    Ruled {
+        by: clean_line(&format!("{}{whose}", by.subject)),
+        at: When::new(by.at_ms, now),
+        reason: by.reason.as_deref().map(clean_line),
+    }
+}
+
+/// Times to choose from, up to the longest.
+fn spans(longest: u64) -> Vec<(u64, String)> {
+    let usual = [900, 3600, 4 * 3600, 8 * 3600].into_iter().filter(|seconds| *seconds < longest);
+    usual.chain([longest]).map(|seconds| (seconds, span(seconds * 1000))).collect()
 }
 
 fn of_like(hold: &Hold, now: u64) -> Like {

@@ -54,6 +54,7 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/holds/{id}", get(holds::show))
         .route("/holds/{id}/state", get(holds::state_part))
         .route("/holds/{id}/decision", post(holds::decide))
+        .route("/holds/{id}/comments", post(holds::comment))
         .route("/sessions", get(sessions::list))
         .route("/sessions/verify", post(sessions::verify))
         .route("/sessions/{id}", get(timeline::show))

@@ -122,7 +122,7 @@ fn tiles(usage: &Usage, waiting: usize) -> Vec<Tile> {
         tile("Denied", count(total.denied), "decisions".into()),
         tile("Held", count(total.held), "decisions".into()),
         tile("Masked", count(findings), "findings".into()),
-        tile("Half took", latency(0.5), format!("95 of 100: {}", latency(0.95))),
+        tile("Median time", latency(0.5), format!("95th {}", latency(0.95))),
         Tile { label: "Waiting now", value: count(waiting as u64), more: "for you".into(), href: "/holds" },
     ]
 }

@@ -163,3 +163,19 @@ pub fn own(path: Option<&str>) -> &str {
     };
     path.filter(plain).unwrap_or("/")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::own;
+
+    #[test]
+    fn the_switch_of_themes_leads_nowhere_else() {
+        assert_eq!(own(Some("/sessions?text=a%20b")), "/sessions?text=a%20b");
+        for elsewhere in
+            ["//evil.test", "/\\evil.test", "https://evil.test", "evil", "", "/a\r\nset-cookie: x", "/a b"]
+        {
+            assert_eq!(own(Some(elsewhere)), "/", "{elsewhere}");
+        }
+        assert_eq!(own(None), "/");
+    }
+}

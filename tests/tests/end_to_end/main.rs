@@ -13,6 +13,7 @@ mod identity;
 mod masking;
 mod mcp;
 mod metrics;
+mod pages;
 mod plain_envoy;
 mod records;
 mod reviews;
