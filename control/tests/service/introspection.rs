@@ -15,7 +15,15 @@ use super::tokens::{EXCHANGE, claims, corp, exchange};
 
 /// An issuer that introspects: what it answers next, and what it was asked.
 #[derive(Clone, Default)]
-struct Pam(Arc<Mutex<(Value, u16, Vec<(String, String)>)>>);
+struct Pam(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    answer: Value,
+    status: u16,
+    /// Credentials and body of each question.
+    asked: Vec<(String, String)>,
+}
 
 impl Pam {
     async fn start() -> (Self, String) {
@@ -29,15 +37,15 @@ impl Pam {
 
     fn says(&self, answer: Value) {
         let mut inner = self.0.lock().unwrap();
-        (inner.0, inner.1) = (answer, 200);
+        (inner.answer, inner.status) = (answer, 200);
     }
 
     fn fails(&self, status: u16) {
-        self.0.lock().unwrap().1 = status;
+        self.0.lock().unwrap().status = status;
     }
 
     fn asked(&self) -> Vec<(String, String)> {
-        self.0.lock().unwrap().2.clone()
+        self.0.lock().unwrap().asked.clone()
     }
 }
 
@@ -48,9 +56,9 @@ async fn answer(
 ) -> (axum::http::StatusCode, String) {
     let credentials = headers[header::AUTHORIZATION].to_str().unwrap().to_owned();
     let mut inner = pam.0.lock().unwrap();
-    inner.2.push((credentials, body));
-    let text = inner.0.as_str().map_or_else(|| inner.0.to_string(), str::to_owned);
-    (axum::http::StatusCode::from_u16(inner.1).unwrap(), text)
+    inner.asked.push((credentials, body));
+    let text = inner.answer.as_str().map_or_else(|| inner.answer.to_string(), str::to_owned);
+    (axum::http::StatusCode::from_u16(inner.status).unwrap(), text)
 }
 
 fn now() -> u64 {
