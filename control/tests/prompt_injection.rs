@@ -73,7 +73,8 @@ fn corpus(name: &str) -> Vec<String> {
 
 #[test]
 fn known_injections_are_found_and_innocent_texts_pass() {
-    let compiled = compiled("envoy/policy/policy.yaml");
+    // One without a rule of its own on the same words.
+    let compiled = compiled("policies/read-only-analyst.yaml");
     let (hits, innocent) = (corpus("hits.txt"), corpus("innocent.txt"));
     assert!(hits.len() >= 45 && innocent.len() >= 60, "{} {}", hits.len(), innocent.len());
     let mut by_rule: BTreeMap<String, usize> = BTreeMap::new();

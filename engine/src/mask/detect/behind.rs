@@ -87,15 +87,22 @@ fn next_cell(text: &Text<'_>, at: usize) -> Option<Found> {
 
 /// Whether a user of `curl -u user:password` may stand in front of the `:` at `at`: a cheap first look.
 pub(in crate::mask) fn may_be_user(bytes: &[u8], at: usize) -> bool {
-    bytes.get(at + 1).is_none_or(|b| *b > b' ' && !matches!(b, b':' | b'/'))
+    // In JSON a quotation mark stands in front of most.
+    at.checked_sub(1).and_then(|at| bytes.get(at)).is_some_and(|b| of_user(*b))
+        && bytes.get(at + 1).is_none_or(|b| *b > b' ' && !matches!(b, b':' | b'/'))
         && user_start(bytes, at).is_some()
+}
+
+fn of_user(byte: u8) -> bool {
+    byte > b' '
+        && !matches!(byte, b'"' | b'\'' | b'`' | b':' | b'=' | b',' | b';' | b'(' | b')' | b'[' | b']')
+        && !matches!(byte, b'{' | b'}' | b'<' | b'>' | b'|')
 }
 
 /// Where the user starts in front of the `:` at `at`, when a flag is in front of it.
 fn user_start(bytes: &[u8], at: usize) -> Option<usize> {
     let front = bytes.get(..at)?;
-    let of_user = |b: &&u8| **b > b' ' && !b"\"'`:=,;()[]{}<>|".contains(b);
-    let len = front.iter().rev().take(MAX_USER + 1).take_while(of_user).count();
+    let len = front.iter().rev().take(MAX_USER + 1).take_while(|b| of_user(**b)).count();
     let start = at - len;
     let quotes = usize::from(matches!(start.checked_sub(1).and_then(|at| front.get(at)), Some(b'"' | b'\'')));
     let flag = front.get(..start - quotes)?;

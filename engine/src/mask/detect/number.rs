@@ -60,7 +60,8 @@ impl Number {
     /// stand up to three of space, tab, `-`, `.`, `/`, `_`, `(`, `)`, and the end of a line behind `-` or `)`, where
     /// text is wrapped.
     pub(in crate::mask) fn read(&mut self, text: &Text<'_>, at: usize) {
-        let known = if self.wrapped { None } else { self.groups().iter().position(|g| g.end - g.len == at) };
+        let apart = self.wrapped || at >= self.end();
+        let known = if apart { None } else { self.groups().iter().position(|g| g.end - g.len == at) };
         match known {
             Some(count) => self.forget(count),
             None => self.clear(),
