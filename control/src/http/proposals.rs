@@ -103,7 +103,7 @@ impl IntoResponse for Refused {
         };
         let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
         let detail = format!("the policy is not in order:\n{}", lines.join("\n"));
-        let Problem { status, title, detail } = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
+        let Problem { status, title, detail, .. } = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail);
         let body = json!({"status": status, "title": title, "detail": detail, "faults": faults}).to_string();
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         (StatusCode::UNPROCESSABLE_ENTITY, kind, body).into_response()

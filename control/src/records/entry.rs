@@ -227,6 +227,7 @@ impl Entry {
             Self::Delegation(_) => "delegation",
             Self::Policy(_) => "policy",
             Self::Revocation(_) => "revocation",
+            Self::Review(_) => "review",
             Self::Restore(_) => "restore",
             Self::Retention(_) => "retention",
         }

@@ -21,7 +21,6 @@ mod notices;
 mod operation;
 mod policies;
 pub mod postgres;
-pub mod postgres;
 mod retention;
 mod reviews;
 mod revocations;

@@ -9,7 +9,8 @@ use sluice_engine::wire::{self, Introspect, Introspected};
 
 use super::refusal::unavailable;
 use super::{Exchange, State, Step};
-use crate::host::{Call, Host, Metric};
+use crate::host::{Call, Host};
+use crate::metrics::Counter;
 
 /// Longer than control gives the issuer.
 const TIMEOUT_MS: u64 = 8_000;
@@ -97,7 +98,7 @@ impl Exchange {
     }
 
     fn no_inquiry(&mut self, host: &dyn Host) -> Step {
-        host.count(Metric::ControlFailed, 1);
+        host.count(Counter::ControlFailed, 1);
         let message = "the gateway cannot find out whose token this is, since its control service or the token's issuer is away; try again";
         self.turn_away(&unavailable("introspection", message), Some("1"), host)
     }

@@ -69,7 +69,6 @@ impl Control {
             state: state.to_owned(),
             policy: policy.to_owned(),
             logs: logs.to_owned(),
-            dev,
             process,
         };
         control.wait().await?;
