@@ -92,6 +92,7 @@ pub use grants::{Offered, ShownGrants, Wish};
 pub use holds::{Said, Shown, ShownComments};
 pub use limits::{Limits, Rates};
 pub use notices::{ChannelState, Listed, ShownNotices};
+pub use policy::Trial;
 pub use problem::Problem;
 pub use proposals::{Acceptance, InForce, ShownProposals, Wanted};
 pub use records::{Sessions, VerifyAsk};

@@ -36,7 +36,7 @@ pub struct Effective {
 }
 
 /// A request to try.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Trial {
     /// Who would send it.

@@ -28,7 +28,7 @@ use crate::store::{Acted, Proposed};
 const PROPOSAL_BYTES: usize = 6 << 20;
 
 /// A proposal as it is sent.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Wanted {
     /// The whole policy, by file name; cases (`*.test.yaml`) may be among them.
@@ -41,7 +41,7 @@ pub struct Wanted {
 }
 
 /// The acceptance of a proposal, as it is sent.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Acceptance {
     /// The digest of what is accepted, as the proposal shows it.

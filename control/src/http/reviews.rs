@@ -33,7 +33,7 @@ const GLOBS: usize = 200;
 const PAGE: u32 = 1000;
 
 /// Which review is started.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Begin {
     /// Its name in the policy.
@@ -41,7 +41,7 @@ pub struct Begin {
 }
 
 /// A decision as it is sent.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Verdict {
     /// The items' numbers; at most a thousand. All of them are decided, or none.

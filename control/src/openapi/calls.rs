@@ -25,6 +25,7 @@ pub fn calls(schemas: &mut SchemaGenerator) -> Vec<Call> {
     calls.extend(of_holds_and_grants(schemas));
     calls.extend(of_approvals(schemas));
     calls.extend(of_tokens(schemas));
+    calls.extend(super::governance::calls(schemas));
     calls
 }
 
@@ -79,6 +80,7 @@ fn of_sidecars() -> Vec<Call> {
             .text("exchange", "The exchange that goes on."),
         call("post", wire::BUDGETS, Sidecar, "Tell what was used of budgets, and hear what others used.")
             .body(json, message()),
+        call("post", wire::INTROSPECT, Sidecar, "Whose an opaque token is (RFC 7662).").body(json, message()),
         call("post", wire::REFRESH, Sidecar, "Have an issuer's keys fetched.")
             .body(json, message())
             .gives(&[(202, Kind::Empty)]),
@@ -98,8 +100,27 @@ fn of_records(schemas: &mut SchemaGenerator) -> Vec<Call> {
             .number("limit", "How many; at most 1000."),
         call("get", "/v1/sessions", Person, "Sessions in the record, the latest first.")
             .text("subject", "Only this caller's.")
+            .text("person", "Only callers with this in their name.")
+            .text("group", "Only members.")
+            .text("model", "Only where it was asked.")
+            .text("tool", "Only where it was called.")
+            .text("rule", "Only where it decided.")
+            .text("finding", "Only where this kind was found.")
+            .word("verdict", &["denied", "held", "allowed"], "Only where something was decided so.")
+            .text("text", "Only where these words were said; looks through the latest, and says how far.")
+            .text("since", "A day (`2026-11-22`), or Unix milliseconds.")
+            .text("until", "A day, its end, or Unix milliseconds.")
             .text("before", "What `next` said on the page before.")
             .number("limit", "How many; at most 1000."),
+        call("get", "/v1/exchanges/{id}", Person, "An exchange, with its texts."),
+        call(
+            "get",
+            "/v1/usage",
+            Person,
+            "Requests, tokens, cost, verdicts and findings by day, group and model.",
+        )
+        .number("days", "How many days; at most 366."),
+        call("get", "/v1/sidecars", Person, "The sidecars that ask for their bundle."),
         call("get", "/v1/sessions/{id}", Person, "A session's entries and their texts.")
             .gives(&[(200, Kind::Lines)]),
         call("get", wire::RECORDS, Person, "The log, from a cursor on.")
@@ -119,6 +140,7 @@ fn of_holds_and_grants(schemas: &mut SchemaGenerator) -> Vec<Call> {
             .word("state", &HOLDS, "Only those that stand so.")
             .number("limit", "How many; at most 1000."),
         call("get", "/v1/holds/{id}", Person, "A hold."),
+        call("get", "/v1/holds/{id}/conversation", Person, "What was said before a hold, masked."),
         call("post", "/v1/holds/{id}/decision", Person, "Decide a hold.")
             .takes::<Ruling>(schemas)
             .refuses(&[409]),

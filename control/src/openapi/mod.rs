@@ -4,6 +4,9 @@
 //! Pages for browsers are not in it.
 
 mod calls;
+mod governance;
+
+use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -126,18 +129,18 @@ impl Call {
         let mut responses = Map::new();
         for (status, kind) in &self.success {
             let media = match kind {
-                Kind::Json => json!({"application/json": {"schema": {}}}),
-                Kind::Text => json!({"text/plain": {"schema": {"type": "string"}}}),
-                Kind::Lines => json!({
+                Kind::Json => Some(json!({"application/json": {"schema": {}}})),
+                Kind::Text => Some(json!({"text/plain": {"schema": {"type": "string"}}})),
+                Kind::Lines => Some(json!({
                     "application/x-ndjson": {"schema": {"type": "string"}},
                     "text/csv": {"schema": {"type": "string"}},
-                }),
-                Kind::Empty => json!({}),
+                })),
+                Kind::Empty => None,
             };
-            let mut response = json!({"description": "What was asked for."});
-            if media != json!({}) {
-                response["content"] = media;
-            }
+            let response = match media {
+                Some(media) => json!({"description": "What was asked for.", "content": media}),
+                None => json!({"description": "What was asked for."}),
+            };
             responses.insert(status.to_string(), response);
         }
         for status in self.all_refusals() {
@@ -157,17 +160,22 @@ impl Call {
             json!({"name": name, "in": "query", "description": what, "schema": schema})
         });
         let parameters: Vec<Value> = in_path.chain(behind).collect();
-        let mut described =
-            json!({"summary": self.summary, "parameters": parameters, "responses": responses});
-        if let Some((media, schema)) = &self.body {
-            described["requestBody"] = json!({"required": true, "content": {*media: {"schema": schema}}});
-        }
-        described["security"] = match self.caller {
+        let security = match self.caller {
             Caller::Anyone => json!([]),
             Caller::Person => json!([{"person": []}]),
             Caller::Sidecar => json!([{"sidecar": []}]),
         };
-        described
+        let mut described = Map::from_iter([
+            ("summary".to_owned(), json!(self.summary)),
+            ("parameters".to_owned(), json!(parameters)),
+            ("responses".to_owned(), json!(responses)),
+            ("security".to_owned(), security),
+        ]);
+        if let Some((media, schema)) = &self.body {
+            let body = json!({"required": true, "content": {*media: {"schema": schema}}});
+            described.insert("requestBody".to_owned(), body);
+        }
+        Value::Object(described)
     }
 }
 
@@ -176,10 +184,9 @@ pub fn document() -> Value {
     let mut schemas = schemars::generate::SchemaSettings::draft2020_12()
         .with(|settings| settings.definitions_path = "/components/schemas".into())
         .into_generator();
-    let mut paths: Map<String, Value> = Map::new();
+    let mut paths: BTreeMap<&str, BTreeMap<&str, Value>> = BTreeMap::new();
     for call in calls(&mut schemas) {
-        let place = paths.entry(call.path.to_owned()).or_insert_with(|| json!({}));
-        place[call.method] = call.describe();
+        paths.entry(call.path).or_default().insert(call.method, call.describe());
     }
     let problem = json!({
         "type": "object", "required": ["status", "title", "detail"],
@@ -188,9 +195,12 @@ pub fn document() -> Value {
             "detail": {"type": "string", "description": "What happened, why, and what to do."},
         },
     });
-    let refused = json!({"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}});
-    let mut by_oauth = refused.clone();
-    by_oauth["application/json"] = json!({"schema": {"$ref": "#/components/schemas/OAuthError"}});
+    let a_problem = json!({"schema": {"$ref": "#/components/schemas/Problem"}});
+    let refused = json!({"application/problem+json": a_problem});
+    let by_oauth = json!({
+        "application/problem+json": a_problem,
+        "application/json": {"schema": {"$ref": "#/components/schemas/OAuthError"}},
+    });
     let oauth = json!({
         "type": "object", "required": ["error"],
         "properties": {"error": {"type": "string"}, "error_description": {"type": "string"}},
@@ -236,13 +246,14 @@ mod tests {
     const API: [&str; 4] = ["/v1/", "/livez", "/readyz", "/.well-known/"];
 
     /// Paths that have a name in the code.
-    const NAMED: [(&str, &str); 6] = [
+    const NAMED: [(&str, &str); 7] = [
         ("wire::BUNDLE", wire::BUNDLE),
         ("wire::EXCHANGES", wire::EXCHANGES),
         ("wire::RECORDS", wire::RECORDS),
         ("wire::HOLDS", wire::HOLDS),
         ("wire::BUDGETS", wire::BUDGETS),
         ("wire::REFRESH", wire::REFRESH),
+        ("wire::INTROSPECT", wire::INTROSPECT),
     ];
 
     fn sources(directory: &Path, all: &mut Vec<String>) {

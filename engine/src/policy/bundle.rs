@@ -69,6 +69,7 @@ pub struct Withheld {
 
 /// Part of a role, as globs: what fits one of them is not given by this role, whatever its lists say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Part {
     /// Scopes.
