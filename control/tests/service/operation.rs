@@ -142,8 +142,9 @@ async fn a_backup_of_a_running_service_is_restored_and_what_was_lost_shows() {
         write(&service, &format!("before-{n}")).await;
     }
     let backup = backup.to_str().unwrap();
+    // With the policy in force, which is the log's first entry.
     let made = run(&["backup", backup, "--with-keys"], &service.state());
-    assert!(made.status.success() && said(&made).contains("5 entries"), "{}", said(&made));
+    assert!(made.status.success() && said(&made).contains("6 entries"), "{}", said(&made));
     let again = run(&["backup", backup, "--with-keys"], &service.state());
     assert_eq!(again.status.code(), Some(2), "nothing is written over: {}", said(&again));
     for n in 0..5 {
@@ -159,10 +160,10 @@ async fn a_backup_of_a_running_service_is_restored_and_what_was_lost_shows() {
     let restored = run(&["restore", backup], &state);
     assert!(restored.status.success(), "{}", said(&restored));
     let alone = run(&["records", "verify"], &state);
-    assert!(alone.status.success() && said(&alone).contains("6 entries"), "{}", said(&alone));
+    assert!(alone.status.success() && said(&alone).contains("7 entries"), "{}", said(&alone));
     let against = run(&["records", "verify", "--checkpoints", checkpoints], &state);
     assert_eq!(against.status.code(), Some(1), "{}", said(&against));
-    assert!(said(&against).contains("cut off: entries 7 to 10"), "{}", said(&against));
+    assert!(said(&against).contains("cut off: entries 8 to 11"), "{}", said(&against));
     let over = run(&["restore", backup], &state);
     assert_eq!(over.status.code(), Some(2), "nothing is written over: {}", said(&over));
 
@@ -252,9 +253,10 @@ async fn a_webhook_gets_each_checkpoint_and_the_log_that_was_cut_off_does_not_fi
     for n in 0..3 {
         write(&service, &format!("e{n}")).await;
     }
-    until("no checkpoint of the third entry came", async || {
+    // The log's first entry is the policy in force.
+    until("no checkpoint of the last entry came", async || {
         let all = received.lock().unwrap();
-        all.len() > 1 && all.last().is_some_and(|last| last["seq"] == 3)
+        all.len() > 1 && all.last().is_some_and(|last| last["seq"] == 4)
     })
     .await;
     service.kill();
@@ -281,7 +283,7 @@ async fn a_webhook_gets_each_checkpoint_and_the_log_that_was_cut_off_does_not_fi
     assert!(run(&["records", "verify"], &service.state()).status.success(), "alone it looks sound");
     let against = run(&["records", "verify", "--checkpoints", file], &service.state());
     assert_eq!(against.status.code(), Some(1));
-    assert!(said(&against).contains("entries 2 to 3"), "{}", said(&against));
+    assert!(said(&against).contains("entries 2 to 4"), "{}", said(&against));
 }
 
 #[tokio::test]
