@@ -1,6 +1,7 @@
 // A person in a browser, with the keyboard alone; what came of it as one line of JSON.
 //
-// browser.cjs approve URL         opens the queue before anything waits, sees the hold come, reads it, approves it
+// browser.cjs approve URL READY   opens the queue before anything waits, makes the file READY, sees the hold come, reads
+//                                 it, approves it
 // browser.cjs replay URL SESSION  finds a session by its person and steps through it
 // browser.cjs look URL PATH...    loads pages in both themes and two widths: accessibility, content policy, scripts in
 //                                 text; SHOTS names a folder for pictures
@@ -31,9 +32,10 @@ async function person(browser, url, subject, groups, options) {
   return page;
 }
 
-async function approve(browser, url) {
+async function approve(browser, url, ready) {
   const page = await person(browser, url, "rita", "approvers auditors");
   const other = await person(browser, url, "omar", "approvers");
+  fs.writeFileSync(ready, "");
   // The queue was empty; the hold comes by itself.
   await page.locator(".queue li").first().waitFor({ timeout: 60000 });
   await other.locator(".queue li").first().waitFor({ timeout: 10000 });
@@ -123,7 +125,7 @@ async function main() {
   });
   let out = {};
   try {
-    if (what === "approve") out = await approve(browser, url);
+    if (what === "approve") out = await approve(browser, url, rest[0]);
     else if (what === "replay") out = await replay(browser, url, rest[0]);
     else out = await look(browser, url, rest);
   } catch (error) {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::Value;
 use sluice_tests::prompt::Prompt;
@@ -48,7 +49,11 @@ async fn a_hold_is_approved_in_the_page_with_keys_alone_while_claude_code_waits_
     let home = TempDir::new().unwrap();
     let prompt =
         r#"call: Bash {"command":"touch made-by-an-agent && echo written","description":"write a file"}"#;
-    let watching = tokio::spawn(browser(asked("approve", &stack, &[])));
+    let ready = home.path().join("ready");
+    let watching = tokio::spawn(browser(asked("approve", &stack, &[ready.to_str().unwrap()])));
+    while !ready.exists() && !watching.is_finished() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let out = run(CLAUDE_CODE, home.path(), &stack, &token, &[prompt]).await;
     let seen = watching.await.unwrap();
     assert!(text(&out, "/result").contains("The tool said: written"), "it went on: {out}");
@@ -105,7 +110,7 @@ async fn every_page_is_accessible_keeps_its_content_policy_and_shows_hostile_tex
         if listed["sessions"].as_array().is_some_and(|sessions| !sessions.is_empty()) {
             break listed;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     };
     let session = listed["sessions"][0]["session"].as_str().unwrap();
     let (hold, session) = (format!("/holds/{}", hold.id), format!("/sessions/{session}"));
