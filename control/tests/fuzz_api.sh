@@ -5,7 +5,7 @@
 set -eu
 
 sluice=$1
-schemathesis=$2
+schemathesis=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
 shift 2
 
 dir=$(mktemp -d)
