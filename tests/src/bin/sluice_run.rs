@@ -156,7 +156,6 @@ fn print(stack: &Stack, upstream: Option<&Upstream>) -> Result<(), StackError> {
         stack.control()?.url
     );
     println!("The policy     {policy} (a change is live within 2 s)");
-    println!("Pages          {}/ (start with DEV=1 to say in the browser who you are)", stack.control()?.url);
     println!("Logs           {state}/logs");
     println!("\nCtrl-C ends all of it.");
     Ok(())
