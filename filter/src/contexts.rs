@@ -70,7 +70,7 @@ impl RootContext for RootPlugin {
             authorization: format!("Bearer {}", config.control_token),
         }));
         let vm = host.random_id();
-        let node = hostcalls::get_property(vec!["node", "id"]).ok().flatten();
+        let node = hostcalls::get_property(vec!["xds", "node", "id"]).ok().flatten();
         let queue = Queue::new(vm.clone(), config.queue_records, config.queue_bytes);
         let shared = Rc::new(Shared {
             settings,

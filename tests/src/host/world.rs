@@ -194,7 +194,7 @@ impl World {
             properties: BTreeMap::from([
                 property(&["plugin_name"], "sluice"),
                 property(&["plugin_vm_id"], "sluice"),
-                property(&["node", "id"], "wasmtime"),
+                property(&["xds", "node", "id"], "wasmtime"),
                 property(&["xds", "cluster_name"], "model"),
             ]),
             metrics: Vec::new(),

@@ -81,6 +81,12 @@ async fn the_chain_verifies_and_the_export_has_every_record() {
     let lines: Vec<Value> = export.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     // Three exchanges, each opened and closed.
     assert!(lines.len() >= 6, "{export}");
+    // Each says which Envoy it comes from.
+    let exchanges: Vec<&Value> = lines.iter().filter_map(|line| line["entry"].get("exchange")).collect();
+    assert!(
+        exchanges.len() >= 6 && exchanges.iter().all(|record| record["node"] == "sluice-local"),
+        "{export}"
+    );
 }
 
 #[tokio::test]
