@@ -12,13 +12,13 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::anchors::Anchors;
 use crate::client::Client;
-use crate::grants::{follow, now_live};
+use crate::grants::now_live;
 use crate::http::{Control, Limits, Rates, app, is_local, listener};
 use crate::issuers::{Keyring, Statuses};
 use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
 use crate::metrics::{self, Metrics};
 use crate::notices::{Channels, Dispatcher};
-use crate::policies::{Loaded, Sources, Status, load, publish, watch as watch_policy};
+use crate::policies::{Loaded, Sources, Status, follow, load, publish, watch as watch_policy};
 use crate::proposals::{Origin, begin, follow as follow_policy, record};
 use crate::records::enrolment;
 use crate::reviews;
@@ -26,7 +26,7 @@ use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
 use crate::tls::{Files, Tls};
 use crate::tokens::device::Attempts;
 use crate::tokens::introspection::Introspector;
-use crate::tokens::revocation::{self, now_revoked};
+use crate::tokens::revocation::now_revoked;
 use crate::visits::{Provider, SignIns, VisitKey};
 
 /// How often holds are looked over for those whose time is over.
@@ -237,15 +237,37 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(listen(Arc::clone(&control))),
         tokio::spawn(Arc::clone(&control.fleet).keep(Arc::clone(&store))),
         tokio::spawn(reviews::conduct(Arc::clone(&control))),
-        tokio::spawn(reviews::follow(store.clone(), withheld_changed, held_back)),
-        tokio::spawn(follow(store.clone(), grants_changed, live, Arc::clone(&control.clock))),
-        tokio::spawn(revocation::follow(
-            store.clone(),
-            revocations_changed,
-            shut_out,
-            Arc::clone(&control.clock),
-        )),
     ];
+    let reader = Arc::clone(&control);
+    tasks.push(tokio::spawn(follow(
+        grants_changed,
+        live,
+        "grants cannot be read; those that are out stay until their ends",
+        move || {
+            let control = Arc::clone(&reader);
+            async move { now_live(&*control.store, (control.clock)()).await }
+        },
+    )));
+    let reader = Arc::clone(&control);
+    tasks.push(tokio::spawn(follow(
+        revocations_changed,
+        shut_out,
+        "revocations cannot be read; those that are out stay",
+        move || {
+            let control = Arc::clone(&reader);
+            async move { now_revoked(&*control.store, (control.clock)()).await }
+        },
+    )));
+    let reader = Arc::clone(&control);
+    tasks.push(tokio::spawn(follow(
+        withheld_changed,
+        held_back,
+        "what reviews took back cannot be read; what is out stays so",
+        move || {
+            let control = Arc::clone(&reader);
+            async move { reviews::now_withheld(&*control.store).await }
+        },
+    )));
     tracing::info!(
         %address, url, bundle_key = keys.bundle_public(), state = %options.state.display(),
         policy = %options.policy.display(), "sluice control serves"

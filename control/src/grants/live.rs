@@ -1,47 +1,12 @@
 //! Live grants on their way into the bundle.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use sluice_engine::policy::bundle;
-use tokio::sync::{Notify, watch};
 
 use super::{Grant, GrantState};
 use crate::store::{Store, StoreError};
 
-/// How often the store is looked at when nothing is heard. What is heard of is live at once; this ends grants in the
-/// log and makes good what was not heard.
-const LOOK: Duration = Duration::from_secs(2);
-
 /// Live grants in a bundle at the most, the newest first: it stays small, whatever people ask for.
 const LIVE: u32 = 10_000;
-
-/// Keeps `live` what the store says, for as long as the service runs.
-pub async fn follow(
-    store: Arc<dyn Store>,
-    changed: Arc<Notify>,
-    live: watch::Sender<Vec<bundle::Grant>>,
-    clock: Arc<dyn Fn() -> u64 + Send + Sync>,
-) {
-    loop {
-        match now_live(&*store, clock()).await {
-            Ok(grants) => {
-                live.send_if_modified(|before| {
-                    let differs = *before != grants;
-                    *before = grants;
-                    differs
-                });
-            }
-            Err(error) => {
-                tracing::error!(%error, "grants cannot be read; those that are out stay until their ends")
-            }
-        }
-        tokio::select! {
-            () = changed.notified() => {}
-            () = tokio::time::sleep(LOOK) => {}
-        }
-    }
-}
 
 /// The live grants, as the bundle has them, in an order of their own: the same grants make the same bundle.
 pub async fn now_live(store: &dyn Store, now_ms: u64) -> Result<Vec<bundle::Grant>, StoreError> {

@@ -20,7 +20,7 @@ use sluice_engine::record::Who;
 
 use crate::approvals::{DecidedBy, Terms, Voice};
 
-pub use live::{follow, now_live};
+pub use live::now_live;
 
 /// Where a grant stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

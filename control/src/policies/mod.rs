@@ -5,6 +5,7 @@
 //! ```
 
 mod faults;
+mod follow;
 mod load;
 mod mistakes;
 mod places;
@@ -16,6 +17,7 @@ mod yaml;
 pub(crate) use places::Places;
 
 pub use faults::Fault;
+pub use follow::follow;
 pub use load::{Files, Loaded, is_test, load};
 pub use publish::{Published, Publisher, Sources, publish};
 pub use reference::reference;

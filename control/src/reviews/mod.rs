@@ -33,7 +33,7 @@ pub use evidence::{
 };
 pub use start::{StartError, start};
 pub use usage::{Names, Usage, Use};
-pub use withheld::{follow, now_withheld};
+pub use withheld::now_withheld;
 
 #[cfg(test)]
 pub(crate) use {

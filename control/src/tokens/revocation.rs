@@ -1,12 +1,8 @@
 //! What is shut out before its end, on its way into the bundle.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 use sluice_engine::policy::bundle::Revocation;
 use sluice_engine::record::Who;
-use tokio::sync::{Notify, watch};
 
 use crate::store::{Store, StoreError};
 
@@ -17,9 +13,6 @@ pub const REMEMBERED_MS: u64 = 31 * 24 * 3600 * 1000;
 /// The same for a token whose end is known: what was exchanged for it in its last moment lives an hour, and clocks differ by
 /// half a minute.
 pub const AFTER_END_MS: u64 = 3700 * 1000;
-
-/// How often the store is looked at when nothing is heard: forgets what is over, and makes good what was not heard.
-const LOOK: Duration = Duration::from_secs(2);
 
 /// A revocation as it is kept, listed, and written in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,33 +49,6 @@ impl Revoked {
             before_ms: self.at_ms,
         };
         Self { what, until_ms: self.at_ms.saturating_add(REMEMBERED_MS), ..self }
-    }
-}
-
-/// Keeps `live` what the store says, for as long as the service runs.
-pub async fn follow(
-    store: Arc<dyn Store>,
-    changed: Arc<Notify>,
-    live: watch::Sender<Vec<Revocation>>,
-    clock: Arc<dyn Fn() -> u64 + Send + Sync>,
-) {
-    loop {
-        match now_revoked(&*store, clock()).await {
-            Ok(revoked) => {
-                live.send_if_modified(|before| {
-                    let differs = *before != revoked;
-                    *before = revoked;
-                    differs
-                });
-            }
-            Err(error) => {
-                tracing::error!(%error, "revocations cannot be read; those that are out stay")
-            }
-        }
-        tokio::select! {
-            () = changed.notified() => {}
-            () = tokio::time::sleep(LOOK) => {}
-        }
     }
 }
 
