@@ -11,6 +11,8 @@ mod budgets;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod edits;
+#[cfg(test)]
 mod families;
 #[cfg(test)]
 mod grants;
