@@ -5,7 +5,7 @@
 
 use super::keys::AWS_SECRET;
 use super::value::{aws_secret, credentials, holds_other, password, secret, starts_with_stop_word};
-use super::{Class, Found, Tail, cookie, unquoted};
+use super::{Class, Found, Tail, bare, cookie, unquoted};
 use crate::mask::region::LIMIT;
 use crate::mask::text::Text;
 use crate::mask::words::Endings;
@@ -138,10 +138,7 @@ pub(in crate::mask) fn find(
     };
     let mut end = value_end(text, place, SAMPLE, class);
     let sample = text.get(place, end);
-    if class == Class::Unquoted && unquoted::is_call(sample, text.at(end)) {
-        return None;
-    }
-    if quoted && sample.contains(&b' ') && promise != Promise::Password || holds_other(sample) {
+    if quoted && sample.contains(&b' ') && promise != Promise::Password {
         return None;
     }
     let kind = match promise {
@@ -151,7 +148,8 @@ pub(in crate::mask) fn find(
         Promise::Secret | Promise::AwsSecret if secret(sample, quoted || !spaced || scheme) => SECRET,
         _ => return None,
     };
-    if !wanted(kind, place) {
+    let call = || class == Class::Unquoted && unquoted::is_call(sample, text.at(end));
+    if holds_other(sample) || call() || !wanted(kind, place) {
         return None;
     }
     if end - place + 4 > SAMPLE {
@@ -166,8 +164,11 @@ fn value_end(text: &Text<'_>, start: usize, max: usize, class: Class) -> usize {
     if class == Class::Unquoted {
         return unquoted::end(text, start, max);
     }
-    let end = text.run(start, max, |b| class.has(b));
-    if class != Class::Bare || end - start > LIMIT {
+    if class != Class::Bare {
+        return text.run(start, max, |b| class.has(b));
+    }
+    let end = text.run_of(start, max, bare);
+    if end - start > LIMIT {
         return end;
     }
     end - text.get(start, end).iter().rev().take_while(|b| matches!(b, b'.' | b':')).count().min(3)
