@@ -84,6 +84,9 @@ static OTHERS: Endings = Endings::new(&[
     "publickey",
 ]);
 
+/// Shortest key that a comma ends, in bytes.
+const KEY: usize = 16;
+
 /// How much of a value is looked at, in bytes.
 const SAMPLE: usize = 64;
 
@@ -137,6 +140,10 @@ pub(in crate::mask) fn find(
         false => Class::Unquoted,
     };
     let mut end = value_end(text, place, SAMPLE, class);
+    let drawn = class == Class::Unquoted && matches!(promise, Promise::Secret | Promise::AwsSecret);
+    if drawn {
+        end = key_end(text, place, end, KEY);
+    }
     let sample = text.get(place, end);
     if quoted && sample.contains(&b' ') && promise != Promise::Password {
         return None;
@@ -154,8 +161,19 @@ pub(in crate::mask) fn find(
     }
     if end - place + 4 > SAMPLE {
         end = value_end(text, place, usize::MAX, class);
+        if drawn && end - place <= LIMIT {
+            end = key_end(text, place, end, SAMPLE - 4);
+        }
     }
     Some(Found { kind, start: place, end, tail: Tail::Run(class) })
+}
+
+/// Where the key or token ends that a value up to `end` starts with: keys have no comma in them, as passwords do, so
+/// one of `least` characters or more ends in front of it.
+fn key_end(text: &Text<'_>, start: usize, end: usize, least: usize) -> usize {
+    let key = text.get(start, end).iter().take_while(|b| Class::Wide.has(**b)).count();
+    let ends = matches!(text.get(start, end).get(key), Some(b',' | b';'));
+    if ends && key >= least { start + key } else { end }
 }
 
 /// The end of a value, of which at most `max` bytes are read, without the sentence's own marks, unless it is longer
