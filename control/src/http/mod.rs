@@ -38,6 +38,7 @@
 //! | `POST /v1/notices/{id}/slack` | Slack, by its signature |
 
 mod access;
+mod address;
 mod approvals;
 mod auth;
 mod browser;
@@ -63,7 +64,7 @@ mod search;
 mod sidecars;
 mod signin;
 mod slack;
-mod tokens;
+pub(crate) mod tokens;
 pub(crate) mod usage;
 mod visitor;
 mod withheld;
@@ -74,7 +75,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use sluice_engine::wire::Refresh;
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
@@ -93,15 +94,16 @@ pub use holds::{Said, Shown, ShownComments};
 pub use limits::{Limits, Rates};
 pub use notices::{ChannelState, Listed, ShownNotices};
 pub use policy::Trial;
-pub use problem::Problem;
+pub use problem::{Guidance, Problem};
 pub use proposals::{Acceptance, InForce, ShownProposals, Wanted};
 pub use records::{Sessions, VerifyAsk};
 pub use reviews::{Begin, ShownItem, ShownItems, ShownReview, ShownReviews, Verdict};
 pub use revocations::{ShownRevocations, Shut};
 pub use search::Searched;
-pub use signin::{SignInOffer, Whoami};
+pub use signin::{SignInOffer, Whoami, tell_overdue};
 pub use tokens::{Allowing, ShownDevice};
 pub use usage::Usage;
+pub(crate) use visitor::visitor;
 pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 pub use withheld::ShownWithheld;
 
@@ -222,7 +224,7 @@ pub fn app(control: Arc<Control>) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
         })
         .layer(from_fn_with_state(Arc::clone(&control), limits::guard))
-        .layer(from_fn(crate::pages::readable))
+        .layer(from_fn_with_state(Arc::clone(&control), crate::pages::readable))
         .layer(from_fn_with_state(Arc::clone(&control), measure))
         .with_state(Arc::clone(&control));
     if dev { app.layer(from_fn_with_state(control, dev::only_local)) } else { app }

@@ -9,6 +9,7 @@
 
 mod access;
 mod assets;
+mod device;
 mod effect;
 mod failure;
 mod fleet;
@@ -66,6 +67,7 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/policy", get(policy::show))
         .route("/policy/trial", get(policy::form).post(policy::trial))
         .route("/fleet", get(fleet::show))
+        .route("/device", get(device::look).post(device::decide))
         .route("/assets/{file}", get(assets::file))
         .layer(middleware::from_fn(guarded))
 }
