@@ -14,6 +14,7 @@ use sluice_engine::record::chain::{Hash, Problem, Verifier};
 use sluice_engine::record::checkpoint::Checkpoint;
 
 use super::api::escape;
+use super::compact::Compact;
 use super::print::{Paint, clean_line, say, short, table, time};
 use super::{Failure, Outcome, Output, Service};
 use crate::http::VerifyAsk;
@@ -87,6 +88,8 @@ pub enum Records {
     Verify(Verify),
     /// Write the log: itself, with the signed head as its last line, or as events for a SIEM, or as a table.
     Export(Export),
+    /// Make SQLite's file as small as what is in it: what retention has removed leaves room that only new records use.
+    Compact(Compact),
 }
 
 /// What is verified.
@@ -210,6 +213,7 @@ impl Records {
     pub async fn run(self) -> Outcome {
         match self {
             Self::Verify(asked) => asked.run().await,
+            Self::Compact(compact) => compact.run().await,
             Self::Export(asked) => {
                 if asked.blocks && asked.format != Format::Ndjson {
                     let why = "--blocks goes with --format ndjson alone: events and tables carry no texts";

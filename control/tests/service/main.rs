@@ -5,9 +5,13 @@ mod access;
 #[cfg(test)]
 mod approvals;
 #[cfg(test)]
+mod backups;
+#[cfg(test)]
 mod bars;
 #[cfg(test)]
 mod budgets;
+#[cfg(test)]
+mod config_map;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
@@ -26,6 +30,8 @@ mod login;
 mod notices;
 #[cfg(test)]
 mod operation;
+#[cfg(test)]
+mod otlp;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
