@@ -8,6 +8,7 @@ mod api;
 mod approvals;
 mod backup;
 mod budgets;
+mod compare;
 mod documents;
 mod effect;
 mod grants;

@@ -9,6 +9,8 @@ mod bars;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod compare;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod families;
