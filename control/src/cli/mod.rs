@@ -9,6 +9,7 @@ mod approvals;
 mod backup;
 mod budgets;
 mod compact;
+mod compare;
 mod device;
 mod documents;
 mod effect;
