@@ -126,7 +126,7 @@ pub fn told(entry: &Entry) -> Option<Event> {
             PolicyChange::InForce | PolicyChange::Withdrawn | PolicyChange::Stale => None,
         },
         Entry::Exchange(_) | Entry::Token(_) | Entry::Pass(_) | Entry::Delegation(_) => None,
-        Entry::Restore(_) | Entry::Retention(_) => None,
+        Entry::Restore(_) | Entry::Retention(_) | Entry::SignIn(_) => None,
     }
 }
 

@@ -41,6 +41,7 @@ mod approvals;
 mod days;
 mod definitions;
 mod edits;
+mod followers;
 mod grants;
 mod notices;
 mod policies;
@@ -49,6 +50,7 @@ mod reviews;
 mod revocations;
 mod spending;
 mod tokens;
+mod transfer;
 mod usage;
 mod visits;
 
