@@ -1,17 +1,20 @@
 //! What the service is measured against, on the real binary: run by `make bench-control`.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use axum::http::Method;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::harness::{Service, ask, sluice};
 use super::postgres::database;
 
+/// Connections of one address: fewer than the service lets it have.
+const OF_ONE: usize = 2_000;
 /// Holds that wait at once.
 const HOLDS: usize = 10_000;
 /// Of these, how many are decided, one after the other.
@@ -46,8 +49,12 @@ async fn call(stream: &mut TcpStream, method: &str, path: &str, token: &str) -> 
     }
 }
 
-async fn connect(service: &Service) -> TcpStream {
-    TcpStream::connect(service.url.trim_start_matches("http://")).await.unwrap()
+/// A connection of the `n`th caller: an address may have so many, so that they have several.
+async fn connect(service: &Service, n: usize) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    let host = u8::try_from(2 + n / OF_ONE).unwrap();
+    socket.bind((Ipv4Addr::new(127, 0, 0, host), 0).into()).unwrap();
+    socket.connect(service.url.trim_start_matches("http://").parse().unwrap()).await.unwrap()
 }
 
 /// A field of `/proc/PID/status`, in MiB.
@@ -86,10 +93,10 @@ async fn waiting(name: &str, waits: &Service, decides: &Service) {
     let idle = memory(waits, "VmRSS");
     let (heard, mut hears) = mpsc::unbounded_channel();
     let mut polls = JoinSet::new();
-    for chunk in ids.chunks(500) {
-        for id in chunk {
+    for (chunk, some) in ids.chunks(500).enumerate() {
+        for (n, id) in some.iter().enumerate() {
             let (mut stream, id, data, heard) =
-                (connect(waits).await, id.clone(), data.clone(), heard.clone());
+                (connect(waits, chunk * 500 + n).await, id.clone(), data.clone(), heard.clone());
             polls.spawn(async move {
                 let path = format!("/v1/holds/{id}/wait?seconds=60");
                 loop {
@@ -144,7 +151,7 @@ async fn pollers_of_the_bundle() {
     let (heard, mut hears) = mpsc::unbounded_channel();
     let mut polls = JoinSet::new();
     for n in 0..POLLERS {
-        let (mut stream, data, heard) = (connect(&service).await, data.clone(), heard.clone());
+        let (mut stream, data, heard) = (connect(&service, n).await, data.clone(), heard.clone());
         polls.spawn(async move {
             let mut version = String::new();
             loop {
