@@ -107,6 +107,7 @@ pub(crate) use visitor::visitor;
 pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 pub use withheld::ShownWithheld;
 
+use crate::approvals::Heard;
 use crate::fleet::Fleet;
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
@@ -146,6 +147,8 @@ pub struct Control {
     pub revocations_changed: Arc<Notify>,
     /// Asks issuers about opaque tokens.
     pub introspector: Introspector,
+    /// What was written of what issuers say of people.
+    pub heard: Heard,
     /// Who has typed wrong codes of devices.
     pub attempts: Attempts,
     /// Notified when what reviews have taken back has changed here.

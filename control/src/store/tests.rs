@@ -50,6 +50,7 @@ mod spending;
 mod tokens;
 mod usage;
 mod visits;
+mod vouched;
 
 on_both! {
     what_was_acknowledged_is_there_for_everyone_at_once,
