@@ -19,9 +19,10 @@ use crate::issuers::{Keyring, Statuses};
 use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
 use crate::metrics::{self, Metrics};
 use crate::notices::{Channels, Dispatcher};
+use crate::otlp::Otlp;
 use crate::policies::{Loaded, Sources, Status, follow, load, publish, watch as watch_policy};
 use crate::proposals::{Origin, begin, follow as follow_policy, record};
-use crate::records::enrolment;
+use crate::records::{enrolment, writer_name};
 use crate::reviews;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
 use crate::tls::{Files, Tls};
@@ -69,6 +70,8 @@ pub struct Options {
     pub metrics: Option<SocketAddr>,
     /// Where checkpoints are kept.
     pub anchors: Anchors,
+    /// Where spans and log records go; absent: nowhere.
+    pub otlp: Option<Otlp>,
     /// A file with the secret of the client that people sign in by.
     pub sign_in_secret: Option<PathBuf>,
     /// The service's own TLS; absent: it speaks plain HTTP.
@@ -241,6 +244,12 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(Arc::clone(&control.fleet).keep(Arc::clone(&store))),
         tokio::spawn(reviews::conduct(Arc::clone(&control))),
     ];
+    if let Some(otlp) = options.otlp.clone() {
+        otlp.begin(&*store).await.map_err(|e| text(&e))?;
+        let (instance, sending) = (writer_name(&control.writers.own), control.metrics.otlp.clone());
+        let clock = Arc::clone(&control.clock);
+        tasks.push(tokio::spawn(otlp.run(Arc::clone(&store), instance, sending, clock)));
+    }
     let reader = Arc::clone(&control);
     tasks.push(tokio::spawn(follow(
         grants_changed,

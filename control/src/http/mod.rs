@@ -29,6 +29,8 @@
 //! | `GET /v1/usage`, `GET /v1/sidecars` | auditors, operators |
 //! | `GET /v1/policy/effective`, `POST /v1/policy/trial` | authors of policy, auditors, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/exchanges/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
+//! | `POST /v1/sessions/{id}/comparison` | auditors |
+//! | `GET /v1/policy/versions` | authors of policy, auditors, operators |
 //! | `GET /v1/access`, `GET /v1/access/withheld` | auditors, operators; everyone their own |
 //! | `POST /v1/access/withheld/{id}/lift` | operators, never for themselves |
 //! | `GET /v1/reviews`, `GET /v1/reviews/{id}`, `.../items`, `.../evidence` | reviewers of the review, auditors, operators |
@@ -44,6 +46,7 @@ mod auth;
 mod browser;
 mod budgets;
 mod bundle;
+pub(crate) mod compare;
 mod conversation;
 mod dev;
 pub(crate) mod fleet;
@@ -56,7 +59,7 @@ pub mod listener;
 mod notices;
 pub(crate) mod policy;
 mod problem;
-mod proposals;
+pub(crate) mod proposals;
 pub(crate) mod records;
 mod reviews;
 mod revocations;
@@ -85,6 +88,7 @@ pub(crate) use approvals::barred;
 pub use approvals::{Handing, Ruling, ShownDelegations, ShownPasses, Taking};
 pub use auth::Person;
 pub use budgets::{Use, Uses};
+pub use compare::{Comparison, Other, Versions};
 pub use conversation::Conversation;
 pub(crate) use conversation::conversation;
 pub use dev::is_local;
@@ -207,6 +211,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(grants::routes())
         .merge(health::routes())
         .merge(holds::routes())
+        .merge(compare::routes())
         .merge(conversation::routes())
         .merge(introspect::routes())
         .merge(proposals::routes())
