@@ -37,7 +37,7 @@
 //! | `GET /v1/notices`, `GET /v1/notices/{id}`, `POST /v1/notices/{id}/retry`, `POST /v1/notices/{id}/test` | operators |
 //! | `POST /v1/notices/{id}/slack` | Slack, by its signature |
 
-mod access;
+pub(crate) mod access;
 mod approvals;
 mod auth;
 mod browser;
@@ -55,10 +55,10 @@ pub mod listener;
 mod notices;
 pub(crate) mod policy;
 mod problem;
-mod proposals;
+pub(crate) mod proposals;
 pub(crate) mod records;
-mod reviews;
-mod revocations;
+pub(crate) mod reviews;
+pub(crate) mod revocations;
 mod search;
 mod sidecars;
 mod signin;
@@ -66,7 +66,7 @@ mod slack;
 mod tokens;
 pub(crate) mod usage;
 mod visitor;
-mod withheld;
+pub(crate) mod withheld;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

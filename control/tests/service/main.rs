@@ -13,6 +13,8 @@ mod crashes;
 #[cfg(test)]
 mod families;
 #[cfg(test)]
+mod governance_pages;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod harness;
