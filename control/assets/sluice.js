@@ -230,7 +230,31 @@
     slider.value = String(named >= 0 ? named : steps.length - 1);
   };
 
+  // Files from this machine go into the form, where they can be read before they are sent.
+  document.addEventListener("change", async (event) => {
+    const input = event.target.closest?.("[data-upload] input");
+    if (!input) return;
+    const list = one("[data-documents]");
+    for (const file of input.files) {
+      const blocks = all("fieldset", list);
+      const named = (block) => one("input", block).value;
+      let block = blocks.find((block) => named(block) === file.name);
+      block ??= blocks.find((block) => !named(block) && !one("textarea", block).value.trim());
+      if (!block) {
+        block = blocks.at(-1).cloneNode(true);
+        one("input", block).name = `name-${blocks.length}`;
+        one("textarea", block).name = `text-${blocks.length}`;
+        one("textarea", block).id = `text-${blocks.length}`;
+        list.append(block);
+      }
+      one("input", block).value = file.name;
+      one("textarea", block).value = await file.text();
+    }
+    input.value = "";
+  });
+
   const ready = () => {
+    for (const upload of all("[data-upload]")) upload.hidden = false;
     times();
     player();
     counted();

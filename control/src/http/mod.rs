@@ -15,7 +15,7 @@
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
-//! | `GET /v1/policy`, `GET /v1/policy/proposals` and `/{id}` | authors, auditors, operators |
+//! | `GET /v1/policy`, `GET /v1/policy/proposals`, `/{id}` and `/{id}/text` | authors, auditors, operators |
 //! | `POST /v1/policy/proposals` and `/{id}/reject`, `/{id}/accept` | authors; nobody decides their own |
 //! | `POST /v1/policy/proposals/{id}/withdraw` | who proposed it |
 //! | `POST /v1/oauth/revoke` | whoever has the token |

@@ -41,6 +41,13 @@ fn of_policy(schemas: &mut SchemaGenerator) -> Vec<Call> {
             .refuses(&[409, 422])
             .gives(&[(201, Kind::Json)]),
         call("get", "/v1/policy/proposals/{id}", Person, "A proposal, with what it changes."),
+        call(
+            "get",
+            "/v1/policy/proposals/{id}/text",
+            Person,
+            "Which lines a proposal changes, as a unified diff.",
+        )
+        .gives(&[(200, Kind::Text)]),
         step("/v1/policy/proposals/{id}/accept", "Make a proposal the policy.")
             .takes::<Acceptance>(schemas)
             .refuses(&[422]),

@@ -19,6 +19,8 @@ mod identity;
 mod number;
 mod overview;
 mod policy;
+mod proposals;
+mod propose;
 mod review;
 mod reviews;
 mod ruling;
@@ -82,6 +84,13 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/access/identity", get(identity::show))
         .route("/access/withheld/{id}/lift", post(identity::lift))
         .route("/policy", get(policy::show))
+        .route("/policy/proposals/new", get(propose::form))
+        .route("/policy/proposals/{id}", get(proposals::show))
+        .route("/policy/proposals/{id}/decision", post(proposals::decide))
+        .route(
+            "/policy/proposals",
+            get(proposals::list).post(propose::propose).layer(DefaultBodyLimit::max(propose::FORM_BYTES)),
+        )
         .route("/policy/trial", get(policy::form).post(policy::trial))
         .route("/fleet", get(fleet::show))
         .route("/assets/{file}", get(assets::file))

@@ -36,6 +36,9 @@ pub trait Policies: Send + Sync {
     /// The policy in force, when its number is above this one.
     async fn policy_after(&self, number: u64) -> Result<Option<StoredPolicy>, StoreError>;
 
+    /// The policy of a number, in force or not any more.
+    async fn policy_numbered(&self, number: u64) -> Result<Option<StoredPolicy>, StoreError>;
+
     /// Stores the first policy, unless there is one. `version`: as records carry it.
     async fn begin_policy(&self, policy: StoredPolicy, version: String) -> Result<(), StoreError>;
 

@@ -12,7 +12,7 @@ mod test;
 use clap::Subcommand;
 
 use super::Outcome;
-use super::approvals::{One, Reasoned};
+use super::approvals::Reasoned;
 use crate::policies::Fault;
 
 /// Work on policy: files, and what is in force.
@@ -30,7 +30,7 @@ pub enum Policy {
     Propose(proposals::Propose),
     Proposals(proposals::Proposals),
     /// Show a proposal: what it would change, and the digest to accept.
-    Proposal(One),
+    Proposal(proposals::Show),
     Accept(proposals::Accept),
     /// Refuse a proposal of another author.
     Reject(Reasoned),
@@ -51,7 +51,7 @@ impl Policy {
             Self::Current(current) => current.run().await,
             Self::Propose(propose) => propose.run().await,
             Self::Proposals(proposals) => proposals.run().await,
-            Self::Proposal(asked) => proposals::show(asked).await,
+            Self::Proposal(asked) => asked.run().await,
             Self::Accept(accept) => accept.run().await,
             Self::Reject(asked) => proposals::close(asked, "reject").await,
             Self::Withdraw(asked) => proposals::close(asked, "withdraw").await,

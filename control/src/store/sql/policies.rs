@@ -22,15 +22,14 @@ impl Policies for Database {
     async fn policy_after(&self, number: u64) -> Result<Option<StoredPolicy>, StoreError> {
         let sql = "SELECT number, at_ms, documents, signature FROM policies WHERE number > $1
                    ORDER BY number DESC LIMIT 1";
-        let Some(row) = sqlx::query(sql).bind(signed(number)).fetch_optional(&self.readers).await? else {
-            return Ok(None);
-        };
-        Ok(Some(StoredPolicy {
-            number: unsigned(row.try_get("number")?),
-            documents: documents(&row)?,
-            at_ms: unsigned(row.try_get("at_ms")?),
-            signature: row.try_get("signature")?,
-        }))
+        let row = sqlx::query(sql).bind(signed(number)).fetch_optional(&self.readers).await?;
+        row.as_ref().map(stored).transpose()
+    }
+
+    async fn policy_numbered(&self, number: u64) -> Result<Option<StoredPolicy>, StoreError> {
+        let sql = "SELECT number, at_ms, documents, signature FROM policies WHERE number = $1";
+        let row = sqlx::query(sql).bind(signed(number)).fetch_optional(&self.readers).await?;
+        row.as_ref().map(stored).transpose()
     }
 
     async fn begin_policy(&self, policy: StoredPolicy, version: String) -> Result<(), StoreError> {
@@ -62,6 +61,15 @@ impl Policies for Database {
         let query = sqlx::query(sql).bind(state.map(ProposalState::word)).bind(i64::from(limit));
         query.fetch_all(&self.readers).await?.iter().map(detail).collect()
     }
+}
+
+fn stored(row: &Row) -> Result<StoredPolicy, StoreError> {
+    Ok(StoredPolicy {
+        number: unsigned(row.try_get("number")?),
+        documents: documents(row)?,
+        at_ms: unsigned(row.try_get("at_ms")?),
+        signature: row.try_get("signature")?,
+    })
 }
 
 struct Begin {
