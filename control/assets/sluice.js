@@ -67,7 +67,10 @@
     const { xhr, target } = event.detail;
     if (target.id !== "review" || xhr.status < 400) return;
     if (xhr.responseText.includes('id="review"')) event.detail.shouldSwap = true;
-    else location.reload();
+    else {
+      event.detail.shouldSwap = false;
+      one("main").replaceWith(one("main", new DOMParser().parseFromString(xhr.responseText, "text/html")));
+    }
   });
 
   // A form goes when nothing is missing; else to what is missing.

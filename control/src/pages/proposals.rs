@@ -13,6 +13,7 @@ use super::failure::{Failure, sentence};
 use super::form::Sent;
 use super::page;
 use super::shell::{Shell, Visitor};
+use super::text::{Markup, named};
 use super::when::When;
 use crate::approvals::DecidedBy;
 use crate::http::proposals::{self, Refused};
@@ -63,7 +64,7 @@ struct One {
     version: String,
     loosened: bool,
     groups: Vec<Group>,
-    warnings: Vec<String>,
+    warnings: Vec<Markup>,
     cases: usize,
     files: Vec<File>,
     /// Lines that are not shown.
@@ -105,7 +106,7 @@ struct Group {
 struct Told {
     area: String,
     who: String,
-    what: String,
+    what: Markup,
 }
 
 /// A file of which lines change.
@@ -191,7 +192,7 @@ pub async fn show(
         version: proposal.version.chars().take(12).collect(),
         loosened: proposal.loosened,
         groups: groups(&proposal.changes),
-        warnings: proposal.warnings.iter().map(|warning| clean_line(warning)).collect(),
+        warnings: proposal.warnings.iter().map(|warning| named(warning)).collect(),
         cases: proposal.cases,
         files,
         more: lines.saturating_sub(LINES),
@@ -236,7 +237,7 @@ fn groups(changes: &[Change]) -> Vec<Group> {
         let told = own.map(|change| Told {
             area: clean_line(&change.area),
             who: clean_line(&change.who.join(", ")),
-            what: clean_line(&change.what),
+            what: named(&change.what),
         });
         Group { label, tone, changes: told.collect() }
     };
