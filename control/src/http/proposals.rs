@@ -230,7 +230,7 @@ pub async fn text(
 /// Which lines a proposal changes, from the policy that it was written for. It takes its time, and others must not wait
 /// for it.
 pub async fn changed_files(control: &Control, proposal: Proposal) -> Result<Vec<FileChange>, Problem> {
-    let base = control.store.policy_numbered(proposal.base).await?.map(|base| base.documents);
+    let base = control.store.policy(proposal.base).await?.map(|base| base.documents);
     let comparing =
         tokio::task::spawn_blocking(move || changed_lines(&base.unwrap_or_default(), &proposal.documents));
     comparing.await.map_err(|_| {

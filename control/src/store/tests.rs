@@ -40,6 +40,7 @@ macro_rules! on_both {
 mod approvals;
 mod days;
 mod definitions;
+mod followers;
 mod grants;
 mod notices;
 mod policies;
@@ -48,6 +49,7 @@ mod reviews;
 mod revocations;
 mod spending;
 mod tokens;
+mod transfer;
 mod usage;
 mod visits;
 

@@ -391,7 +391,8 @@ async fn a_change_of_policy_is_proposed_in_a_form_read_and_accepted_by_another()
         assert!(refused.body.contains(part), "{part}: {}", refused.body);
     }
     assert!(refused.body.contains("&#60;script&#62;alert(1)"), "the reason is there still");
-    let rule = format!("rules:\n- name: {}\n  when: {{text: hush}}\n  action: deny\naccess:\n", json!(HOSTILE));
+    let rule =
+        format!("rules:\n- name: {}\n  when: {{text: hush}}\n  action: deny\naccess:\n", json!(HOSTILE));
     let hostile = changed(&scene, "access:\n", &rule);
     let cases = "policy: [base.yaml]\ncases:\n- name: nobody writes\n  principal: {groups: [writers]}\n  expect: {verdict: hold}\n";
     let mut failing = fields(&hostile).to_vec();

@@ -5,9 +5,14 @@ mod access;
 #[cfg(test)]
 mod approvals;
 #[cfg(test)]
+mod backups;
+#[cfg(test)]
 mod bars;
 #[cfg(test)]
 mod budgets;
+mod compare;
+#[cfg(test)]
+mod config_map;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
@@ -28,6 +33,8 @@ mod login;
 mod notices;
 #[cfg(test)]
 mod operation;
+#[cfg(test)]
+mod otlp;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]

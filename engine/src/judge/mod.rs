@@ -50,7 +50,7 @@ use crate::identity::Principal;
 use crate::mask::{Memory, Profile};
 use crate::policy::document::{Action, Part};
 use crate::policy::rights::{Denied, Rights};
-use crate::record::{Decision, Record, Stage, TOOLS, Usage, Who};
+use crate::record::{Decision, Record, Stage, TOOLS, Usage, Who, traceparent};
 use crate::wire::{HoldDecision, HoldState};
 
 /// Why something is refused: what the caller reads, and the rule that stands in the record.
@@ -96,6 +96,7 @@ pub struct Case {
     started_ms: u64,
     session: Option<String>,
     agent: Option<String>,
+    traceparent: Option<String>,
     model: Option<String>,
     stream: bool,
     settled: HashMap<String, Settled>,
@@ -143,6 +144,7 @@ impl Case {
             started_ms: now_ms,
             session: None,
             agent: None,
+            traceparent: None,
             model: None,
             stream: false,
             settled: HashMap::new(),
@@ -165,6 +167,11 @@ impl Case {
     pub fn set_session(&mut self, session: Option<String>, agent: Option<String>) {
         self.session = session.map(|session| self.recorded_text(&session));
         self.agent = agent.map(|agent| self.recorded_text(&agent));
+    }
+
+    /// Sets the caller's place in a trace, as `traceparent` says it; what is none is left out.
+    pub fn set_trace(&mut self, header: &str) {
+        self.traceparent = traceparent(header);
     }
 
     /// The bundle that this exchange is judged by, from its first byte to its last.
@@ -257,6 +264,7 @@ impl Case {
             principal: Some(self.who()),
             session: self.session.clone(),
             agent: self.agent.clone(),
+            traceparent: self.traceparent.clone(),
             route: self.route.name.to_owned(),
             model: self.model.as_deref().map(|model| self.recorded_text(model)),
             stream: self.stream,
@@ -325,6 +333,7 @@ pub fn refused_record(
         principal: None,
         session: None,
         agent: None,
+        traceparent: None,
         route: "unknown".into(),
         model: None,
         stream: false,

@@ -10,9 +10,11 @@ pub mod assemble;
 pub mod chain;
 pub mod checkpoint;
 pub mod cut;
+mod trace;
 
 pub use assemble::{AssembleError, assemble};
 pub use cut::{cut, cut_unless};
+pub use trace::traceparent;
 
 use std::collections::BTreeMap;
 
@@ -46,6 +48,9 @@ pub struct Record {
     /// The subagent, where the client names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
+    /// The span of the caller's that it is part of, where they send one ([`traceparent`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// The route's name (`messages.create`), or `unknown`.
     pub route: String,
     /// The model asked for, or that answered.

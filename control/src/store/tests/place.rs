@@ -1,7 +1,7 @@
 //! A store of a test's own, on either database.
 
 #[path = "../../../tests/service/postgres.rs"]
-mod postgres;
+pub mod postgres;
 
 use std::path::PathBuf;
 

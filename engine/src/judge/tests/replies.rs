@@ -118,6 +118,18 @@ fn the_record_says_what_was_used_and_decided() {
 }
 
 #[test]
+fn both_records_name_the_span_of_the_caller_and_nothing_else_that_stands_in_its_place() {
+    let mut case = case(json!({}));
+    let span = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    case.set_trace(span);
+    for stage in [crate::record::Stage::Open, crate::record::Stage::Close] {
+        assert_eq!(case.record(stage, 1, "n").traceparent.as_deref(), Some(span));
+    }
+    case.set_trace("00-ana@example.com");
+    assert_eq!(case.record(crate::record::Stage::Close, 1, "n").traceparent, None);
+}
+
+#[test]
 fn a_call_that_two_rules_hold_needs_the_approval_of_each() {
     let reply = message(json!([bash("a", "make deploy")]));
     let mut legal = bash_rule("legal", "make", "hold");
