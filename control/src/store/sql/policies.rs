@@ -69,15 +69,6 @@ impl Policies for Database {
     }
 }
 
-fn stored(row: &Row) -> Result<StoredPolicy, StoreError> {
-    Ok(StoredPolicy {
-        number: unsigned(row.try_get("number")?),
-        documents: documents(row)?,
-        at_ms: unsigned(row.try_get("at_ms")?),
-        signature: row.try_get("signature")?,
-    })
-}
-
 struct Begin {
     policy: StoredPolicy,
     version: String,
