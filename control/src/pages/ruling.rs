@@ -1,7 +1,6 @@
 //! What people decide in a review: certified at once with one reason; revoked and reduced after a second look, each with
 //! its own.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -160,7 +159,7 @@ async fn chosen(
 
 /// What each item comes to, as the second look sent it; what has the same reason and the same part goes together.
 fn each(choice: Choice, chosen: &[ShownItem], form: &Form) -> Result<Vec<Verdict>, Problem> {
-    let mut rulings: BTreeMap<(String, Vec<[Vec<String>; 3]>), Vec<u32>> = BTreeMap::new();
+    let mut rulings: Vec<Verdict> = Vec::new();
     for ShownItem { item, .. } in chosen {
         let who = clean_line(&item.subject);
         let reason = form.text(&format!("reason-{}", item.n)).ok_or_else(|| {
@@ -170,25 +169,24 @@ fn each(choice: Choice, chosen: &[ShownItem], form: &Form) -> Result<Vec<Verdict
             ))
         })?;
         let part = (choice == Choice::Reduce).then(|| part_of(item, form));
-        if part.as_ref().is_some_and(|part| part.iter().all(Vec::is_empty)) {
+        if part.as_ref().is_some_and(Part::is_empty) {
             return Err(Problem::bad_request(format!(
                 "nothing was ticked for item {} ({who}); nothing was decided: select the items again, and say what is \
                  taken back of each",
                 item.n
             )));
         }
-        rulings.entry((reason.to_owned(), part.into_iter().collect())).or_default().push(item.n);
+        match rulings.iter_mut().find(|own| own.reason == reason && own.part == part) {
+            Some(same) => same.items.push(item.n),
+            None => rulings.push(Verdict { items: vec![item.n], choice, part, reason: reason.to_owned() }),
+        }
     }
-    let verdict = |((reason, part), items): ((String, Vec<[Vec<String>; 3]>), Vec<u32>)| {
-        let part = part.into_iter().next().map(|[models, tools, scopes]| Part { scopes, models, tools });
-        Verdict { items, choice, part, reason }
-    };
-    Ok(rulings.into_iter().map(verdict).collect())
+    Ok(rulings)
 }
 
-/// Which entries of each kind were ticked or written: models, tools, scopes.
-fn part_of(item: &Item, form: &Form) -> [Vec<String>; 3] {
-    kinds(item).map(|(name, _, entries, _)| {
+/// Which entries of each kind were ticked or written.
+fn part_of(item: &Item, form: &Form) -> Part {
+    let [models, tools, scopes] = kinds(item).map(|(name, _, entries, _)| {
         let n = item.n;
         let ticked = entries.iter().enumerate();
         let ticked = ticked.filter(|(at, _)| form.text(&format!("{name}-{n}-{at}")).is_some());
@@ -196,7 +194,8 @@ fn part_of(item: &Item, form: &Form) -> [Vec<String>; 3] {
         let written = form.text(&format!("{name}-{n}")).unwrap_or_default();
         part.extend(written.split(',').map(str::trim).filter(|glob| !glob.is_empty()).map(str::to_owned));
         part
-    })
+    });
+    Part { scopes, models, tools }
 }
 
 type Kinds<'a> = [(&'static str, &'static str, &'a [String], &'a [String]); 3];
