@@ -81,6 +81,15 @@ crashes: rust postgres ## kill -9 under load a hundred times: what was acknowled
 bench-control: rust postgres ## 10,000 waiting holds and 1,000 pollers of the bundle, beside control's bars
 	cargo test --release -p sluice-control --test service bars -- --ignored --nocapture --test-threads=1
 
+.PHONY: bench-pages
+bench-pages: rust postgres ## How long each page takes on 100,000 exchanges, on both databases; BENCH_ON=sqlite or postgres for one
+	cargo test --release -p sluice-control --test service page_times -- --ignored --nocapture
+
+.PHONY: shots
+shots: rust browser $(CLIENTS)/typescript/ready ## Pictures of every page, in both themes and two widths, into target/shots
+	cargo build --quiet -p sluice-control --bin sluice
+	NODE_PATH=$(CURDIR)/$(CLIENTS)/typescript/node_modules node tests/clients/shots.cjs target/debug/sluice target/shots
+
 .PHONY: lint
 lint: rust ## Format and clippy
 	cargo fmt --all --check

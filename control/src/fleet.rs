@@ -13,7 +13,7 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Sidecars that are remembered between two writes. Whoever has the data-plane token could name more.
 const MOST: usize = 20_000;
 
-/// The longest name that is kept, in characters.
+/// The longest name or trouble that is kept, in characters.
 const NAME: usize = 200;
 
 /// What was seen since it was written down last.
@@ -23,7 +23,7 @@ pub struct Fleet(Mutex<HashMap<String, Sidecar>>);
 impl Fleet {
     /// A sidecar asks for its bundle.
     pub fn see(&self, mut sidecar: Sidecar) {
-        for name in [&mut sidecar.node, &mut sidecar.filter, &mut sidecar.bundle] {
+        for name in [&mut sidecar.node, &mut sidecar.filter, &mut sidecar.bundle, &mut sidecar.trouble] {
             *name = name.chars().take(NAME).collect();
         }
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -30,6 +30,7 @@ pub mod proposals;
 pub mod records;
 pub mod retention;
 pub mod reviews;
+pub mod search;
 pub mod serve;
 pub mod store;
 pub mod tls;

@@ -240,6 +240,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(dispatcher.run()),
         tokio::spawn(probe(Arc::clone(&control))),
         tokio::spawn(crate::retention::run(Arc::clone(&control))),
+        tokio::spawn(crate::search::run(Arc::clone(&control))),
         tokio::spawn(listen(Arc::clone(&control))),
         tokio::spawn(Arc::clone(&control.fleet).keep(Arc::clone(&store))),
         tokio::spawn(reviews::conduct(Arc::clone(&control))),

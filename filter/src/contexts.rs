@@ -83,6 +83,7 @@ impl RootContext for RootPlugin {
             refreshes: RefCell::default(),
             retries: RefCell::default(),
             proxied: RefCell::default(),
+            trouble: RefCell::default(),
             totals_known: Cell::default(),
         });
         let root = Root::new(shared, self.context, vm, host.as_ref());

@@ -185,6 +185,11 @@ impl Root {
         let good = matches!(status, 200 | 202 | 304);
         if !good {
             host.count(Counter::ControlFailed, 1);
+            let why = match status {
+                0 => format!("control was not reached with {}", asked.name()),
+                _ => format!("control answered {status} to {}", asked.name()),
+            };
+            *self.shared.trouble.borrow_mut() = Some((host.now_ms(), why));
         }
         match (self.reached, good) {
             (true, false) => log::warn!(
@@ -209,10 +214,11 @@ impl Root {
         let call = Call {
             method: "GET",
             path: format!(
-                "{}?{after}wait={POLL_SECONDS}&node={}&filter={}",
+                "{}?{after}wait={POLL_SECONDS}&node={}&filter={}{}",
                 wire::BUNDLE,
                 escaped(&self.shared.node),
-                env!("CARGO_PKG_VERSION")
+                env!("CARGO_PKG_VERSION"),
+                self.standing()
             ),
             body: Vec::new(),
             form: false,
@@ -232,6 +238,19 @@ impl Root {
                 self.poll_at_ms = now_ms + POLL_PAUSE_MS;
             }
         }
+    }
+
+    /// How things stand here, for whoever looks after the fleet: what went wrong last, and records that wait.
+    fn standing(&self) -> String {
+        let mut query = String::new();
+        if let Some((at_ms, why)) = &*self.shared.trouble.borrow() {
+            query.push_str(&format!("&trouble={}&troubled={at_ms}", escaped(why)));
+        }
+        let (records, _) = self.shared.queue.borrow().size();
+        if records > 0 {
+            query.push_str(&format!("&queued={records}"));
+        }
+        query
     }
 
     /// Takes or renews the lease; says whether this VM has it.
@@ -326,7 +345,7 @@ impl Asked {
     }
 }
 
-/// A name as it stands in a query (RFC 3986, section 2.3); of a very long one the beginning.
+/// A text as it stands in a query (RFC 3986, section 2.3); of a very long one the beginning.
 fn escaped(name: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     let byte = |b: u8| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") };

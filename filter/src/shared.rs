@@ -44,6 +44,9 @@ pub struct Shared {
     pub retries: RefCell<Vec<Retry>>,
     /// Calls made by the root context in the name of an exchange, by token.
     pub proxied: RefCell<HashMap<u32, Proxied>>,
+    /// What went wrong last between this VM and control, and when (Unix milliseconds): control is told with the next
+    /// poll.
+    pub trouble: RefCell<Option<(u64, String)>>,
     /// Whether it is known what was used of budgets before this Envoy started.
     pub totals_known: Cell<bool>,
 }
@@ -124,6 +127,7 @@ impl Shared {
             }
             Err(why) => {
                 log::error!("sluice: a bundle was kept out, the last good one stays: {why}");
+                *self.trouble.borrow_mut() = Some((host.now_ms(), format!("a bundle was kept out: {why}")));
                 host.count(Counter::BundleRejected, 1);
                 false
             }

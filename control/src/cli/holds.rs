@@ -13,6 +13,7 @@ use super::approvals::{
     Delegate, Listed, One, Reasoned, approvers, as_json, revoke, seconds, told, undelegate, voices,
 };
 use super::print::{Paint, clean, clean_line, say, short, table, time, until};
+use super::replay::Recorded;
 use super::{Failure, Outcome, Output, Service};
 use crate::approvals::Span;
 use crate::holds::{Comment, Hold};
@@ -26,6 +27,8 @@ pub enum Holds {
     Ls(List),
     /// Show one hold: who asks for what, and what it would do.
     Show(One),
+    /// Show what was said before a hold, step by step, as it was recorded and so masked.
+    Conversation(Recorded),
     /// Let a hold go on, once or for a time. Never your own.
     Approve(Approve),
     /// Refuse a hold. One who refuses is enough.
@@ -102,6 +105,7 @@ impl Holds {
         match self {
             Self::Ls(asked) => asked.run().await,
             Self::Show(asked) => show(asked).await,
+            Self::Conversation(asked) => asked.conversation().await,
             Self::Approve(asked) => asked.run().await,
             Self::Deny(asked) => {
                 let reason = asked.reason.clone();

@@ -108,10 +108,19 @@ impl Fleet {
                     short(&clean_line(&one.seen.bundle), 12),
                     until(now, one.seen.issued_ms),
                     until(now, one.seen.seen_ms),
+                    one.seen.queued.to_string(),
+                    match one.seen.trouble.as_str() {
+                        "" => "none".to_owned(),
+                        why => format!(
+                            "{} ({} ago)",
+                            short(&clean_line(why), 80),
+                            until(now, one.seen.trouble_ms)
+                        ),
+                    },
                 ]
             })
             .collect();
-        let head = ["NODE", "STATE", "FILTER", "BUNDLE", "ITS AGE", "SEEN BEFORE"];
+        let head = ["NODE", "STATE", "FILTER", "BUNDLE", "ITS AGE", "SEEN BEFORE", "WAITING", "LAST ERROR"];
         say(&table(&head, &rows, Paint::detect()));
         Ok(())
     }

@@ -17,6 +17,7 @@ use super::api::escape;
 use super::compact::Compact;
 use super::compare::Compare;
 use super::print::{Paint, clean_line, say, short, table, time};
+use super::replay::Recorded;
 use super::{Failure, Outcome, Output, Service};
 use crate::http::VerifyAsk;
 use crate::keys::Keys;
@@ -62,8 +63,7 @@ pub struct List {
     /// Only with such decisions: denied, held, allowed.
     #[arg(long)]
     verdict: Option<String>,
-    /// Only where these words were said, as recorded and masked. Looks through the latest sessions that fit all else, and
-    /// says how far.
+    /// Only where these were said, as recorded and masked: words, "phrases" between quotes, `begin*`.
     #[arg(long)]
     text: Option<String>,
     /// Only those seen on this day (UTC) or later; or Unix milliseconds.
@@ -90,6 +90,8 @@ pub enum Records {
     Verify(Verify),
     /// Write the log: itself, with the signed head as its last line, or as events for a SIEM, or as a table.
     Export(Export),
+    /// Show one exchange step by step, as it was recorded and so masked.
+    Exchange(Recorded),
     /// Make SQLite's file as small as what is in it: what retention has removed leaves room that only new records use.
     Compact(Compact),
 }
@@ -178,9 +180,10 @@ impl Sessions {
             return Ok(());
         }
         if let Some(searched) = answer.get("searched") {
-            let number = |name: &str| searched.get(name).and_then(Value::as_u64).unwrap_or_default();
-            let back = time(number("backToMs"));
-            say(&format!("looked through the texts of {} sessions, back to {back} UTC", number("sessions")));
+            let behind = searched.get("behind").and_then(Value::as_u64).unwrap_or_default();
+            if behind > 0 {
+                say(&format!("the index is {behind} entries of the log behind"));
+            }
         }
         let sessions = answer.get("sessions").cloned().unwrap_or_default();
         let sessions: Vec<Session> = serde_json::from_value(sessions).map_err(Failure::cannot)?;
@@ -218,6 +221,7 @@ impl Records {
     pub async fn run(self) -> Outcome {
         match self {
             Self::Verify(asked) => asked.run().await,
+            Self::Exchange(asked) => asked.exchange().await,
             Self::Compact(compact) => compact.run().await,
             Self::Export(asked) => {
                 if asked.blocks && asked.format != Format::Ndjson {

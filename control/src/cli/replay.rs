@@ -8,6 +8,7 @@ use clap::Args;
 use super::api::escape;
 use super::print::{Paint, say};
 use super::{Failure, Outcome, Output, Service};
+use crate::http::Conversation;
 use crate::records::lines::Line;
 use crate::records::session::{Exchange, Gathering};
 use transcript::Transcript;
@@ -45,6 +46,54 @@ impl Replay {
             }
         }
         Ok(())
+    }
+}
+
+/// Which exchange, and how.
+#[derive(Debug, Args)]
+pub struct Recorded {
+    #[command(flatten)]
+    service: Service,
+    /// The id.
+    id: String,
+    /// Show texts in full, system text included.
+    #[arg(long)]
+    full: bool,
+    /// How to write it.
+    #[arg(long, default_value = "text")]
+    output: Output,
+}
+
+impl Recorded {
+    /// Shows the exchange of this id.
+    pub async fn exchange(self) -> Outcome {
+        let path = format!("/v1/exchanges/{}", escape(&self.id));
+        let exchange: Exchange = self.service.json(Method::GET, &path, None).await?;
+        match self.output {
+            Output::Json => say(&serde_json::to_string(&exchange).map_err(Failure::cannot)?),
+            Output::Text => self.tell(&[exchange]),
+        }
+        Ok(())
+    }
+
+    /// Shows the conversation around the hold of this id.
+    pub async fn conversation(self) -> Outcome {
+        let path = format!("/v1/holds/{}/conversation", escape(&self.id));
+        let conversation: Conversation = self.service.json(Method::GET, &path, None).await?;
+        match self.output {
+            Output::Json => say(&serde_json::to_string(&conversation).map_err(Failure::cannot)?),
+            Output::Text
+                if conversation.exchanges.iter().all(|one| one.open.is_none() && one.close.is_none()) =>
+            {
+                say("nothing of it is recorded yet");
+            }
+            Output::Text => self.tell(&conversation.exchanges),
+        }
+        Ok(())
+    }
+
+    fn tell(&self, exchanges: &[Exchange]) {
+        say(Transcript::new(Paint::detect(), self.full).write_steps(exchanges).trim_end());
     }
 }
 

@@ -21,7 +21,7 @@ pub fn routes() -> Router<Arc<Control>> {
     area(filters, Router::new())
 }
 
-/// `GET /v1/bundle?after=VERSION&issued=MS&wait=SECONDS&node=ID&filter=VERSION`.
+/// `GET /v1/bundle?after=VERSION&issued=MS&wait=SECONDS&node=ID&filter=VERSION&trouble=TEXT&troubled=MS&queued=N`.
 pub async fn bundle(
     _: DataPlane,
     State(control): State<Arc<Control>>,
@@ -29,6 +29,7 @@ pub async fn bundle(
 ) -> Result<Response, Problem> {
     let issued = number(&query, "issued")?;
     let wait = Duration::from_secs(number(&query, "wait")?.unwrap_or(0).min(LONGEST_WAIT));
+    let (troubled, queued) = (number(&query, "troubled")?, number(&query, "queued")?);
     let deadline = tokio::time::Instant::now() + wait;
     if let Some(node) = query.get("node").filter(|node| !node.is_empty()) {
         let now = (control.clock)();
@@ -42,6 +43,9 @@ pub async fn bundle(
             issued_ms,
             first_ms: now,
             seen_ms: now,
+            trouble: text("trouble"),
+            trouble_ms: troubled.unwrap_or_default(),
+            queued: queued.unwrap_or_default(),
         });
     }
     let mut bundle = control.bundle.clone();

@@ -130,7 +130,9 @@ pub async fn compared(
 ) -> Result<(Comparison, Vec<Exchange>), Refused> {
     person.needs_reader_of_policy(control)?;
     let after = other.after.unwrap_or_default();
-    let (exchanges, next) = records::exchanges(person, control, id, after).await?;
+    let (mut exchanges, next) = records::exchanges(person, control, id, after).await?;
+    // Of what waits without a record there is nothing to judge.
+    exchanges.retain(|one| one.open.is_some() || one.close.is_some());
     let policy = policy(control, other).await?;
     // What was granted and has ended is not counted: the log says so where it mattered.
     let (grants, now) = (control.bundle.borrow().grants.clone(), (control.clock)());

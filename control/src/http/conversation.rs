@@ -6,7 +6,7 @@ use axum::Json;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::get;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::auth::Person;
 use super::{Control, Problem, holds};
@@ -24,7 +24,7 @@ pub fn routes() -> Router<Arc<Control>> {
 }
 
 /// The exchange that asked first, as it was recorded: masked.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Conversation {
     /// Empty where nothing of it was recorded yet.
     pub exchanges: Vec<Exchange>,

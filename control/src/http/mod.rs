@@ -27,7 +27,7 @@
 //! | `GET /v1/whoami` | whoever is somebody |
 //! | `GET /v1/budgets` | auditors, operators |
 //! | `GET /v1/usage`, `GET /v1/sidecars` | auditors, operators |
-//! | `GET /v1/policy/effective`, `POST /v1/policy/trial` | authors of policy, auditors, operators |
+//! | `POST /v1/policy/trial` | authors of policy, auditors, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/exchanges/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 //! | `POST /v1/sessions/{id}/comparison` | auditors |
 //! | `GET /v1/policy/versions` | authors of policy, auditors, operators |

@@ -1,18 +1,16 @@
-//! The policy in force, for people; and what it makes of a request, tried without sending anything.
+//! What the policy in force makes of a request, tried without sending anything.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::routing::{get, post};
+use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sluice_engine::policy::document::Policy;
 
 use super::auth::Person;
 use super::{Control, Problem};
-use crate::policies::Status;
 use crate::trial::exchange::{Answer, Outcome, Reply, Request, exchange, principal};
 
 /// The largest trial, in bytes.
@@ -20,19 +18,8 @@ const LARGEST: usize = 256 << 10;
 
 pub fn routes() -> Router<Arc<Control>> {
     let people = Router::new()
-        .route("/v1/policy/effective", get(effective))
         .route("/v1/policy/trial", post(trial).layer(axum::extract::DefaultBodyLimit::max(LARGEST)));
     super::area(Router::new(), people)
-}
-
-/// The policy in force.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Effective {
-    /// How it stands: version, files, what is wrong with them as they are now.
-    pub status: Status,
-    /// The policy, merged and checked.
-    pub policy: Policy,
 }
 
 /// A request to try.
@@ -97,17 +84,6 @@ impl Person {
              you are in none",
         ))
     }
-}
-
-/// `GET /v1/policy/effective`.
-pub async fn effective(
-    person: Person,
-    State(control): State<Arc<Control>>,
-) -> Result<Json<Effective>, Problem> {
-    person.needs_reader_of_policy(&control)?;
-    let status = control.policy.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let policy = control.bundle.borrow().policy.clone();
-    Ok(Json(Effective { status, policy }))
 }
 
 /// `POST /v1/policy/trial`. Nothing of it is recorded or sent.

@@ -67,6 +67,9 @@ pub struct InForce {
     pub number: Option<u64>,
     /// Its files.
     pub files: Vec<String>,
+    /// What is wrong with the files as they are now; empty: nothing, they are in force.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
     /// Their texts, where it comes from the store.
     #[serde(default, skip_serializing_if = "Documents::is_empty")]
     pub documents: Documents,
@@ -128,7 +131,7 @@ pub fn routes() -> Router<Arc<Control>> {
 
 /// `GET /v1/policy`.
 pub async fn in_force(person: Person, State(control): State<Arc<Control>>) -> Result<Json<InForce>, Problem> {
-    may_read(&person, &control)?;
+    person.needs_reader_of_policy(&control)?;
     let stored = match &control.origin {
         Origin::Files => None,
         Origin::Store { .. } => control.store.policy_after(0).await?,
@@ -141,6 +144,7 @@ pub async fn in_force(person: Person, State(control): State<Arc<Control>>) -> Re
         from_store: stored.is_some(),
         number: stored.as_ref().map(|stored| stored.number),
         files: status.files,
+        faults: status.faults,
         documents: stored.map(|stored| stored.documents).unwrap_or_default(),
         policy,
     }))
@@ -196,7 +200,7 @@ pub async fn list(
     State(control): State<Arc<Control>>,
     query: Query,
 ) -> Result<Json<ShownProposals>, Problem> {
-    may_read(&person, &control)?;
+    person.needs_reader_of_policy(&control)?;
     let state = match query.get("state").map(String::as_str) {
         None | Some("all") => None,
         Some(word) => Some(ProposalState::parse(word).ok_or_else(|| {
@@ -212,7 +216,7 @@ pub async fn show(
     State(control): State<Arc<Control>>,
     Path(id): Path<String>,
 ) -> Result<Json<Proposal>, Problem> {
-    may_read(&person, &control)?;
+    person.needs_reader_of_policy(&control)?;
     Ok(Json(control.store.proposal(&id).await?.ok_or_else(unknown)?))
 }
 
@@ -382,26 +386,10 @@ fn unknown() -> Problem {
 
 fn may_write(person: &Person, control: &Control) -> Result<(), Problem> {
     person.needs("policy.write")?;
-    if is_author(person, control) {
+    if person.is_author(control) {
         return Ok(());
     }
     Err(Problem::forbidden(
         "policy is for its authors to change: the policy names their groups in `access.authors`, and you are in none",
     ))
-}
-
-fn may_read(person: &Person, control: &Control) -> Result<(), Problem> {
-    person.needs("policy.read")?;
-    if is_author(person, control) || person.is_auditor(control) || person.is_operator(control) {
-        return Ok(());
-    }
-    Err(Problem::forbidden(
-        "policy is for authors, auditors and operators to read: the policy names their groups in `access`, and you are \
-         in none",
-    ))
-}
-
-fn is_author(person: &Person, control: &Control) -> bool {
-    let bundle = control.bundle.borrow();
-    bundle.policy.access.authors.iter().any(|group| person.0.groups.contains(group))
 }

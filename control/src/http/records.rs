@@ -104,7 +104,7 @@ pub struct Sessions {
     /// Where the next page starts (`before`); absent on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// Where texts were searched: how far the search went.
+    /// Where texts were searched: what for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub searched: Option<Searched>,
 }
@@ -140,6 +140,7 @@ pub(super) fn which_sessions(query: &Query) -> Result<WhichSessions, Problem> {
     Ok(WhichSessions {
         subject: query.get("subject").cloned(),
         person: text("person"),
+        terms: Vec::new(),
         marks: Mark::ALL.into_iter().filter_map(|mark| Some((mark, text(mark.word())?))).collect(),
         verdicts,
         since_ms: moment(query, "since")?,

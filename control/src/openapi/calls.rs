@@ -70,6 +70,9 @@ fn of_sidecars() -> Vec<Call> {
             .text("after", "The version that the caller has.")
             .number("issued", "When the caller's was signed, in Unix milliseconds.")
             .number("wait", "How long to wait for another, in seconds; at most 60.")
+            .text("trouble", "What went wrong last between the sidecar and control.")
+            .number("troubled", "When that was, in Unix milliseconds.")
+            .number("queued", "Records that wait in the sidecar.")
             .gives(&[(200, Kind::Json), (304, Kind::Empty)]),
         call("post", wire::EXCHANGES, Sidecar, "Write the beginning of an exchange, or open a hold.")
             .body(json, message()),
@@ -108,7 +111,7 @@ fn of_records(schemas: &mut SchemaGenerator) -> Vec<Call> {
             .text("rule", "Only where it decided.")
             .text("finding", "Only where this kind was found.")
             .word("verdict", &["denied", "held", "allowed"], "Only where something was decided so.")
-            .text("text", "Only where these words were said; looks through the latest, and says how far.")
+            .text("text", "Only where these were said: words, phrases between quotes, `begin*`.")
             .text("since", "A day (`2026-11-22`), or Unix milliseconds.")
             .text("until", "A day, its end, or Unix milliseconds.")
             .text("before", "What `next` said on the page before.")

@@ -113,6 +113,7 @@ struct Detail {
     preview: Markup,
     decided: Option<Ruled>,
     used: Option<When>,
+    pass: Option<String>,
     /// Why this person may not decide; absent: they may, while it waits.
     barred: Option<String>,
     needs_reason: bool,
@@ -395,6 +396,7 @@ async fn detail(visitor: &Visitor, control: &Arc<Control>, id: &str) -> Result<D
         preview: preview(ask),
         decided: hold.decided.as_ref().map(|by| ruled(by, now)),
         used: hold.used.as_ref().map(|used| When::new(used.at_ms, now)),
+        pass: hold.pass.clone(),
         barred,
         needs_reason: ask.reason,
         standing: format!("{}-{}", hold.state.word(), hold.voices.len()),

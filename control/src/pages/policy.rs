@@ -91,8 +91,8 @@ struct Came {
 pub async fn show(visitor: Visitor, state: State<Arc<Control>>) -> Result<Response, Failure> {
     let now = (state.clock)();
     let shell = visitor.policy(&state, "Policy", "/policy");
-    let Json(effective) = http::policy::effective(visitor.person, state).await?;
-    let (policy, status) = (&effective.policy, &effective.status);
+    let Json(in_force) = http::proposals::in_force(visitor.person, state).await?;
+    let policy = &in_force.policy;
     let access = &policy.access;
     let masking = serde_json::to_value(&policy.masking).unwrap_or_default();
     let facts = vec![
@@ -113,10 +113,10 @@ pub async fn show(visitor: Visitor, state: State<Arc<Control>>) -> Result<Respon
     ];
     Ok(page(&Page {
         shell,
-        version: status.version.chars().take(12).collect(),
-        since: When::new(status.since_ms, now),
-        files: status.files.iter().map(|file| clean_line(file)).collect(),
-        faults: status.faults.iter().map(|fault| clean_line(&fault.to_string())).collect(),
+        version: in_force.version.chars().take(12).collect(),
+        since: When::new(in_force.since_ms, now),
+        files: in_force.files.iter().map(|file| clean_line(file)).collect(),
+        faults: in_force.faults.iter().map(|fault| clean_line(&fault.to_string())).collect(),
         roles: policy.roles.iter().map(|role| clean_line(&role.name)).collect(),
         holders: holders(policy),
         rights: rights(policy),
@@ -235,7 +235,7 @@ fn set(value: &Value) -> String {
 /// `GET /policy/trial`.
 pub async fn form(visitor: Visitor, state: State<Arc<Control>>) -> Result<Response, Failure> {
     // Whoever may not read the policy may not try it either.
-    let _may = http::policy::effective(visitor.person.clone(), state.clone()).await?;
+    visitor.person.needs_reader_of_policy(&state)?;
     Ok(page(&TrialPage {
         shell: visitor.policy(&state, "Try the policy", "/policy/trial"),
         subject: "someone".into(),

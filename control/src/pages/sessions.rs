@@ -94,21 +94,31 @@ pub async fn list(visitor: Visitor, state: State<Arc<Control>>, query: Query) ->
         serde_urlencoded::to_string(pairs).unwrap_or_default()
     });
     let searched = found.searched.map(|searched| {
-        let back = When::new(searched.back_to_ms, now).full;
-        let far = if searched.more {
-            format!("back to {back}; older ones follow on the next page")
-        } else {
-            "all that fit".into()
+        if searched.terms.is_empty() {
+            return "What you ask for holds no word: words are made of letters and digits.".to_owned();
+        }
+        let behind = match searched.behind {
+            0 => String::new(),
+            behind => format!(" The last {} of the log are not in the index yet.", many_entries(behind)),
         };
-        format!(
-            "Looked through the recorded texts, masked as they are, of {} sessions: {far}.",
-            searched.sessions
-        )
+        let terms: Vec<String> = searched.terms.iter().map(|term| clean_line(term)).collect();
+        let common = match searched.common.as_slice() {
+            [] => String::new(),
+            common => format!(
+                " So many texts have {} that only the latest count.",
+                clean_line(&common.join(" and "))
+            ),
+        };
+        format!("In the recorded texts, masked as they are: {}.{common}{behind}", terms.join(" and "))
     });
     let rows = found.sessions.iter().map(|session| row(session, now)).collect();
     let asked = !wanted.is_empty();
     let fields = fields.into();
     Ok(page(&Page { shell, text, fields, verdict, since, until, asked, rows, next, searched }))
+}
+
+fn many_entries(number: u64) -> String {
+    if number == 1 { "entry".into() } else { format!("{} entries", count(number)) }
 }
 
 fn row(session: &Session, now: u64) -> Row {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sluice_engine::mask::MaskError;
 use sluice_engine::policy::check::Problem;
 use sluice_engine::policy::document::Policy;
@@ -11,7 +11,7 @@ use sluice_engine::policy::merge::MergeError;
 use super::places::Places;
 
 /// What is wrong with a policy, and where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fault {
     /// The file, or the directory.

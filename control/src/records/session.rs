@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sluice_engine::record::{AssembleError, Block, Body, Piece, Record, Stage, assemble};
 
@@ -16,8 +16,8 @@ const LARGEST: usize = 64 << 20;
 const PAGE: u32 = 500;
 
 /// An exchange, put together from its records.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Exchange {
     /// Its id.
     pub id: String,

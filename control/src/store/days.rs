@@ -107,6 +107,15 @@ pub struct Sidecar {
     pub first_ms: u64,
     /// When it was seen last.
     pub seen_ms: u64,
+    /// What went wrong last between it and control, as it says; empty: nothing that it knows of.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trouble: String,
+    /// When that was, by its own clock.
+    #[serde(default)]
+    pub trouble_ms: u64,
+    /// Records that wait to be written, when it asked last.
+    #[serde(default)]
+    pub queued: u64,
 }
 
 /// Days and sidecars. Times are Unix milliseconds, given by the caller.

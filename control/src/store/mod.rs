@@ -27,6 +27,7 @@ mod reviews;
 mod revocations;
 mod spending;
 pub mod sqlite;
+mod texts;
 mod tokens;
 pub mod transfer;
 mod usage;
@@ -49,6 +50,7 @@ pub use retention::Retention;
 pub use reviews::{Closed, Lifted, Reviews, Ruled, Started, WhichItems};
 pub use revocations::Revocations;
 pub use spending::{Spending, WhichSpending};
+pub use texts::{Indexed, Indexing, PLACES, TextOf, Texts};
 pub use tokens::Tokens;
 pub use usage::{Backlog, Usages, WhichUsage};
 pub use visits::Visits;
@@ -126,6 +128,7 @@ pub trait Store:
     + Operation
     + Policies
     + Retention
+    + Texts
     + Tokens
     + Usages
     + Visits

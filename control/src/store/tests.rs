@@ -49,6 +49,7 @@ mod retention;
 mod reviews;
 mod revocations;
 mod spending;
+mod texts;
 mod tokens;
 mod transfer;
 mod usage;

@@ -227,15 +227,16 @@ async fn run(connection: &mut SqliteConnection, sql: &str) -> Result<(), StoreEr
     Ok(())
 }
 
-/// The tables that both have; those that others refer to come before them. An index of texts that SQLite keeps in tables of
-/// its own is none of them.
+/// The tables that both have; those that others refer to come before them. The index of texts is none of them: each database
+/// has its own form of it, and the service makes it anew from the log.
 async fn tables(file: &mut SqliteConnection, server: &mut PgConnection) -> Result<Vec<Table>, StoreError> {
     let different = |what: String| StoreError::Unreadable {
         what: "the database".into(),
         why: format!("{what}: it is of another version; have this version's `sluice serve` open it once"),
     };
     let sql = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table'
-               AND name NOT LIKE 'sqlite!_%' ESCAPE '!' AND name <> '_sqlx_migrations' ORDER BY name";
+               AND name NOT LIKE 'sqlite!_%' ESCAPE '!' AND name <> '_sqlx_migrations'
+               AND name NOT IN ('texts', 'session_texts', 'text_index') ORDER BY name";
     let mut of_file = BTreeMap::new();
     for row in sqlx::query(sql).fetch_all(&mut *file).await? {
         let name: String = row.try_get(0)?;
@@ -252,7 +253,8 @@ async fn tables(file: &mut SqliteConnection, server: &mut PgConnection) -> Resul
     }
     let sql = "SELECT table_name::text, column_name::text, data_type::text, is_identity = 'YES'
                FROM information_schema.columns
-               WHERE table_schema = current_schema() AND table_name <> '_sqlx_migrations'";
+               WHERE table_schema = current_schema() AND table_name <> '_sqlx_migrations'
+                 AND table_name NOT IN ('texts', 'session_texts', 'text_index', 'words')";
     let mut of_server: BTreeMap<String, BTreeMap<String, (Kind, bool)>> = BTreeMap::new();
     for row in sqlx::query(sql).fetch_all(&mut *server).await? {
         let (table, column, kind): (String, String, String) =

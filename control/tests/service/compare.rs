@@ -134,13 +134,12 @@ async fn a_proposal_and_an_older_policy_of_the_store_are_found_by_name() {
 async fn the_command_and_the_page_show_the_differences_first() {
     let provider = Provider::start().await;
     provider.knows("aud", &["auditors"]);
-    let service = Service::start_as(&format!("{}{}", provider.policy().split("roles:").next().unwrap(), {
-        let rest = POLICY.split_once("roles:").unwrap().1.replace("authors: [authors] }", &format!(
-            "authors: [authors], signIn: {{ issuer: corp, clientId: web, commandLineClientId: cli, scopes: [groups] }} }}"
-        ));
-        format!("roles:{rest}")
-    }), &[])
-    .await;
+    let corp = provider.policy();
+    let (issuers, _) = corp.split_once("roles:").unwrap();
+    let (_, rest) = POLICY.split_once("roles:").unwrap();
+    let sign_in = "signIn: { issuer: corp, clientId: web, commandLineClientId: cli, scopes: [groups] } }";
+    let rest = rest.replace("authors: [authors] }", &format!("authors: [authors], {sign_in}"));
+    let service = Service::start_as(&format!("{issuers}roles:{rest}"), &[]).await;
     recorded(&service).await;
     let hostile = "<script>alert(1)</script>";
     exchange(&service, "e4", "s1", &format!("touch '{hostile}'")).await;

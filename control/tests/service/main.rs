@@ -10,6 +10,9 @@ mod backups;
 mod bars;
 #[cfg(test)]
 mod budgets;
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod compare;
 #[cfg(test)]
 mod config_map;
@@ -37,6 +40,8 @@ mod notices;
 mod operation;
 #[cfg(test)]
 mod otlp;
+#[cfg(test)]
+mod page_times;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]

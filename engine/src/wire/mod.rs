@@ -3,7 +3,7 @@
 //!
 //! | call | what it does |
 //! |---|---|
-//! | `GET /v1/bundle?after=VERSION&issued=MS&wait=SECONDS&node=ID&filter=VERSION` | 200 [`SignedBundle`](crate::policy::bundle::SignedBundle), or 304 when the wait ended without a new one. New is one of another version, or (with `issued`, the `issuedAtMs` in hand) one that was renewed since |
+//! | `GET /v1/bundle?after=VERSION&issued=MS&wait=SECONDS&node=ID&filter=VERSION&trouble=TEXT&troubled=MS&queued=N` | 200 [`SignedBundle`](crate::policy::bundle::SignedBundle), or 304 when the wait ended without a new one. New is one of another version, or (with `issued`, the `issuedAtMs` in hand) one that was renewed since. `trouble`: what went wrong last and when; `queued`: records that wait |
 //! | `POST /v1/exchanges` [`Open`] | writes the record durably, opens or joins the hold; [`OpenReply`] |
 //! | `POST /v1/holds/{id}/wait?seconds=N` | [`HoldState`] once it is decided or the wait ends. Uses nothing up: whoever waits may be gone when the answer comes |
 //! | `POST /v1/holds/{id}/use?exchange=ID` | [`HoldState`]; `approved` or `edited` uses the approval up for this exchange, which may ask again. Where another exchange was faster, the answer carries the id of the hold to wait for instead |

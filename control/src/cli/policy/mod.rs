@@ -1,5 +1,6 @@
 //! `sluice policy`.
 
+mod attempt;
 mod check;
 mod diff;
 mod explain;
@@ -24,6 +25,7 @@ pub enum Policy {
     Schema(schema::Schema),
     Reference(schema::Reference),
     Explain(Box<explain::Explain>),
+    Try(attempt::Try),
     Test(test::Test),
     Diff(diff::Diff),
     Simulate(simulate::Simulate),
@@ -47,6 +49,7 @@ impl Policy {
             Self::Schema(schema) => schema.run(),
             Self::Reference(reference) => reference.run(),
             Self::Explain(explain) => explain.run().await,
+            Self::Try(attempt) => attempt.run().await,
             Self::Test(test) => test.run(),
             Self::Diff(diff) => diff.run(),
             Self::Simulate(simulate) => simulate.run().await,

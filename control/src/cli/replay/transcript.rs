@@ -30,6 +30,11 @@ impl Transcript {
     pub fn write(mut self, session: &str, exchanges: &[Exchange]) -> String {
         let title = format!("session {}, {} exchanges", clean_line(session), exchanges.len());
         self.line(0, &self.paint.bold(&title));
+        self.write_steps(exchanges)
+    }
+
+    /// The steps alone.
+    pub fn write_steps(mut self, exchanges: &[Exchange]) -> String {
         for step in steps(exchanges) {
             self.step(&step);
         }

@@ -13,6 +13,7 @@ mod sql;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{ConnectOptions, SqlSafeStr};
 
 use super::{Heard, News, StoreError};
+use crate::search::{BREAK, Term};
 
 /// The store on PostgreSQL.
 pub type Postgres = sql::Database;
@@ -142,6 +144,8 @@ fn migrator() -> Migrator {
         (16, "edited", include_str!("../migrations/postgres/0016_edited.sql")),
         (17, "followers", include_str!("../migrations/postgres/0017_followers.sql")),
         (18, "previews", include_str!("../migrations/postgres/0018_previews.sql")),
+        (19, "texts", include_str!("../migrations/postgres/0019_texts.sql")),
+        (20, "trouble", include_str!("../migrations/postgres/0020_trouble.sql")),
         (21, "vouched", include_str!("../migrations/postgres/0021_vouched.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
@@ -180,6 +184,40 @@ async fn listen(pool: &Pool, heard: Heard) -> StoreError {
         Ok(never) => match never {},
         Err(error) => error.into(),
     }
+}
+
+/// Puts words, with spaces between, at a place of the index.
+async fn add_words(connection: &mut Connection, place: i64, words: &str) -> Result<(), StoreError> {
+    let mut lexemes: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (at, word) in (1..).zip(words.split(' ')).filter(|(_, word)| *word != BREAK) {
+        let at: u32 = at;
+        lexemes.entry(word).or_default().push(at.to_string());
+    }
+    let lexemes = lexemes.iter().map(|(word, at)| format!("'{word}':{}", at.join(",")));
+    let vector = lexemes.collect::<Vec<_>>().join(" ");
+    let sql = "INSERT INTO words (id, words) VALUES ($1, CAST($2 AS tsvector))";
+    sqlx::query(sql).bind(place).bind(vector).execute(connection).await?;
+    Ok(())
+}
+
+/// Takes words from their place.
+async fn remove_words(connection: &mut Connection, place: i64, _words: &str) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM words WHERE id = $1").bind(place).execute(connection).await?;
+    Ok(())
+}
+
+/// The places where what value number `value` asks for stands: the latest so many.
+fn places(value: usize, most: u32) -> String {
+    format!(
+        "SELECT id AS place FROM words WHERE words @@ CAST(${value} AS tsquery) ORDER BY id DESC LIMIT {most}"
+    )
+}
+
+/// What asks for a term. Words are letters and digits, so that nothing in them is read as anything else.
+fn asking(term: &Term) -> String {
+    let words: Vec<String> = term.words.iter().map(|word| format!("'{word}'")).collect();
+    let begins = if term.begins { ":*" } else { "" };
+    format!("{}{begins}", words.join(" <-> "))
 }
 
 fn text(text: &str) -> Text {

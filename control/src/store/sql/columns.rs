@@ -1,5 +1,10 @@
 //! Values and rows as columns hold them.
 
+use sqlx::Row as _;
+
+use super::super::Row;
+use crate::store::StoreError;
+
 /// Rows of one `INSERT`. SQLite takes 32,766 values in a statement; more rows gain nothing.
 pub const ROWS: usize = 32;
 
@@ -25,6 +30,12 @@ pub fn digest_bytes(digest: &str) -> Vec<u8> {
     pairs.map(byte).collect::<Option<Vec<u8>>>().unwrap_or_default()
 }
 
+/// A digest in hexadecimal, as records name blocks.
+pub fn digest_text(row: &Row) -> Result<String, StoreError> {
+    let digest: Vec<u8> = row.try_get("digest")?;
+    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// Text of others as a column holds it: PostgreSQL's text has no NUL.
 pub fn column(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
@@ -37,4 +48,10 @@ pub fn signed(number: u64) -> i64 {
 
 pub fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
+}
+
+/// `$2, $3, $4`: the numbers of so many values, from `first` on.
+pub fn numbers(first: usize, count: usize) -> String {
+    let numbers: Vec<String> = (first..first + count).map(|number| format!("${number}")).collect();
+    numbers.join(", ")
 }

@@ -140,8 +140,8 @@ impl Days for Database {
 
     async fn sidecars(&self, since_ms: u64) -> Result<Vec<Sidecar>, StoreError> {
         let rows = sqlx::query(
-            "SELECT node, filter, bundle, issued_ms, first_ms, seen_ms FROM sidecars WHERE seen_ms >= $1
-             ORDER BY node",
+            "SELECT node, filter, bundle, issued_ms, first_ms, seen_ms, trouble, trouble_ms, queued FROM sidecars
+             WHERE seen_ms >= $1 ORDER BY node",
         )
         .bind(signed(since_ms))
         .fetch_all(&self.readers)
@@ -156,6 +156,9 @@ impl Days for Database {
                     issued_ms: number("issued_ms")?,
                     first_ms: number("first_ms")?,
                     seen_ms: number("seen_ms")?,
+                    trouble: row.try_get("trouble")?,
+                    trouble_ms: number("trouble_ms")?,
+                    queued: number("queued")?,
                 })
             })
             .collect()
@@ -171,10 +174,11 @@ impl Write for See {
     async fn run(&self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         for one in &self.0 {
             sqlx::query(
-                "INSERT INTO sidecars (node, filter, bundle, issued_ms, first_ms, seen_ms)
-                 VALUES ($1, $2, $3, $4, $5, $5)
+                "INSERT INTO sidecars (node, filter, bundle, issued_ms, first_ms, seen_ms, trouble, trouble_ms, queued)
+                 VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8)
                  ON CONFLICT (node) DO UPDATE SET filter = excluded.filter, bundle = excluded.bundle,
-                   issued_ms = excluded.issued_ms, seen_ms = excluded.seen_ms
+                   issued_ms = excluded.issued_ms, seen_ms = excluded.seen_ms, trouble = excluded.trouble,
+                   trouble_ms = excluded.trouble_ms, queued = excluded.queued
                  WHERE excluded.seen_ms >= sidecars.seen_ms",
             )
             .bind(column(&one.node))
@@ -182,6 +186,9 @@ impl Write for See {
             .bind(column(&one.bundle))
             .bind(signed(one.issued_ms))
             .bind(signed(one.seen_ms))
+            .bind(column(&one.trouble))
+            .bind(signed(one.trouble_ms))
+            .bind(signed(one.queued))
             .execute(&mut *turn.connection)
             .await?;
         }

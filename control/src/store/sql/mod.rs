@@ -21,6 +21,7 @@ mod retention;
 mod reviews;
 mod revocations;
 mod spending;
+mod texts;
 mod tokens;
 pub mod turn;
 mod usage;

@@ -13,6 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, SqlSafeStr};
 
 use super::{Heard, News, StoreError};
+use crate::search::Term;
 
 /// The store on one file.
 pub type Sqlite = sql::Database;
@@ -133,6 +134,8 @@ fn migrator() -> Migrator {
         (17, "edited", include_str!("../migrations/sqlite/0017_edited.sql")),
         (18, "followers", include_str!("../migrations/sqlite/0018_followers.sql")),
         (19, "previews", include_str!("../migrations/sqlite/0019_previews.sql")),
+        (20, "texts", include_str!("../migrations/sqlite/0020_texts.sql")),
+        (21, "trouble", include_str!("../migrations/sqlite/0021_trouble.sql")),
         (22, "vouched", include_str!("../migrations/sqlite/0022_vouched.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
@@ -156,6 +159,31 @@ async fn announce(_: &mut Connection, _news: News<'_>) -> Result<(), StoreError>
 /// Never hears of anything.
 async fn listen(_: &Pool, _heard: Heard) -> StoreError {
     std::future::pending().await
+}
+
+/// Puts words, with spaces between, at a place of the index.
+async fn add_words(connection: &mut Connection, place: i64, words: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO words (rowid, said) VALUES ($1, $2)";
+    sqlx::query(sql).bind(place).bind(words).execute(connection).await?;
+    Ok(())
+}
+
+/// Takes words from their place. The index does not keep them: it is told what they were.
+async fn remove_words(connection: &mut Connection, place: i64, words: &str) -> Result<(), StoreError> {
+    let sql = "INSERT INTO words (words, rowid, said) VALUES ('delete', $1, $2)";
+    sqlx::query(sql).bind(place).bind(words).execute(connection).await?;
+    Ok(())
+}
+
+/// The places where what value number `value` asks for stands: the latest so many.
+fn places(value: usize, most: u32) -> String {
+    format!("SELECT rowid AS place FROM words WHERE words MATCH ${value} ORDER BY rowid DESC LIMIT {most}")
+}
+
+/// What asks for a term. Words are letters and digits, so that nothing in them is read as anything else.
+fn asking(term: &Term) -> String {
+    let begins = if term.begins { " *" } else { "" };
+    format!("\"{}\"{begins}", term.words.join(" "))
 }
 
 fn text(text: &str) -> Text {

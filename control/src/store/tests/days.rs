@@ -109,11 +109,15 @@ async fn of_a_sidecar_what_was_seen_last_stays(on: On) {
         issued_ms: 1,
         first_ms: seen_ms,
         seen_ms,
+        trouble: format!("{bundle} was kept out"),
+        trouble_ms: seen_ms,
+        queued: 7,
     };
     for (bundle, at) in [("old", NOW), ("new", NOW + 5), ("late", NOW + 2)] {
         store.see_sidecars(vec![seen(bundle, at)]).await.unwrap();
     }
     let [one] = store.sidecars(NOW).await.unwrap().try_into().unwrap();
     assert_eq!((one.bundle.as_str(), one.first_ms, one.seen_ms), ("new", NOW, NOW + 5));
+    assert_eq!((one.trouble.as_str(), one.trouble_ms, one.queued), ("new was kept out", NOW + 5, 7));
     assert_eq!(store.sidecars(NOW + 6).await.unwrap(), vec![]);
 }

@@ -19,6 +19,7 @@ use crate::records::Entry;
 use crate::store::{Addition, Enrolled, Head, Log, Session, StoreError, Stored, Which, WhichSessions};
 
 pub use marks::Marks;
+pub use reads::block;
 pub use tally::Tally;
 
 /// How long a batch's id is remembered: far beyond any retry.

@@ -4,9 +4,9 @@ use sluice_engine::record::Block;
 use sluice_engine::record::chain::Hash;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::super::super::{Pool, Row, Text, read_text};
-use super::super::columns::{column, digest_bytes, signed, unsigned};
-use crate::store::{Enrolled, Head, Session, StoreError, Stored, Verdicts, Which, WhichSessions};
+use super::super::super::{Pool, Row, Text, asking, places, read_text};
+use super::super::columns::{column, digest_bytes, digest_text, signed, unsigned};
+use crate::store::{Enrolled, Head, PLACES, Session, StoreError, Stored, Verdicts, Which, WhichSessions};
 
 /// Digests asked for in one statement.
 const DIGESTS: usize = 200;
@@ -53,15 +53,9 @@ pub async fn blocks_after(pool: &Pool, cursor: i64, limit: u32) -> Result<Vec<(i
     rows.iter().map(|row| Ok((row.try_get(0)?, block(row)?))).collect()
 }
 
-fn block(row: &Row) -> Result<Block, StoreError> {
+pub fn block(row: &Row) -> Result<Block, StoreError> {
     let digest = digest_text(row)?;
     Ok(Block { digest, text: read_text(row.try_get::<Text, _>("text")?), list: row.try_get("list")? })
-}
-
-/// In hexadecimal, as records name blocks.
-fn digest_text(row: &Row) -> Result<String, StoreError> {
-    let digest: Vec<u8> = row.try_get("digest")?;
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Entries in the order of writing; of one writer, by their numbers.
@@ -153,6 +147,13 @@ pub async fn sessions(pool: &Pool, which: WhichSessions) -> Result<Vec<Session>,
         ));
         values += 2;
     }
+    for _ in &which.terms {
+        values += 1;
+        more.push_str(&format!(
+            " AND session IN (SELECT session FROM session_texts WHERE text IN (SELECT place >> 16 FROM ({}) AS found))",
+            places(values, PLACES)
+        ));
+    }
     let sql = format!(
         "SELECT session, issuer, subject, named, first_ms, last_ms, exchanges, denied, held, findings,
                 input_tokens, output_tokens
@@ -175,6 +176,9 @@ pub async fn sessions(pool: &Pool, which: WhichSessions) -> Result<Vec<Session>,
         .bind(which.until_ms.map_or(i64::MAX, signed));
     for (mark, value) in &which.marks {
         query = query.bind(mark.word()).bind(column(value));
+    }
+    for term in &which.terms {
+        query = query.bind(asking(term));
     }
     let rows = query.fetch_all(pool).await?;
     rows.iter()
