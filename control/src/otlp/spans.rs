@@ -1,5 +1,5 @@
 //! An exchange that has ended as a span, as the semantic conventions for generative AI have it
-//! (<https://opentelemetry.io/docs/specs/semconv/gen-ai/>, 1.41).
+//! (<https://opentelemetry.io/docs/specs/semconv/gen-ai/>, 1.44).
 //!
 //! What a model wants called, the agent calls: when, and for how long, nobody here sees. So these calls are counted in the
 //! span of the reply that asks for them, and a span of its own has only what runs through the filter: a call of an MCP
