@@ -13,7 +13,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::anchors::Anchors;
 use crate::client::Client;
 use crate::grants::now_live;
-use crate::http::{Control, Limits, Rates, app, is_local, listener};
+use crate::http::{Control, Limits, Rates, app, is_local, listener, tell_overdue};
 use crate::issuers::{Keyring, Statuses};
 use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
 use crate::metrics::{self, Metrics};
@@ -28,7 +28,7 @@ use crate::tls::{Files, Tls};
 use crate::tokens::device::Attempts;
 use crate::tokens::introspection::Introspector;
 use crate::tokens::revocation::now_revoked;
-use crate::visits::{Provider, SignIns, VisitKey};
+use crate::visits::{Provider, Refusals, SignIns, VisitKey};
 
 /// How often holds are looked over for those whose time is over.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -215,6 +215,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
             secret: options.sign_in_secret.clone(),
             provider: Provider::default(),
             dev: options.dev,
+            refusals: Refusals::default(),
             key: VisitKey::new(&keys.issuer.to_bytes()),
         },
         clock: Arc::clone(&clock),
@@ -370,6 +371,7 @@ async fn sweep(control: Arc<Control>) {
         if let Err(error) = control.store.end_visits((control.clock)()).await {
             tracing::error!(%error, "visits whose time is over could not be forgotten");
         }
+        tell_overdue(&control).await;
     }
 }
 

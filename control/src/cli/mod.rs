@@ -9,6 +9,8 @@ mod approvals;
 mod backup;
 mod budgets;
 mod compact;
+mod compare;
+mod device;
 mod documents;
 mod effect;
 mod grants;

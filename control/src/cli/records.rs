@@ -15,6 +15,7 @@ use sluice_engine::record::checkpoint::Checkpoint;
 
 use super::api::escape;
 use super::compact::Compact;
+use super::compare::Compare;
 use super::print::{Paint, clean_line, say, short, table, time};
 use super::{Failure, Outcome, Output, Service};
 use crate::http::VerifyAsk;
@@ -29,6 +30,7 @@ use crate::store::{Session, sqlite::Sqlite};
 pub enum Sessions {
     /// List sessions, the latest first. Exchanges of clients that send no session stand for themselves.
     Ls(List),
+    Compare(Compare),
 }
 
 /// Which sessions, and how.
@@ -147,7 +149,10 @@ enum Format {
 
 impl Sessions {
     pub async fn run(self) -> Outcome {
-        let Self::Ls(asked) = self;
+        let asked = match self {
+            Self::Ls(asked) => asked,
+            Self::Compare(compare) => return compare.run().await,
+        };
         let mut path = format!("/v1/sessions?limit={}", asked.limit);
         for (name, value) in [
             ("subject", &asked.subject),

@@ -101,6 +101,20 @@ pub fn row(stored: &Stored) -> Option<String> {
             row.decisions = format!("token {}", event.id);
             row.who = Some(event.who);
         }
+        Entry::SignIn(event) => {
+            row.at_ms = event.at_ms;
+            row.what = event.change.words().into();
+            let known = [
+                Some(format!("by {}", event.by)),
+                event.address.map(|address| format!("from {address}")),
+                event.visit.map(|visit| format!("visit {visit}")),
+                event.device.map(|device| format!("device {device}")),
+                (event.left_out > 0).then(|| format!("{} more refused before", event.left_out)),
+            ];
+            row.decisions = known.into_iter().flatten().collect::<Vec<_>>().join("; ");
+            row.reason = event.why;
+            row.who = event.who;
+        }
         Entry::Pass(event) => {
             row.at_ms = event.at_ms;
             row.what = if event.revoked { "pass revoked" } else { "pass given" }.into();

@@ -3,7 +3,7 @@ use sluice_engine::identity::TokenId;
 use sluice_engine::record::{Record, Who};
 use sluice_engine::wire::HoldDecision;
 
-use super::{DelegationEvent, PassEvent, PolicyEvent, ReviewEvent};
+use super::{DelegationEvent, PassEvent, PolicyEvent, ReviewEvent, SignInEvent};
 use crate::approvals::{DecidedBy, Delegated};
 use crate::grants::{Grant, GrantState};
 use crate::holds::{Comment, Hold};
@@ -21,6 +21,8 @@ pub enum Entry {
     Grant(Box<GrantEvent>),
     /// A token was exchanged for one of control's own.
     Token(Box<TokenEvent>),
+    /// Somebody signed in or out in a browser, or was refused.
+    SignIn(Box<SignInEvent>),
     /// Something happened to an approval for a time.
     Pass(Box<PassEvent>),
     /// Something happened to a delegation.
@@ -223,6 +225,7 @@ impl Entry {
             Self::Hold(_) => "hold",
             Self::Grant(_) => "grant",
             Self::Token(_) => "token",
+            Self::SignIn(_) => "signIn",
             Self::Pass(_) => "pass",
             Self::Delegation(_) => "delegation",
             Self::Policy(_) => "policy",

@@ -10,6 +10,7 @@ mod backups;
 mod bars;
 #[cfg(test)]
 mod budgets;
+mod compare;
 #[cfg(test)]
 mod config_map;
 #[cfg(test)]

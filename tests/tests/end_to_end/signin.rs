@@ -16,7 +16,7 @@ fn free_port() -> u16 {
 }
 
 /// A process that ends with the test, and its files.
-struct Ends(Child, TempDir);
+pub struct Ends(Child, TempDir);
 
 impl Drop for Ends {
     fn drop(&mut self) {
@@ -45,7 +45,7 @@ fn provider(control_port: u16) -> (Ends, String) {
 }
 
 /// A stack whose people sign in at the provider.
-async fn stack() -> (Stack, Ends) {
+pub async fn stack() -> (Stack, Ends) {
     let control_port = free_port();
     let (provider, issuer) = provider(control_port);
     let policy = DEFAULT_POLICY.replace(

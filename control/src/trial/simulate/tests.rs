@@ -29,6 +29,8 @@ fn recorded(id: &str, command: &str) -> Recorded {
         request: Some(request.to_string().into()),
         reply: Some((200, reply.to_string().into())),
         decisions: Vec::new(),
+        findings: BTreeMap::new(),
+        lost: false,
         at_ms: 0,
     }
 }
