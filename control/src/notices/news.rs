@@ -281,6 +281,7 @@ pub mod tests {
             ask: ask("k", "e"),
             decided: None,
             voices: vec![],
+            masked: vec![],
             pass: None,
             used: None,
         }

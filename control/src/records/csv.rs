@@ -45,6 +45,7 @@ pub fn row(stored: &Stored) -> Option<String> {
             row.at_ms = record.at_ms;
             row.what = match record.stage {
                 Stage::Open => "exchange opened".into(),
+                Stage::Edited => "exchange edited".into(),
                 Stage::Close => "exchange closed".into(),
             };
             row.who = record.principal;
@@ -64,6 +65,9 @@ pub fn row(stored: &Stored) -> Option<String> {
             row.at_ms = event.at_ms;
             row.what = format!("hold {}", event.change.word());
             row.decisions = format!("hold {} by rule {}", event.id, event.rule);
+            if let Some(masked) = event.masked {
+                row.decisions.push_str(&format!(", {masked} texts masked"));
+            }
             row.reason = event.reason;
             row.who = Some(by(event.by, event.requester));
         }
@@ -227,7 +231,8 @@ fn decision(decision: &Decision) -> String {
         _ => "",
     };
     let tool = decision.tool.as_ref().map(|tool| format!(" {tool}")).unwrap_or_default();
-    format!("{:?} by {}{tool}{observed}", decision.action, decision.rule).to_lowercase()
+    let edited = decision.edited_by.as_ref().map(|who| format!(", edited by {who}")).unwrap_or_default();
+    format!("{:?} by {}{tool}{observed}{edited}", decision.action, decision.rule).to_lowercase()
 }
 
 /// Who did it, or whom it is about.

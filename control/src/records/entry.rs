@@ -162,6 +162,9 @@ pub struct HoldEvent {
     /// The pass that it opened, or that approved it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pass: Option<String>,
+    /// How many texts they had masked, with an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masked: Option<u32>,
 }
 
 /// What happened to a hold.
@@ -293,7 +296,7 @@ impl HoldEvent {
     /// Somebody has spoken, and the hold stands as it then does: decided, or still waiting.
     pub fn heard(hold: &Hold, by: &DecidedBy) -> Self {
         let change = match hold.state {
-            HoldDecision::Approved => HoldChange::Approved,
+            HoldDecision::Approved | HoldDecision::Edited => HoldChange::Approved,
             HoldDecision::Waiting => HoldChange::Agreed,
             HoldDecision::Denied | HoldDecision::Expired => HoldChange::Denied,
         };
@@ -302,6 +305,7 @@ impl HoldEvent {
             reason: by.reason.clone(),
             on_behalf: by.on_behalf.clone(),
             pass: hold.pass.clone(),
+            masked: hold.voices.last().map(|voice| voice.masked).filter(|masked| *masked > 0),
             ..Self::new(hold, change, by.at_ms)
         }
     }
@@ -339,6 +343,7 @@ impl HoldEvent {
             reason: None,
             on_behalf: None,
             pass: None,
+            masked: None,
         }
     }
 }

@@ -110,6 +110,7 @@ fn exchange(record: &Record) -> Map<String, Value> {
     }
     let stage = match record.stage {
         Stage::Open => "open",
+        Stage::Edited => "edited",
         Stage::Close => "close",
     };
     event.insert(
@@ -161,7 +162,10 @@ fn hold(hold: &HoldEvent) -> Map<String, Value> {
     event.insert("comment".into(), hold.reason.clone().into());
     event.insert(
         "unmapped".into(),
-        json!({"rule": hold.rule, "requester": hold.requester, "for": hold.on_behalf, "pass": hold.pass}),
+        json!({
+            "rule": hold.rule, "requester": hold.requester, "for": hold.on_behalf, "pass": hold.pass,
+            "masked": hold.masked,
+        }),
     );
     event
 }

@@ -24,7 +24,10 @@ pub struct Exchange {
     /// What was recorded when it was judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<Record>,
-    /// The request, as JSON where it is JSON.
+    /// What was recorded when reviewers had more of it masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Record>,
+    /// The request, as JSON where it is JSON: as it was sent, where reviewers have edited it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<Value>,
     /// What happened to its holds.
@@ -75,6 +78,7 @@ impl Gathering {
                 });
                 match record.stage {
                     Stage::Open => (exchange.open, exchange.request) = (Some(*record), body),
+                    Stage::Edited => (exchange.edited, exchange.request) = (Some(*record), body),
                     Stage::Close => (exchange.close, exchange.reply) = (Some(*record), body),
                 }
             }

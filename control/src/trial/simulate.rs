@@ -362,6 +362,7 @@ fn decided(outcome: &Outcome) -> Decided {
         tool: hold.tool.clone(),
         effects,
         hold: None,
+        edited_by: None,
         role: None,
         observed: false,
         left_out: false,

@@ -16,6 +16,8 @@ mod config_map;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod edits;
+#[cfg(test)]
 mod families;
 #[cfg(test)]
 mod grants;

@@ -74,7 +74,7 @@ pub struct Record {
     /// How many findings of each kind were seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub findings: BTreeMap<String, u32>,
-    /// The masked body: of the request at [`Stage::Open`], of the reply (a whole message, also when it was
+    /// The masked body: of the request at [`Stage::Open`], and at [`Stage::Edited`] as it was sent; of the reply (a whole message, also when it was
     /// streamed) at [`Stage::Close`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Body>,
@@ -98,6 +98,8 @@ pub struct Record {
 pub enum Stage {
     /// The request was judged; it went upstream unless the decisions say otherwise.
     Open,
+    /// Reviewers had more of the request masked when they approved it; so it goes upstream.
+    Edited,
     /// The exchange ended: the reply is complete, or was refused, or the client left.
     Close,
 }
@@ -137,6 +139,9 @@ pub struct Decision {
     /// The hold that came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<String>,
+    /// Who had more of the request masked when they approved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_by: Option<String>,
     /// The rule only observes: nothing was done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub observed: bool,

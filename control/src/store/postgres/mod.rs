@@ -139,6 +139,7 @@ fn migrator() -> Migrator {
         (13, "retention", include_str!("../migrations/postgres/0013_retention.sql")),
         (14, "days", include_str!("../migrations/postgres/0014_days.sql")),
         (15, "notices", include_str!("../migrations/postgres/0015_notices.sql")),
+        (16, "edited", include_str!("../migrations/postgres/0016_edited.sql")),
         (17, "followers", include_str!("../migrations/postgres/0017_followers.sql")),
         (18, "previews", include_str!("../migrations/postgres/0018_previews.sql")),
     ];

@@ -130,6 +130,7 @@ fn migrator() -> Migrator {
         (14, "retention", include_str!("../migrations/sqlite/0014_retention.sql")),
         (15, "days", include_str!("../migrations/sqlite/0015_days.sql")),
         (16, "notices", include_str!("../migrations/sqlite/0016_notices.sql")),
+        (17, "edited", include_str!("../migrations/sqlite/0017_edited.sql")),
         (18, "followers", include_str!("../migrations/sqlite/0018_followers.sql")),
         (19, "previews", include_str!("../migrations/sqlite/0019_previews.sql")),
     ];

@@ -3,7 +3,7 @@
 use super::place::postgres;
 use super::{NOW, On, approval, asking, kept, with_body};
 use crate::records::{Entry, verify};
-use crate::store::{Log as _, Store, StoreError, Which, transfer};
+use crate::store::{Log, Store, StoreError, Which, transfer};
 
 async fn texts(store: &dyn Store) -> Vec<(i64, String, Option<Vec<u8>>)> {
     let which = Which { limit: 1000, ..Which::default() };

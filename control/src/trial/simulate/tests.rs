@@ -44,6 +44,7 @@ fn decision(rule: &str, action: Action, part: Option<Part>, hold: Option<&str>) 
         tool,
         effects,
         hold,
+        edited_by: None,
         role: None,
         observed: false,
         left_out: false,
