@@ -1,4 +1,4 @@
-// Keys, times, and the player of sessions. Everything here is an addition: the pages work without it.
+// Keys, times, rows to select, and the player of sessions. Everything here is an addition: the pages work without it.
 "use strict";
 
 (() => {
@@ -22,12 +22,60 @@
   };
   setInterval(times, 5000);
 
+  // Rows to select: which one the keys are at, and how many are selected.
+  let at = 0;
+  const boxes = () => all("[data-rows] input[type=checkbox]");
+  const counted = () => {
+    const count = boxes().filter((box) => box.checked).length;
+    for (const place of all("[data-picked]")) place.textContent = count ? String(count) : "";
+  };
+  const goTo = (index) => {
+    const rows = boxes();
+    if (!rows.length) return;
+    at = Math.min(rows.length - 1, Math.max(0, index));
+    rows[at].focus();
+    rows[at].closest("tr").scrollIntoView({ block: "nearest" });
+  };
+  // Keys that decide mean what is selected, or else the row that they are at.
+  const picked = (form) => {
+    const rows = all("[data-rows] input[type=checkbox]", form);
+    if (!rows.length || rows.some((box) => box.checked)) return true;
+    const here = one("[data-rows] .at input[type=checkbox]", form);
+    if (here) here.checked = true;
+    else goTo(0);
+    counted();
+    return Boolean(here);
+  };
+  document.addEventListener("focusin", (event) => {
+    const row = event.target.closest?.("[data-rows] > tr");
+    if (!row) return;
+    for (const other of all("[data-rows] > .at")) other.classList.remove("at");
+    row.classList.add("at");
+    at = Math.max(0, boxes().indexOf(one("input[type=checkbox]", row)));
+  });
+  document.addEventListener("change", (event) => event.target.closest?.("[data-rows]") && counted());
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest?.("[data-all]") || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    const rows = boxes();
+    const some = rows.some((box) => !box.checked);
+    for (const box of rows) box.checked = some;
+    counted();
+  });
+  // What was refused comes as the same part of a page, with the reason; anything else as a page of its own.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, target } = event.detail;
+    if (target.id !== "review" || xhr.status < 400) return;
+    if (xhr.responseText.includes('id="review"')) event.detail.shouldSwap = true;
+    else {
+      event.detail.shouldSwap = false;
+      one("main").replaceWith(one("main", new DOMParser().parseFromString(xhr.responseText, "text/html")));
+    }
+  });
+
   // A form goes when nothing is missing; else to what is missing.
   const press = (button) => {
-    const form = button.form;
-    if (!form) return button.click();
-    if (!form.reportValidity()) return;
-    form.requestSubmit(button);
+    if (!button.form || picked(button.form)) button.click();
   };
   // What is needed for an approval alone must not stand in the way of a denial.
   const needs = (form, approve) => {
@@ -70,7 +118,11 @@
     if (own) {
       if (own.form && own.name === "verdict") needs(own.form, own.value === "approve");
       press(own);
-    } else if (event.key === "j") step(1);
+    } else if (boxes().length && ["j", "k", "ArrowDown", "ArrowUp"].includes(event.key)) {
+      const on = document.activeElement === boxes()[at] || one("[data-rows] .at");
+      goTo(on ? at + (["j", "ArrowDown"].includes(event.key) ? 1 : -1) : 0);
+    } else if (boxes().length && event.key === "x") (boxes()[at] ?? boxes()[0]).click();
+    else if (event.key === "j") step(1);
     else if (event.key === "k") step(-1);
     else if (event.key === "g") going = Date.now();
     else if (event.key === "/") one("[data-search]")?.focus();
@@ -181,10 +233,38 @@
     slider.value = String(named >= 0 ? named : steps.length - 1);
   };
 
+  // Files from this machine go into the form, where they can be read before they are sent.
+  document.addEventListener("change", async (event) => {
+    const input = event.target.closest?.("[data-upload] input");
+    if (!input) return;
+    const list = one("[data-documents]");
+    for (const file of input.files) {
+      const blocks = all("fieldset", list);
+      const named = (block) => one("input", block).value;
+      let block = blocks.find((block) => named(block) === file.name);
+      block ??= blocks.find((block) => !named(block) && !one("textarea", block).value.trim());
+      if (!block) {
+        block = blocks.at(-1).cloneNode(true);
+        one("input", block).name = `name-${blocks.length}`;
+        one("textarea", block).name = `text-${blocks.length}`;
+        one("textarea", block).id = `text-${blocks.length}`;
+        list.append(block);
+      }
+      one("input", block).value = file.name;
+      one("textarea", block).value = await file.text();
+    }
+    input.value = "";
+  });
+
   const ready = () => {
+    for (const upload of all("[data-upload]")) upload.hidden = false;
     times();
     player();
+    counted();
   };
   document.addEventListener("DOMContentLoaded", ready);
-  document.addEventListener("htmx:afterSettle", ready);
+  document.addEventListener("htmx:afterSettle", (event) => {
+    ready();
+    if (event.detail.target.id === "review" && !one("#review [autofocus]")) goTo(at);
+  });
 })();

@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::anchors::Anchors;
+use crate::approvals::Heard;
 use crate::client::Client;
 use crate::grants::now_live;
 use crate::http::{Control, Limits, Rates, app, is_local, listener, tell_overdue};
@@ -199,6 +200,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         grants_changed: Arc::clone(&grants_changed),
         revocations_changed: Arc::clone(&revocations_changed),
         introspector: Introspector::new(options.introspection_secrets.clone()),
+        heard: Heard::default(),
         attempts: Attempts::default(),
         withheld_changed: Arc::clone(&withheld_changed),
         bundle,

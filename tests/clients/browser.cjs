@@ -3,6 +3,7 @@
 // browser.cjs approve URL READY   opens the queue before anything waits, makes the file READY, sees the hold come, reads
 //                                 it, approves it
 // browser.cjs replay URL SESSION  finds a session by its person and steps through it
+// browser.cjs review URL REVOKED CSV JSON, browser.cjs propose URL WRONG GOOD   see governance.cjs
 // browser.cjs look URL PATH...    loads pages in both themes and two widths: accessibility, content policy, scripts in
 //                                 text; SHOTS names a folder for pictures
 // browser.cjs signin URL          signs in at a real provider, lets a device in, signs out, goes back, is refused; looks at
@@ -12,6 +13,7 @@
 
 const fs = require("node:fs");
 const { chromium } = require("playwright-core");
+const governance = require("./governance.cjs");
 
 const AXE = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
@@ -94,7 +96,7 @@ async function look(browser, url, paths) {
   for (const colorScheme of ["light", "dark"]) {
     for (const width of [1440, 390]) {
       const viewport = { width, height: width > 1000 ? 900 : 844 };
-      const page = await person(browser, url, "rita", "approvers auditors operators authors readers", { colorScheme, viewport });
+      const page = await person(browser, url, "rita", "approvers auditors operators authors readers leads", { colorScheme, viewport });
       for (const path of paths) {
         const answer = await page.goto(url + path);
         if (answer.status() !== 200) wrong.push(`${path}: status ${answer.status()}`);
@@ -117,7 +119,8 @@ async function examine(page, name, colorScheme, width) {
     wrong.push(`${at}: ${one.id}: ${one.nodes[0].html.slice(0, 200)}: ${one.nodes[0].failureSummary}`);
   }
   const shots = process.env.SHOTS;
-  const file = `${name.replace(/[^a-z0-9]+/gi, "-").replace(/^-|-$/g, "")}-${colorScheme}-${width}.png`;
+  const words = name.replace(/[^a-z0-9]+/gi, "-").replace(/^-|-$/g, "").slice(0, 100);
+  const file = `${words}-${colorScheme}-${width}.png`;
   if (shots) await page.screenshot({ path: `${shots}/${file}`, fullPage: width < 1000 });
   return { at, rules: found.passes.length };
 }
@@ -230,7 +233,13 @@ async function main() {
     if (what === "approve") out = await approve(browser, url, rest[0]);
     else if (what === "replay") out = await replay(browser, url, rest[0]);
     else if (what === "signin") out = await signin(browser, url);
-    else out = await look(browser, url, rest);
+    else if (what === "review" || what === "propose") {
+      const by = (subject, groups) => person(browser, url, subject, groups);
+      const [revoked, csv, json] = rest;
+      const texts = what === "propose" ? rest.map((file) => fs.readFileSync(file, "utf8")) : [];
+      const forgive = (text) => wrong.splice(0, wrong.length, ...wrong.filter((line) => !line.includes(text)));
+      out = await governance[what]({ person: by, forgive, url, revoked, csv, json, texts });
+    } else out = await look(browser, url, rest);
   } catch (error) {
     wrong.push(String(error));
   }

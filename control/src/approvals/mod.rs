@@ -7,6 +7,7 @@
 
 mod delegation;
 mod pass;
+mod vouched;
 
 use serde::{Deserialize, Serialize};
 pub use sluice_engine::identity::same_person;
@@ -14,6 +15,7 @@ use sluice_engine::record::Who;
 
 pub use delegation::{Delegated, Delegation};
 pub use pass::{Pass, Span};
+pub use vouched::{Heard, Vouched};
 
 /// A person's decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

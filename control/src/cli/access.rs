@@ -52,6 +52,9 @@ pub struct Lift {
 pub struct List {
     #[command(flatten)]
     service: Service,
+    /// Only those with this in their name.
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
     /// Only those whose last token had this group.
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
@@ -145,8 +148,12 @@ fn query(path: &str, parts: &[(&str, Option<&str>)]) -> String {
 impl List {
     async fn run(self) -> Outcome {
         let limit = self.limit.to_string();
-        let parts =
-            [("group", self.group.as_deref()), ("role", self.role.as_deref()), ("limit", Some(&*limit))];
+        let parts = [
+            ("search", self.search.as_deref()),
+            ("group", self.group.as_deref()),
+            ("role", self.role.as_deref()),
+            ("limit", Some(&*limit)),
+        ];
         let answer: Accesses = self.service.json(Method::GET, &query("/v1/access", &parts), None).await?;
         if self.output == Output::Json {
             say(&serde_json::to_string(&answer).map_err(Failure::cannot)?);

@@ -36,8 +36,8 @@ pub fn routes() -> Router<Arc<Control>> {
     area(Router::new(), Router::new().route("/v1/access", get(list)))
 }
 
-/// `GET /v1/access?issuer=&subject=&group=&role=&afterIssuer=&afterSubject=&limit=100`.
-async fn list(
+/// `GET /v1/access?issuer=&subject=&search=&group=&role=&afterIssuer=&afterSubject=&limit=100`.
+pub async fn list(
     person: Person,
     State(control): State<Arc<Control>>,
     query: Query,
@@ -61,9 +61,11 @@ async fn list(
     }
     let (issuer, subject) = (given("issuer"), given("subject"));
     let (group, role) = (given("group"), given("role"));
+    let search = given("search").map(|text| text.trim().to_lowercase());
     let wanted = |access: &Access| {
         issuer.as_ref().is_none_or(|issuer| *issuer == access.issuer)
             && subject.as_ref().is_none_or(|subject| *subject == access.subject)
+            && search.as_ref().is_none_or(|search| access.subject.to_lowercase().contains(search))
             && group
                 .as_ref()
                 .is_none_or(|group| access.used.as_ref().is_some_and(|used| used.groups.contains(group)))

@@ -174,6 +174,15 @@ pub async fn delegate(
             "you are not in {group} yourself; only one's own right to decide can be handed over"
         )));
     }
+    // A token that is not the newest may say more than its issuer would by now.
+    let vouched = control.store.vouched(&who.issuer, &who.subject).await?;
+    if let Some(left) =
+        vouched.and_then(|said| handing.groups.iter().find(|group| !said.who.groups.contains(group)).cloned())
+    {
+        return Err(Problem::forbidden(format!(
+            "your newest token or sign-in says that you are not in {left} any more; sign in anew if you are"
+        )));
+    }
     let subject = handing.subject.trim().to_owned();
     if subject.is_empty() || same_person(&subject, &who.subject) {
         return Err(Problem::bad_request("`subject` names another person, as their tokens do"));

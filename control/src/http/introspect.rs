@@ -12,6 +12,7 @@ use sluice_engine::wire::{self, Introspect, Introspected};
 
 use super::sidecars::DataPlane;
 use super::{Control, Problem, area};
+use crate::approvals::Vouched;
 use crate::tokens::introspection::Unverified;
 
 /// The routes of this area.
@@ -58,11 +59,23 @@ pub async fn verified(control: &Control, token: &str) -> Result<Verified, Unveri
 }
 
 /// Who a person is by their token.
+///
+/// What their issuer says of them there is remembered. Not so with tokens of agents, which are exchanged or go through
+/// sidecars: an issuer may leave groups out of those.
 pub async fn of_person(control: &Control, token: &str) -> Result<Verified, Problem> {
-    verified(control, token).await.map_err(|why| match why {
+    let verified = verified(control, token).await.map_err(|why| match why {
         Unverified::Refused(why) => Problem::new(StatusCode::UNAUTHORIZED, why.to_string()),
         Unverified::Away => away(),
-    })
+    })?;
+    let vouched = Vouched::of(&verified.principal, &verified.lineage);
+    if let Some(vouched) = vouched.filter(|vouched| control.heard.is_news(vouched)) {
+        match control.store.hear(vouched.clone(), (control.clock)()).await {
+            Ok(()) => control.heard.keep(vouched),
+            // Who they are is known all the same; whatever would rest on it must be written, too.
+            Err(error) => tracing::warn!(%error, "what an issuer says of a person was not written down"),
+        }
+    }
+    Ok(verified)
 }
 
 fn away() -> Problem {

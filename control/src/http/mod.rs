@@ -15,7 +15,7 @@
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
 //! | `POST /v1/grants/{id}/decision` | approvers of the grant, never who asked |
 //! | `POST /v1/grants/{id}/revoke` | who has it, its approvers, operators |
-//! | `GET /v1/policy`, `GET /v1/policy/proposals` and `/{id}` | authors, auditors, operators |
+//! | `GET /v1/policy`, `GET /v1/policy/proposals`, `/{id}` and `/{id}/text` | authors, auditors, operators |
 //! | `POST /v1/policy/proposals` and `/{id}/reject`, `/{id}/accept` | authors; nobody decides their own |
 //! | `POST /v1/policy/proposals/{id}/withdraw` | who proposed it |
 //! | `POST /v1/oauth/revoke` | whoever has the token |
@@ -39,7 +39,7 @@
 //! | `GET /v1/notices`, `GET /v1/notices/{id}`, `POST /v1/notices/{id}/retry`, `POST /v1/notices/{id}/test` | operators |
 //! | `POST /v1/notices/{id}/slack` | Slack, by its signature |
 
-mod access;
+pub(crate) mod access;
 mod address;
 mod approvals;
 mod auth;
@@ -61,8 +61,8 @@ pub(crate) mod policy;
 mod problem;
 pub(crate) mod proposals;
 pub(crate) mod records;
-mod reviews;
-mod revocations;
+pub(crate) mod reviews;
+pub(crate) mod revocations;
 mod search;
 mod sidecars;
 mod signin;
@@ -70,7 +70,7 @@ mod slack;
 pub(crate) mod tokens;
 pub(crate) mod usage;
 mod visitor;
-mod withheld;
+pub(crate) mod withheld;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -111,6 +111,7 @@ pub(crate) use visitor::visitor;
 pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 pub use withheld::ShownWithheld;
 
+use crate::approvals::Heard;
 use crate::fleet::Fleet;
 use crate::holds::Waiters;
 use crate::issuers::Statuses;
@@ -150,6 +151,8 @@ pub struct Control {
     pub revocations_changed: Arc<Notify>,
     /// Asks issuers about opaque tokens.
     pub introspector: Introspector,
+    /// What was written of what issuers say of people.
+    pub heard: Heard,
     /// Who has typed wrong codes of devices.
     pub attempts: Attempts,
     /// Notified when what reviews have taken back has changed here.

@@ -20,7 +20,8 @@ use crate::approvals::DecidedBy;
 use crate::keys::random_id;
 use crate::policies::{Fault, Files};
 use crate::proposals::{
-    Act, Documents, Origin, Proposal, ProposalBar, ProposalState, StoredPolicy, Tried, digest_of, try_out,
+    Act, Documents, FileChange, Origin, Proposal, ProposalBar, ProposalState, StoredPolicy, Tried,
+    changed_lines, digest_of, try_out,
 };
 use crate::store::{Acted, Proposed};
 
@@ -118,6 +119,7 @@ pub fn routes() -> Router<Arc<Control>> {
     let people = Router::new()
         .route("/v1/policy", get(in_force))
         .route("/v1/policy/proposals/{id}", get(show))
+        .route("/v1/policy/proposals/{id}/text", get(text))
         .route("/v1/policy/proposals/{id}/accept", post(accept))
         .route("/v1/policy/proposals/{id}/reject", post(reject))
         .route("/v1/policy/proposals/{id}/withdraw", post(withdraw));
@@ -212,6 +214,28 @@ pub async fn show(
 ) -> Result<Json<Proposal>, Problem> {
     may_read(&person, &control)?;
     Ok(Json(control.store.proposal(&id).await?.ok_or_else(unknown)?))
+}
+
+/// `GET /v1/policy/proposals/{id}/text`: which lines it changes, as a unified diff.
+pub async fn text(
+    person: Person,
+    state: State<Arc<Control>>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let Json(proposal) = show(person, state.clone(), Path(id)).await?;
+    let lines: String = changed_files(&state, proposal).await?.iter().map(ToString::to_string).collect();
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], lines).into_response())
+}
+
+/// Which lines a proposal changes, from the policy that it was written for. It takes its time, and others must not wait
+/// for it.
+pub async fn changed_files(control: &Control, proposal: Proposal) -> Result<Vec<FileChange>, Problem> {
+    let base = control.store.policy(proposal.base).await?.map(|base| base.documents);
+    let comparing =
+        tokio::task::spawn_blocking(move || changed_lines(&base.unwrap_or_default(), &proposal.documents));
+    comparing.await.map_err(|_| {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is ending; try again in a moment")
+    })
 }
 
 /// `POST /v1/policy/proposals/{id}/accept`.

@@ -112,7 +112,7 @@ pub fn routes() -> Router<Arc<Control>> {
 }
 
 /// `GET /v1/reviews?limit=100`.
-async fn list(
+pub async fn list(
     person: Person,
     State(control): State<Arc<Control>>,
     query: Query,
@@ -129,7 +129,7 @@ async fn list(
 }
 
 /// `POST /v1/reviews`.
-async fn begin(
+pub async fn begin(
     person: Person,
     State(control): State<Arc<Control>>,
     body: Bytes,
@@ -162,7 +162,7 @@ async fn begin(
 }
 
 /// `GET /v1/reviews/{id}`.
-async fn show(
+pub async fn show(
     person: Person,
     State(control): State<Arc<Control>>,
     Path(id): Path<String>,
@@ -171,8 +171,8 @@ async fn show(
     seen(&control, &person, &id).await.map(Json)
 }
 
-/// `GET /v1/reviews/{id}/items?state=open&after=0&limit=100`.
-async fn items(
+/// `GET /v1/reviews/{id}/items?state=open&suggested=certify&search=ana&after=0&limit=100`.
+pub async fn items(
     person: Person,
     State(control): State<Arc<Control>>,
     Path(id): Path<String>,
@@ -190,16 +190,56 @@ async fn items(
             return Err(Problem::bad_request("`state` takes open, certified, revoked, reduced or all"));
         }
     };
-    let after = u32::try_from(number(&query, "after")?.unwrap_or(0)).unwrap_or(u32::MAX);
-    let most = limit(&query)?;
-    let page = control.store.review_items(WhichItems { review, decided, after, limit: most }).await?;
-    let next = page.last().map(|item| item.n).filter(|_| page.len() >= most as usize);
-    let yours = |item: Item| ShownItem { yours: same_person(&item.subject, &person.0.subject), item };
-    Ok(Json(ShownItems { items: page.into_iter().map(yours).collect(), next }))
+    let suggested = match query.get("suggested").map(String::as_str) {
+        None | Some("" | "any") => None,
+        Some("none") => Some(None),
+        Some("certify") => Some(Some(Choice::Certify)),
+        Some("revoke") => Some(Some(Choice::Revoke)),
+        Some("reduce") => Some(Some(Choice::Reduce)),
+        Some(_) => {
+            return Err(Problem::bad_request("`suggested` takes certify, revoke, reduce, none or any"));
+        }
+    };
+    let search = query.get("search").map(|text| text.trim().to_lowercase()).unwrap_or_default();
+    let wanted = |item: &Item| {
+        suggested.is_none_or(|choice| item.suggestion.choice == choice)
+            && (search.is_empty() || is_about(item, &search))
+    };
+    let mut after = u32::try_from(number(&query, "after")?.unwrap_or(0)).unwrap_or(u32::MAX);
+    let most = limit(&query)? as usize;
+    // What is searched for may stand far behind; a review has an end.
+    let searched = suggested.is_some() || !search.is_empty();
+    let at_once = if searched { PAGE } else { u32::try_from(most).unwrap_or(PAGE).saturating_add(1) };
+    let mut found = Vec::new();
+    loop {
+        let which = WhichItems { review: review.clone(), decided, after, limit: at_once };
+        let page = control.store.review_items(which).await?;
+        let last = page.len() < at_once as usize;
+        for item in page {
+            after = item.n;
+            if !wanted(&item) {
+                continue;
+            }
+            if found.len() >= most {
+                let next = found.last().map(|shown: &ShownItem| shown.item.n);
+                return Ok(Json(ShownItems { items: found, next }));
+            }
+            found.push(ShownItem { yours: same_person(&item.subject, &person.0.subject), item });
+        }
+        if last {
+            return Ok(Json(ShownItems { items: found, next: None }));
+        }
+    }
+}
+
+/// Whether an item's person, group or role has these letters in its name; small ones.
+fn is_about(item: &Item, search: &str) -> bool {
+    let names = [&item.subject, &item.role].into_iter().chain(&item.groups);
+    names.into_iter().any(|name| name.to_lowercase().contains(search))
 }
 
 /// `POST /v1/reviews/{id}/decisions`.
-async fn decide(
+pub async fn decide(
     person: Person,
     State(control): State<Arc<Control>>,
     Path(id): Path<String>,
@@ -283,7 +323,7 @@ fn check_part(part: &Part, choice: Choice) -> Result<(), Problem> {
 }
 
 /// `POST /v1/reviews/{id}/close`.
-async fn close(
+pub async fn close(
     person: Person,
     State(control): State<Arc<Control>>,
     Path(id): Path<String>,
@@ -354,6 +394,14 @@ pub(super) fn decided_by(
         serde_json::from_slice(body).map_err(|e| Problem::unreadable("a reason", &e))?
     };
     Ok(DecidedBy::new(&person.who(), (control.clock)(), reason(taking.reason, needed)?))
+}
+
+/// Whether reviews are anything to this person: they decide in one of the policy, or may look at all.
+pub fn has_reviews(control: &Control, person: &Person) -> bool {
+    let bundle = control.bundle.borrow();
+    person.is_auditor(control)
+        || person.is_operator(control)
+        || bundle.policy.reviews.iter().any(|review| is_reviewer(person, &review.reviewers))
 }
 
 /// Refuses everyone but operators.

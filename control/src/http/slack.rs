@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::routing::post;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use sluice_engine::identity::Principal;
+use sluice_engine::identity::{Lineage, Principal};
 use sluice_engine::policy::document::{Receiver, SlackPerson};
 use sluice_engine::wire::HoldDecision;
 
@@ -77,9 +77,17 @@ pub async fn interaction(
 /// Decides, and says so in Slack.
 async fn press(control: Arc<Control>, payload: Value, button: Button) {
     let text = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let said = match person(&control, text("/user/id")) {
-        Some(person) => rule(&control, &person, button).await,
-        None => {
+    let said = match person(&control, text("/user/id")).await {
+        Ok(Some(person)) => rule(&control, &person, button).await,
+        Err(problem) => {
+            tracing::warn!(
+                slack = text("/user/id"),
+                why = problem.detail,
+                "a button in Slack decided nothing"
+            );
+            answer(&problem.detail)
+        }
+        Ok(None) => {
             tracing::warn!(
                 slack = text("/user/id"),
                 "somebody whom the policy does not know pressed a button in Slack"
@@ -113,13 +121,22 @@ async fn rule(control: &Control, person: &Person, button: Button) -> String {
     }
 }
 
-/// Who it is by the policy, for this one decision.
-fn person(control: &Control, member: &str) -> Option<Person> {
-    let bundle = control.bundle.borrow();
-    let found = bundle.policy.people.iter().find(|person| person.slack == member)?;
-    let SlackPerson { issuer, subject, groups, .. } = found.clone();
+/// Who it is by the policy, for this one decision; `None`: nobody. Slack knows neither revocations nor groups: who was revoked
+/// decides nothing here until they have signed in anew, and nobody as a member of a group that their issuer does not have
+/// them in any more.
+async fn person(control: &Control, member: &str) -> Result<Option<Person>, Problem> {
+    let found = control.bundle.borrow().policy.people.iter().find(|person| person.slack == member).cloned();
+    let Some(SlackPerson { issuer, subject, mut groups, .. }) = found else { return Ok(None) };
+    let vouched = control.store.vouched(&issuer, &subject).await?;
+    let lineage = Lineage { tokens: Vec::new(), issued_ms: vouched.as_ref().map(|vouched| vouched.said_ms) };
+    if control.bundle.borrow().people.check_revoked(&issuer, &subject, &lineage).is_err() {
+        return Err(Problem::forbidden(
+            "Your sign-ins were revoked, and that holds for Slack, too. Sign in on the page, if you may, and decide then.",
+        ));
+    }
+    groups.retain(|group| vouched.as_ref().is_none_or(|vouched| vouched.who.groups.contains(group)));
     let scopes = Some(vec!["holds.decide".to_owned()]);
-    Some(Person(Principal { issuer, subject, groups, scopes, expires_ms: (control.clock)() }))
+    Ok(Some(Person(Principal { issuer, subject, groups, scopes, expires_ms: (control.clock)() })))
 }
 
 /// The JSON in the form's one field `payload`.

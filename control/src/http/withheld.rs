@@ -30,7 +30,10 @@ pub fn routes() -> Router<Arc<Control>> {
 }
 
 /// `GET /v1/access/withheld`.
-async fn list(person: Person, State(control): State<Arc<Control>>) -> Result<Json<ShownWithheld>, Problem> {
+pub async fn list(
+    person: Person,
+    State(control): State<Arc<Control>>,
+) -> Result<Json<ShownWithheld>, Problem> {
     person.needs("access.read")?;
     let mut withheld = control.store.withheld().await?;
     if person.needs_auditor_or_operator(&control).is_err() {
@@ -41,7 +44,7 @@ async fn list(person: Person, State(control): State<Arc<Control>>) -> Result<Jso
 }
 
 /// `POST /v1/access/withheld/{id}/lift`.
-async fn lift(
+pub async fn lift(
     person: Person,
     State(control): State<Arc<Control>>,
     Path(id): Path<String>,

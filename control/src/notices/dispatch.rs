@@ -74,7 +74,8 @@ impl Dispatcher {
     async fn tick(&self, flights: &mut Flights) -> Result<(), StoreError> {
         let now = (self.clock)();
         let policy = self.channels_now();
-        self.store.route_news(policy.clone(), now).await?;
+        let authors = self.bundle.borrow().policy.access.authors.clone();
+        self.store.route_news(policy.clone(), authors, now).await?;
         for channel in self.store.due_channels(now).await? {
             let free = flights.free(&channel);
             if free == 0 {

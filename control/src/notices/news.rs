@@ -4,9 +4,14 @@ use serde::{Deserialize, Serialize};
 use sluice_engine::policy::bundle::Revocation;
 use sluice_engine::policy::document::Event;
 
+use crate::approvals::DecidedBy;
 use crate::grants::{Grant, GrantState};
 use crate::holds::Hold;
-use crate::records::{Entry, GrantEvent, HoldChange, HoldEvent};
+use crate::proposals::Proposal;
+use crate::records::{
+    Entry, GrantEvent, HoldChange, HoldEvent, PolicyChange, PolicyEvent, ReviewChange, ReviewEvent,
+};
+use crate::reviews::{Progress, Review};
 use crate::tokens::revocation::Revoked;
 
 /// What is told: who, what and by which rule. Never a preview, nor any text of a prompt.
@@ -18,7 +23,7 @@ pub struct Notice {
     pub event: Option<Event>,
     /// When, in Unix milliseconds.
     pub at_ms: u64,
-    /// The hold, or the grant.
+    /// The hold, the grant, the review or the proposal.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
     /// Who asked, as issuer and subject.
@@ -42,10 +47,28 @@ pub struct Notice {
     /// The roles that it gives.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
-    /// Why they ask for it.
+    /// The access review, by its name in the policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub review: Option<String>,
+    /// How many rights it looks at; with a reminder, how many nobody has decided on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<u32>,
+    /// How many of them it took back, at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<u64>,
+    /// Of how many of them it took back a part, at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reduced: Option<u64>,
+    /// How many changes a proposal would make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<usize>,
+    /// Whether one of them would allow more, or may.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub loosened: bool,
+    /// Why they ask for it, or propose it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wish: Option<String>,
-    /// Groups of which an approver must be a member.
+    /// Groups of which whoever approves, reviews or accepts it must be a member.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvers: Vec<String>,
     /// How many must approve; 0 where one is enough.
@@ -54,7 +77,7 @@ pub struct Notice {
     /// Whether a decision needs a reason.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub needs_reason: bool,
-    /// When it ends, in Unix milliseconds: undecided, or the grant.
+    /// When it ends, in Unix milliseconds: undecided, or the grant, or the review.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_ms: Option<u64>,
     /// What was decided: `approved` or `denied`.
@@ -87,8 +110,22 @@ pub fn told(entry: &Entry) -> Option<Event> {
         },
         // Who gives a token of their own back signs out.
         Entry::Revocation(revoked) => (!revoked.is_by_holder()).then_some(Event::TokenRevoked),
-        Entry::Exchange(_) | Entry::Token(_) | Entry::Pass(_) => None,
-        Entry::Delegation(_) | Entry::Policy(_) | Entry::Review(_) => None,
+        Entry::Review(event) => match event.change {
+            ReviewChange::Started => Some(Event::ReviewStarted),
+            ReviewChange::Reminded => Some(Event::ReviewDue),
+            ReviewChange::Closed => Some(Event::ReviewClosed),
+            ReviewChange::Certified | ReviewChange::Revoked | ReviewChange::Reduced => None,
+            ReviewChange::Unattested | ReviewChange::Lifted => None,
+        },
+        // The first policy of a store was proposed by nobody.
+        Entry::Policy(event) if event.proposal.is_none() => None,
+        Entry::Policy(event) => match event.change {
+            PolicyChange::Proposed => Some(Event::ProposalMade),
+            PolicyChange::Accepted => Some(Event::ProposalAccepted),
+            PolicyChange::Rejected => Some(Event::ProposalRejected),
+            PolicyChange::InForce | PolicyChange::Withdrawn | PolicyChange::Stale => None,
+        },
+        Entry::Exchange(_) | Entry::Token(_) | Entry::Pass(_) | Entry::Delegation(_) => None,
         Entry::Restore(_) | Entry::Retention(_) | Entry::SignIn(_) => None,
     }
 }
@@ -170,6 +207,51 @@ impl Notice {
         }
     }
 
+    /// What is told of an access review, to those who decide in it.
+    pub fn of_review(event: Event, happened: &ReviewEvent, review: Option<&(Review, Progress)>) -> Self {
+        let (review, progress) = review.map(|(review, progress)| (review, progress)).unzip();
+        let over = progress.filter(|_| event == Event::ReviewClosed);
+        Self {
+            event: Some(event),
+            at_ms: happened.at_ms,
+            id: happened.review.clone(),
+            review: Some(happened.name.clone()),
+            items: happened.items,
+            revoked: over.map(|progress| progress.revoked),
+            reduced: over.map(|progress| progress.reduced),
+            approvers: review.map(|review| review.reviewers.clone()).unwrap_or_default(),
+            ends_ms: review.map(|review| review.deadline_ms).filter(|_| event != Event::ReviewClosed),
+            by: happened.by.clone(),
+            reason: happened.reason.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// What is told of a proposal, to those who may accept it and to whoever made it. It says nothing of its texts.
+    pub fn of_proposal(
+        event: Event,
+        happened: &PolicyEvent,
+        proposal: Option<&Proposal>,
+        authors: &[String],
+    ) -> Self {
+        let of = |by: &DecidedBy| (by.issuer.clone(), by.subject.clone());
+        let made = event == Event::ProposalMade;
+        let by = happened.by.as_ref();
+        Self {
+            event: Some(event),
+            at_ms: happened.at_ms,
+            id: happened.proposal.clone().unwrap_or_default(),
+            who: proposal.map(|proposal| of(&proposal.by)).or_else(|| by.filter(|_| made).map(of)),
+            wish: proposal.and_then(|proposal| proposal.by.reason.clone()),
+            changes: proposal.map(|proposal| proposal.changes.len()),
+            loosened: proposal.is_some_and(|proposal| proposal.loosened),
+            approvers: authors.to_vec(),
+            by: by.filter(|_| !made).map(of),
+            reason: by.filter(|_| !made).and_then(|by| by.reason.clone()),
+            ..Self::default()
+        }
+    }
+
     /// A test of a channel.
     pub fn test(at_ms: u64) -> Self {
         Self { at_ms, ..Self::default() }
@@ -191,6 +273,12 @@ impl Notice {
             | Event::GrantRevoked
             | Event::BreakGlass
             | Event::TokenRevoked => Some("/access".into()),
+            Event::ReviewStarted | Event::ReviewDue | Event::ReviewClosed => {
+                Some(format!("/access/reviews/{}", self.id))
+            }
+            Event::ProposalMade | Event::ProposalAccepted | Event::ProposalRejected => {
+                Some(format!("/policy/proposals/{}", self.id))
+            }
         }
     }
 
@@ -200,6 +288,8 @@ impl Notice {
         let by = self.by.as_ref().map_or("somebody", |(_, subject)| subject.as_str());
         let grant = self.grant.as_deref().unwrap_or_default();
         let decision = self.decision.as_deref().unwrap_or("decided");
+        let review = self.review.as_deref().unwrap_or_default();
+        let items = self.items.unwrap_or_default();
         let said = match self.event {
             None => "This is a test: notices of Sluice arrive here.".into(),
             Some(Event::HoldOpened) => format!("{who} waits for an approval."),
@@ -210,6 +300,21 @@ impl Notice {
             Some(Event::GrantRevoked) => format!("The grant {grant} of {who} was taken back by {by}."),
             Some(Event::TokenRevoked) => format!("{by} shut out tokens of {who}."),
             Some(Event::BreakGlass) => format!("{who} broke the glass: they have the grant {grant} now."),
+            Some(Event::ReviewStarted) => {
+                format!("The access review {review} has begun: {items} rights to look at.")
+            }
+            Some(Event::ReviewDue) => {
+                format!("The access review {review} waits for its reviewers: {items} rights are not decided.")
+            }
+            Some(Event::ReviewClosed) => format!("The access review {review} of {items} rights is over."),
+            Some(Event::ProposalMade) if self.loosened => {
+                format!("{who} proposes a change of the policy that may allow more.")
+            }
+            Some(Event::ProposalMade) => format!("{who} proposes a change of the policy."),
+            Some(Event::ProposalAccepted) => {
+                format!("The policy that {who} proposed was accepted by {by}, and is in force.")
+            }
+            Some(Event::ProposalRejected) => format!("The policy that {who} proposed was rejected by {by}."),
         };
         line(&said, 300)
     }
@@ -221,6 +326,11 @@ impl Notice {
         let ends = self.ends_ms.map(|ms| format!("{} UTC", sluice_engine::budget::utc(ms)));
         let many = |list: &[String]| (!list.is_empty()).then(|| list.join(", "));
         let id = (!self.id.is_empty()).then(|| self.id.clone());
+        let decides = match (&self.review, self.changes) {
+            (Some(_), _) => "Reviewers",
+            (_, Some(_)) => "Authors",
+            _ => "Approvers",
+        };
         let facts = [
             ("Who", who),
             ("Rule", self.rule.clone()),
@@ -229,7 +339,10 @@ impl Notice {
             ("Effect", many(&self.effects)),
             ("Roles", many(&self.roles)),
             ("Wanted for", self.wish.clone()),
-            ("Approvers", many(&self.approvers)),
+            ("Revoked", self.revoked.map(|revoked| revoked.to_string())),
+            ("Reduced", self.reduced.map(|reduced| reduced.to_string())),
+            ("Changes", self.changes.map(|changes| changes.to_string())),
+            (decides, many(&self.approvers)),
             ("Must approve", (self.quorum > 0).then(|| format!("{} people", self.quorum))),
             ("By", by),
             ("Reason", self.reason.clone()),
@@ -268,7 +381,6 @@ pub mod tests {
     use sluice_engine::wire::HoldDecision;
 
     use super::*;
-    use crate::approvals::DecidedBy;
     use crate::grants::tests::wish;
     use crate::holds::tests::ask;
 

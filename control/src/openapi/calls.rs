@@ -93,6 +93,7 @@ fn of_records(schemas: &mut SchemaGenerator) -> Vec<Call> {
         call("get", "/v1/access", Person, "What identities may do, beside what they did.")
             .text("issuer", "Only of this issuer.")
             .text("subject", "Only this one.")
+            .text("search", "Only those with this in their name.")
             .text("group", "Only members.")
             .text("role", "Only who has it.")
             .text("afterIssuer", "Where the page before ended.")

@@ -9,6 +9,7 @@ use crate::http::{Acceptance, Begin, Taking, Trial, Verdict, Wanted};
 /// How proposals, items of reviews, and notices stand.
 const PROPOSALS: [&str; 6] = ["all", "open", "accepted", "rejected", "withdrawn", "stale"];
 const ITEMS: [&str; 5] = ["all", "open", "certified", "revoked", "reduced"];
+const SUGGESTED: [&str; 5] = ["any", "certify", "revoke", "reduce", "none"];
 const NOTICES: [&str; 4] = ["all", "waiting", "delivered", "dead"];
 
 /// All of them.
@@ -42,6 +43,13 @@ fn of_policy(schemas: &mut SchemaGenerator) -> Vec<Call> {
             .refuses(&[409, 422])
             .gives(&[(201, Kind::Json)]),
         call("get", "/v1/policy/proposals/{id}", Person, "A proposal, with what it changes."),
+        call(
+            "get",
+            "/v1/policy/proposals/{id}/text",
+            Person,
+            "Which lines a proposal changes, as a unified diff.",
+        )
+        .gives(&[(200, Kind::Text)]),
         step("/v1/policy/proposals/{id}/accept", "Make a proposal the policy.")
             .takes::<Acceptance>(schemas)
             .refuses(&[422]),
@@ -64,6 +72,8 @@ fn of_reviews(schemas: &mut SchemaGenerator) -> Vec<Call> {
         call("get", "/v1/reviews/{id}", Person, "A review, and how far it is."),
         call("get", "/v1/reviews/{id}/items", Person, "Who has what, and what of it they used.")
             .word("state", &ITEMS, "Only those that stand so.")
+            .word("suggested", &SUGGESTED, "Only those for which this is suggested.")
+            .text("search", "Only those with this in the name of their person, group or role.")
             .number("after", "The number of the last item of the page before.")
             .number("limit", "How many; at most 1000."),
         call("post", "/v1/reviews/{id}/decisions", Person, "Certify, revoke or reduce items: all or none.")
@@ -73,7 +83,7 @@ fn of_reviews(schemas: &mut SchemaGenerator) -> Vec<Call> {
             "post",
             "/v1/reviews/{id}/close",
             Person,
-            "End a review: what nobody has decided is taken back.",
+            "End a review before its deadline, once everything is decided.",
         )
         .takes::<Taking>(schemas)
         .refuses(&[409]),

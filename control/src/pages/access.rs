@@ -58,7 +58,7 @@ struct Row {
 
 /// `GET /access`.
 pub async fn show(visitor: Visitor, state: State<Arc<Control>>) -> Result<Response, Failure> {
-    let shell = visitor.shell(&state, "Access", "/access");
+    let shell = visitor.access(&state, "Access", "/access");
     let now = (state.clock)();
     let Json(offered) = http::grants::offered(visitor.person.clone(), state.clone()).await?;
     let query = axum::extract::Query(HashMap::from([("limit".into(), "300".into())]));

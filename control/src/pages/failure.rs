@@ -32,10 +32,16 @@ struct Framed {
 struct What {
     status: u16,
     heading: &'static str,
-    detail: String,
+    /// Parts, and whether each is code: details quote names in backticks.
+    detail: Vec<(bool, String)>,
     advice: String,
     href: String,
     label: &'static str,
+}
+
+fn parts(detail: &str) -> Vec<(bool, String)> {
+    let detail = sentence(detail);
+    detail.split('`').enumerate().map(|(at, part)| (at % 2 == 1, part.to_owned())).collect()
 }
 
 /// A problem that is shown as a page, whatever the browser says that it wants.
@@ -83,9 +89,9 @@ impl What {
         let Problem { status, detail, guidance, .. } = problem;
         if let Some(guidance) = guidance {
             let Guidance { heading, detail, advice, href, label } = *guidance;
-            return Self { status, heading, detail: sentence(&detail), advice, href, label };
+            return Self { status, heading, detail: parts(&detail), advice, href, label };
         }
-        let detail = sentence(&detail);
+        let detail = parts(&detail);
         let (heading, advice) = match status {
             400 => ("That was not understood", "Go back, load the page again and repeat what you did."),
             401 => ("Sign in first", ""),

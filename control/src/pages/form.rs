@@ -33,6 +33,19 @@ impl Form {
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
     }
+
+    /// A field exactly as it was sent.
+    pub fn raw(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// The numbers of fields that are called so with a number behind: `pick-3` and `pick-7`; in order.
+    pub fn numbered(&self, name: &str) -> Vec<u32> {
+        let numbers = self.0.keys().filter_map(|key| key.strip_prefix(name)?.strip_prefix('-')?.parse().ok());
+        let mut numbers: Vec<u32> = numbers.collect();
+        numbers.sort_unstable();
+        numbers
+    }
 }
 
 impl FromRequest<Arc<Control>> for Sent {

@@ -16,9 +16,16 @@ mod failure;
 mod fleet;
 mod form;
 mod holds;
+mod identities;
+mod identity;
 mod number;
 mod overview;
 mod policy;
+mod proposals;
+mod propose;
+mod review;
+mod reviews;
+mod ruling;
 mod sessions;
 mod shell;
 mod signin;
@@ -46,6 +53,9 @@ pub use signin::{signed_out, who_are_you};
 const CONTENT_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                               connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// The largest form with many items: two hundred, each with a reason.
+const FORM_BYTES: usize = 1 << 20;
+
 /// The pages.
 pub fn routes() -> Router<Arc<Control>> {
     Router::new()
@@ -67,7 +77,24 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/access/grants", post(access::request))
         .route("/access/grants/{id}/decision", post(access::decide))
         .route("/access/grants/{id}/revoke", post(access::revoke))
+        .route("/access/reviews", get(reviews::list).post(reviews::start))
+        .route("/access/reviews/{id}", get(review::show))
+        .route(
+            "/access/reviews/{id}/decisions",
+            post(ruling::decide).layer(DefaultBodyLimit::max(FORM_BYTES)),
+        )
+        .route("/access/reviews/{id}/close", post(reviews::close))
+        .route("/access/identities", get(identities::list))
+        .route("/access/identity", get(identity::show))
+        .route("/access/withheld/{id}/lift", post(identity::lift))
         .route("/policy", get(policy::show))
+        .route("/policy/proposals/new", get(propose::form))
+        .route("/policy/proposals/{id}", get(proposals::show))
+        .route("/policy/proposals/{id}/decision", post(proposals::decide))
+        .route(
+            "/policy/proposals",
+            get(proposals::list).post(propose::propose).layer(DefaultBodyLimit::max(propose::FORM_BYTES)),
+        )
         .route("/policy/trial", get(policy::form).post(policy::trial))
         .route("/fleet", get(fleet::show))
         .route("/device", get(device::look).post(device::decide))

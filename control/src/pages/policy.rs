@@ -90,7 +90,7 @@ struct Came {
 /// `GET /policy`.
 pub async fn show(visitor: Visitor, state: State<Arc<Control>>) -> Result<Response, Failure> {
     let now = (state.clock)();
-    let shell = visitor.shell(&state, "Policy", "/policy");
+    let shell = visitor.policy(&state, "Policy", "/policy");
     let Json(effective) = http::policy::effective(visitor.person, state).await?;
     let (policy, status) = (&effective.policy, &effective.status);
     let access = &policy.access;
@@ -237,7 +237,7 @@ pub async fn form(visitor: Visitor, state: State<Arc<Control>>) -> Result<Respon
     // Whoever may not read the policy may not try it either.
     let _may = http::policy::effective(visitor.person.clone(), state.clone()).await?;
     Ok(page(&TrialPage {
-        shell: visitor.shell(&state, "Try the policy", "/policy"),
+        shell: visitor.policy(&state, "Try the policy", "/policy/trial"),
         subject: "someone".into(),
         groups: String::new(),
         model: "claude-sonnet-4-5".into(),
@@ -303,7 +303,7 @@ pub async fn trial(state: State<Arc<Control>>, Sent { visitor, form }: Sent) -> 
     let person = visitor.person.clone();
     let Json(tried) = http::policy::trial(person, state.clone(), Bytes::from(asked.to_string())).await?;
     Ok(page(&TrialPage {
-        shell: visitor.shell(&state, "Try the policy", "/policy"),
+        shell: visitor.policy(&state, "Try the policy", "/policy/trial"),
         known: groups(&state),
         came: Some(came(&tried)),
         subject,

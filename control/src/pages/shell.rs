@@ -24,6 +24,8 @@ pub struct Shell {
     pub theme: &'static str,
     /// Where the pages lead that this person may use.
     pub links: Vec<Link>,
+    /// The pages of this section, where it has several.
+    pub tabs: Vec<Link>,
     /// Who looks.
     pub subject: String,
     /// Their groups.
@@ -90,21 +92,56 @@ impl Visitor {
             title: title.into(),
             theme: self.theme,
             links: links.map(|(href, label, _)| Link { href, label, here: href == section }).collect(),
+            tabs: Vec::new(),
             subject: self.person.0.subject.clone(),
             groups: self.person.0.groups.join(", "),
             here: self.here.clone(),
             csrf: self.csrf.clone(),
         }
     }
+
+    /// The frame of a page of Access.
+    pub fn access(&self, control: &Control, title: impl Into<String>, tab: &str) -> Shell {
+        let all = self.sees_all(control);
+        let tabs = [
+            ("/access", "Grants", true),
+            ("/access/reviews", "Reviews", http::reviews::has_reviews(control, &self.person)),
+            ("/access/identities", "Identities", all),
+            ("/access/identity", "What I may do", !all),
+        ];
+        self.shell(control, title, "/access").with(tabs, tab)
+    }
+
+    /// The frame of a page of Policy.
+    pub fn policy(&self, control: &Control, title: impl Into<String>, tab: &str) -> Shell {
+        let tabs = [
+            ("/policy", "In force", true),
+            ("/policy/proposals", "Proposals", true),
+            ("/policy/trial", "Try it", true),
+        ];
+        self.shell(control, title, "/policy").with(tabs, tab)
+    }
+
+    /// Whether they may look at whatever anybody has and did.
+    pub fn sees_all(&self, control: &Control) -> bool {
+        self.person.is_auditor(control) || self.person.is_operator(control)
+    }
 }
 
 impl Shell {
+    fn with<const N: usize>(mut self, tabs: [(&'static str, &'static str, bool); N], here: &str) -> Self {
+        let seen = tabs.into_iter().filter(|(.., seen)| *seen);
+        self.tabs = seen.map(|(href, label, _)| Link { href, label, here: href == here }).collect();
+        self
+    }
+
     /// The frame where nobody is known.
     pub fn nobody(title: &str, headers: &HeaderMap) -> Self {
         Self {
             title: title.to_owned(),
             theme: chosen(headers),
             links: Vec::new(),
+            tabs: Vec::new(),
             subject: String::new(),
             groups: String::new(),
             here: "/".into(),

@@ -13,6 +13,7 @@
 
 mod follow;
 mod stored;
+mod text;
 mod tried;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::trial::diff::Change;
 
 pub use follow::{Origin, begin, follow, record};
 pub use stored::StoredPolicy;
+pub use text::{FileChange, Line, Whole, changed_lines};
 pub use tried::{Tried, digest_of, try_out};
 
 /// Texts by their file names.

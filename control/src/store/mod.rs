@@ -31,6 +31,7 @@ mod tokens;
 pub mod transfer;
 mod usage;
 mod visits;
+mod vouched;
 
 use async_trait::async_trait;
 
@@ -51,6 +52,7 @@ pub use spending::{Spending, WhichSpending};
 pub use tokens::Tokens;
 pub use usage::{Backlog, Usages, WhichUsage};
 pub use visits::Visits;
+pub use vouched::Vouches;
 
 /// What another replica has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,6 +129,7 @@ pub trait Store:
     + Tokens
     + Usages
     + Visits
+    + Vouches
 {
     /// Hears of what other replicas have changed, for as long as that can be heard. Never returns where there are no
     /// other replicas.

@@ -45,8 +45,14 @@ pub enum Retried {
 /// caller.
 #[async_trait]
 pub trait Notices: Send + Sync {
-    /// Makes deliveries of what is in the outbox, for each channel that is told of it; says how much was there.
-    async fn route_news(&self, channels: Vec<Channel>, now_ms: u64) -> Result<usize, StoreError>;
+    /// Makes deliveries of what is in the outbox, for each channel that is told of it; says how much was there. `authors`:
+    /// groups of those who may accept proposals.
+    async fn route_news(
+        &self,
+        channels: Vec<Channel>,
+        authors: Vec<String>,
+        now_ms: u64,
+    ) -> Result<usize, StoreError>;
 
     /// The channels that have deliveries whose time has come.
     async fn due_channels(&self, now_ms: u64) -> Result<Vec<String>, StoreError>;

@@ -53,6 +53,7 @@ mod tokens;
 mod transfer;
 mod usage;
 mod visits;
+mod vouched;
 
 on_both! {
     what_was_acknowledged_is_there_for_everyone_at_once,

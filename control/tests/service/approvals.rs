@@ -196,3 +196,32 @@ async fn whoever_may_see_a_hold_may_comment_on_it() {
     let (status, _) = service.call(Method::POST, &path, &ben, Some(&json!({"text": "a", "html": "b"}))).await;
     assert_eq!(status, 400);
 }
+
+#[tokio::test]
+async fn a_right_that_was_handed_over_ends_when_its_giver_is_heard_to_have_left_the_group() {
+    let service = Service::start().await;
+    let hold = open(&service, "k", &json!({})).await;
+    let id = hold["id"].as_str().unwrap();
+    let (ben, eve) = (service.token("ben", "approvers"), service.token("eve", "staff"));
+    let give =
+        ["holds", "delegate", "--to", "eve", "--group", "approvers", "--for", "8h", "--reason", "away"];
+    let given = service.cli(&ben, &give);
+    assert!(given.status.success(), "{}", said(&given));
+    assert_eq!(service.call(Method::GET, &format!("/v1/holds/{id}"), &eve, None).await.0, 200);
+    // The issuer's next token, some seconds later, says otherwise.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let left = service.token("ben", "staff");
+    assert_eq!(service.call(Method::GET, "/v1/whoami", &left, None).await.0, 200);
+    let (status, told) = decide(&service, id, &eve, &yes()).await;
+    assert!(status == 403 || status == 404, "{status} {told}");
+    // And the old token, which still says so, hands over nothing new.
+    let again = service.cli(&ben, &give);
+    assert!(
+        again.status.code() == Some(1) && said(&again).contains("not in approvers any more"),
+        "{}",
+        said(&again)
+    );
+    let listed =
+        said(&service.cli(&service.token("aud", "auditors"), &["holds", "delegations", "--output", "json"]));
+    assert!(listed.contains("by what own said at") && listed.contains("\"subject\":\"control\""), "{listed}");
+}

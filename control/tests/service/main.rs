@@ -20,6 +20,8 @@ mod edits;
 #[cfg(test)]
 mod families;
 #[cfg(test)]
+mod governance_pages;
+#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod harness;

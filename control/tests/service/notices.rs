@@ -257,3 +257,48 @@ async fn what_slack_did_not_sign_is_refused() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(state(&service, &hold).await["state"], "waiting");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_revoked_or_has_left_the_group_decides_nothing_from_slack() {
+    let (url, heard) = receiver().await;
+    let service = service(&url).await;
+    let (auditor, operator) = (service.token("aud", "auditors"), service.token("opal", "operators"));
+    let hold = open(&service, "k").await;
+    let message = arrived(&heard, "/hushhush-slack", &hold).await;
+    let path = format!("/v1/holds/{hold}");
+    let stands = async || service.call(Method::GET, &path, &auditor, None).await.1["state"].clone();
+    let press = async |reason: &str| {
+        let press = Press::new(&message, "approve", "U0BEN", reason, "http://127.0.0.1:1/x");
+        assert_eq!(press.send(&service, "owners").await, 200);
+    };
+    // A moment in which tokens are minted has no fractions.
+    let later = async || tokio::time::sleep(Duration::from_millis(1100)).await;
+    let ben = ["tokens", "revoke", "--issuer", "own", "--subject", "ben", "--reason", "stolen"];
+    assert!(service.cli(&operator, &ben).status.success());
+    until("the revocation is in force", async || {
+        let revoked = service.bundle().await["revocations"].as_array().is_some_and(|all| !all.is_empty());
+        revoked.then_some(())
+    })
+    .await;
+    press("revoked").await;
+    until("it was refused", async || service.log().contains("Your sign-ins were revoked").then_some(()))
+        .await;
+    assert_eq!(stands().await, "waiting");
+
+    // Signed in anew, in another group.
+    later().await;
+    let staff = service.token("ben", "staff");
+    assert_eq!(service.call(Method::GET, "/v1/whoami", &staff, None).await.0, 200);
+    press("staff").await;
+    until("both were answered nowhere", async || {
+        (service.log().matches("wanted to be answered elsewhere").count() == 2).then_some(())
+    })
+    .await;
+    assert_eq!(stands().await, "waiting");
+
+    later().await;
+    let approver = service.token("ben", "approvers");
+    assert_eq!(service.call(Method::GET, "/v1/whoami", &approver, None).await.0, 200);
+    press("back").await;
+    until("the hold is decided", async || (stands().await == "approved").then_some(())).await;
+}

@@ -199,7 +199,7 @@ impl Exchange {
             _ => return,
         };
         if let Some(ask) = question.and_then(|question| question.ask.as_ref()) {
-            case.settle(&ask, state);
+            case.settle(ask, state);
         }
     }
 

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sluice_tests::prompt::Prompt;
-use sluice_tests::stack::{Settings, Stack, place};
+use sluice_tests::stack::{DEFAULT_POLICY, Policy, Settings, Stack, place};
 use tempfile::TempDir;
 
 use super::clients::{CLAUDE_CODE, run, text};
@@ -130,6 +130,159 @@ async fn every_page_is_accessible_keeps_its_content_policy_and_shows_hostile_tex
     let out = browser(asked("look", &stack, &paths)).await;
     assert_eq!(out["looked"].as_array().unwrap().len(), paths.len() * 4);
     waiting.abort();
+}
+
+const REVIEWS: &str = "
+reviews:
+- { name: quarterly, reviewers: [leads] }
+";
+
+/// A stack in which these have made a request, and records say so.
+async fn stack_seen(policy: &str, serve: &[&str], seen: &[(&str, &[&str])]) -> Stack {
+    let serve = serve.iter().map(|arg| (*arg).to_owned()).collect();
+    let settings =
+        Settings { policy: Policy::Text(format!("{policy}{REVIEWS}")), serve, ..Settings::default() };
+    let stack = Stack::start(settings).await.unwrap();
+    for (subject, groups) in seen {
+        let token = stack.token(subject, groups).unwrap();
+        assert_eq!(Prompt::new("hello").ask(&stack.url, &token).send().await.unwrap().status, 200);
+    }
+    let control = stack.control().unwrap();
+    let operator = stack.token("opa", &["operators"]).unwrap();
+    let begun = Instant::now();
+    loop {
+        let listed =
+            control.run(&["access", "ls", "--role", "reader", "--output", "json"], &operator).unwrap();
+        let listed: Value = serde_json::from_str(&listed).unwrap();
+        if listed["identities"].as_array().is_some_and(|all| all.len() >= seen.len()) {
+            return stack;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "never recorded: {listed}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_review_is_run_to_its_end_with_keys_alone_and_envoy_refuses_what_it_revoked() {
+    let seen: [(&str, &[&str]); 4] = [
+        ("ana", &["readers"]),
+        ("bob", &["readers"]),
+        ("cleo", &["readers"]),
+        ("lea", &["readers", "leads"]),
+    ];
+    let stack = stack_seen(DEFAULT_POLICY, &["--dev"], &seen).await;
+    let control = stack.control().unwrap();
+    let folder = TempDir::new().unwrap();
+    let (csv, json) = (folder.path().join("review.csv"), folder.path().join("review.json"));
+    let files = [csv.to_str().unwrap(), json.to_str().unwrap()];
+    let out = browser(asked("review", &stack, &["bob", files[0], files[1]])).await;
+    assert!(text(&out, "/own").contains("someone else of leads decides"), "{out:#}");
+    assert_eq!(out["items"], 4, "{out:#}");
+    assert!(text(&out, "/first").contains("1 item is revoked"), "{out:#}");
+    assert_eq!((text(&out, "/selected"), text(&out, "/missing")), ("2", "reason"), "{out:#}");
+    assert!(text(&out, "/second").contains("2 items are certified"), "{out:#}");
+    assert_eq!(out["stayed"], true, "the rows changed where they stood");
+
+    let table = std::fs::read_to_string(&csv).unwrap();
+    assert!(table.contains("has left the team") && table.contains("needed for their work"), "{table}");
+    let state = stack.state.to_str().unwrap();
+    let operator = stack.token("opa", &["operators"]).unwrap();
+    let verified = control.run(&["reviews", "verify", files[1], "--state", state], &operator).unwrap();
+    assert!(
+        verified.contains("genuine") && verified.contains("4 items: 3 certified, 1 revoked"),
+        "{verified}"
+    );
+
+    let status = async |who: &str| {
+        let token = stack.token(who, &["readers"]).unwrap();
+        Prompt::new("hello again").ask(&stack.url, &token).send().await.unwrap()
+    };
+    let begun = Instant::now();
+    while status("bob").await.status != 403 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "Envoy never refused");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(status("bob").await.error_message().contains("review"));
+    assert_eq!(status("ana").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_proposal_is_read_and_accepted_by_a_second_author_and_decides_in_envoy() {
+    let stack = stack_seen(DEFAULT_POLICY, &["--dev", "--policy-from-store"], &[("rea", &["readers"])]).await;
+    let policy = std::fs::read_to_string(stack.policy.as_ref().unwrap().join("policy.yaml")).unwrap();
+    let rule = "\nrules:\n- name: no-codename\n  when: { text: \"(?i)bluebird\" }\n  action: deny\n  message: That name stays here.\n";
+    let good = policy.replacen("\nrules:\n", rule, 1).replacen("maxTokens: 64000", "maxTokens: 96000", 1);
+    let folder = TempDir::new().unwrap();
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let files =
+        [write("wrong.yaml", &good.replacen("action: deny", "action: forbid", 1)), write("good.yaml", &good)];
+    let ask = async || {
+        let token = stack.token("rea", &["readers"]).unwrap();
+        Prompt::new("say: the bluebird sings").ask(&stack.url, &token).send().await.unwrap()
+    };
+    assert_eq!(ask().await.status, 200);
+    let out = browser(asked("propose", &stack, &[&files[0], &files[1]])).await;
+    assert!(text(&out, "/refused").contains("policy.yaml, line "), "{out:#}");
+    assert!(text(&out, "/kept").contains("stays here"), "what was written is not lost");
+    assert!(text(&out, "/own").contains("another author decides"), "{out:#}");
+    assert!(
+        text(&out, "/changes").contains("Lets more") && text(&out, "/changes").contains("Lets less"),
+        "{out:#}"
+    );
+    assert!(text(&out, "/lines").contains("+- name: no-codename"), "{out:#}");
+    assert_eq!(text(&out, "/missing"), "sure", "the second press leads to the tick");
+    assert!(text(&out, "/decided").contains("by bea"), "{out:#}");
+    let begun = Instant::now();
+    while ask().await.status != 403 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "Envoy never took the policy that was accepted");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(ask().await.error_message().contains("That name stays here."));
+}
+
+#[tokio::test]
+async fn reviews_proposals_and_identities_are_accessible_and_show_hostile_text_as_text() {
+    let seen: [(&str, &[&str]); 3] =
+        [("ana", &["readers"]), (HOSTILE, &["readers", HOSTILE]), ("rita", &["readers", "leads"])];
+    let stack = stack_seen(DEFAULT_POLICY, &["--dev", "--policy-from-store"], &seen).await;
+    let control = stack.control().unwrap();
+    let (operator, lead) =
+        (stack.token("opa", &["operators"]).unwrap(), stack.token("lea", &["leads"]).unwrap());
+    let begun = control.run(&["reviews", "start", "quarterly", "--output", "json"], &operator).unwrap();
+    let review: Value = serde_json::from_str(&begun).unwrap();
+    let review = review["id"].as_str().unwrap();
+    control.run(&["reviews", "certify", review, "1", "--reason", HOSTILE], &lead).unwrap();
+    control.run(&["reviews", "revoke", review, "2", "--reason", HOSTILE], &lead).unwrap();
+    let author = stack.token("ana", &["authors"]).unwrap();
+    let folder = TempDir::new().unwrap();
+    let policy = std::fs::read_to_string(stack.policy.as_ref().unwrap().join("policy.yaml")).unwrap();
+    let rule = serde_json::json!(HOSTILE);
+    let rule =
+        format!("\nrules:\n- name: {rule}\n  when: {{ text: hush }}\n  action: deny\n  message: {rule}\n");
+    std::fs::write(folder.path().join("policy.yaml"), policy.replacen("\nrules:\n", &rule, 1)).unwrap();
+    let place = folder.path().to_str().unwrap();
+    let proposed =
+        control.run(&["policy", "propose", place, "--reason", HOSTILE, "--output", "json"], &author).unwrap();
+    let proposed: Value = serde_json::from_str(&proposed).unwrap();
+    let hostile: String = HOSTILE.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let paths = [
+        "/access/reviews".to_owned(),
+        format!("/access/reviews/{review}"),
+        format!("/access/reviews/{review}?state=all"),
+        format!("/access/reviews/{review}?search={hostile}&state=all"),
+        "/access/identities".to_owned(),
+        format!("/access/identity?issuer=control&subject={hostile}"),
+        "/policy/proposals".to_owned(),
+        format!("/policy/proposals/{}", proposed["id"].as_str().unwrap()),
+        "/policy/proposals/new".to_owned(),
+    ];
+    let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+    let out = browser(asked("look", &stack, &paths)).await;
+    assert_eq!(out["looked"].as_array().unwrap().len(), paths.len() * 4);
 }
 
 #[tokio::test]

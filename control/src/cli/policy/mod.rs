@@ -13,7 +13,7 @@ mod versions;
 use clap::Subcommand;
 
 use super::Outcome;
-use super::approvals::{One, Reasoned};
+use super::approvals::Reasoned;
 use crate::policies::Fault;
 
 /// Work on policy: files, and what is in force.
@@ -32,7 +32,7 @@ pub enum Policy {
     Propose(proposals::Propose),
     Proposals(proposals::Proposals),
     /// Show a proposal: what it would change, and the digest to accept.
-    Proposal(One),
+    Proposal(proposals::Show),
     Accept(proposals::Accept),
     /// Refuse a proposal of another author.
     Reject(Reasoned),
@@ -54,7 +54,7 @@ impl Policy {
             Self::Versions(versions) => versions.run().await,
             Self::Propose(propose) => propose.run().await,
             Self::Proposals(proposals) => proposals.run().await,
-            Self::Proposal(asked) => proposals::show(asked).await,
+            Self::Proposal(asked) => asked.run().await,
             Self::Accept(accept) => accept.run().await,
             Self::Reject(asked) => proposals::close(asked, "reject").await,
             Self::Withdraw(asked) => proposals::close(asked, "withdraw").await,

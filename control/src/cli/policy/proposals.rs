@@ -9,7 +9,7 @@ use super::diff::tell_changes;
 use super::faults;
 use crate::cli::api::escape;
 use crate::cli::approvals::{One, Reasoned, as_json, told};
-use crate::cli::print::{Paint, clean_line, say, short, table, time};
+use crate::cli::print::{Paint, clean, clean_line, say, short, table, time};
 use crate::cli::{Failure, Outcome, Output, Service};
 use crate::http::{Acceptance, InForce, ShownProposals, Wanted};
 use crate::policies::Files;
@@ -51,6 +51,16 @@ pub struct Proposals {
     /// How to write it.
     #[arg(long, default_value = "text")]
     output: Output,
+}
+
+/// Show a proposal.
+#[derive(Debug, Args)]
+pub struct Show {
+    #[command(flatten)]
+    one: One,
+    /// Which lines of which file it changes, as a unified diff, in the place of what that comes to.
+    #[arg(long)]
+    text: bool,
 }
 
 /// Show the policy that is in force.
@@ -171,14 +181,21 @@ impl Accept {
     }
 }
 
-/// Shows one: what it would change, and the digest to accept.
-pub async fn show(asked: One) -> Outcome {
-    let path = format!("/v1/policy/proposals/{}", escape(&asked.id));
-    let proposal: Proposal = asked.service.json(Method::GET, &path, None).await?;
-    if !as_json(asked.output, &proposal)? {
-        tell(&proposal);
+impl Show {
+    /// Shows one: what it would change, and the digest to accept.
+    pub async fn run(self) -> Outcome {
+        let path = format!("/v1/policy/proposals/{}", escape(&self.one.id));
+        if self.text {
+            let text = self.one.service.text(Method::GET, &format!("{path}/text"), None).await?;
+            say(clean(&text).trim_end());
+            return Ok(());
+        }
+        let proposal: Proposal = self.one.service.json(Method::GET, &path, None).await?;
+        if !as_json(self.one.output, &proposal)? {
+            tell(&proposal);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Refuses one (`reject`), or takes one's own back (`withdraw`).

@@ -62,6 +62,12 @@ pub struct Show {
     /// Which items: open, certified, revoked, reduced or all.
     #[arg(long, default_value = "all", value_name = "STATE")]
     state: String,
+    /// Only items for which this is suggested: certify, revoke, reduce, none or any.
+    #[arg(long, default_value = "any", value_name = "CHOICE")]
+    suggested: String,
+    /// Only items with this in the name of their person, group or role.
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
     /// Only items behind this number.
     #[arg(long, default_value_t = 0, value_name = "N")]
     after: u32,
@@ -143,12 +149,11 @@ impl Reviews {
 async fn items(
     service: &Service,
     review: &str,
-    state: &str,
+    narrowed: &str,
     after: u32,
     limit: u32,
 ) -> Result<ShownItems, Failure> {
-    let path =
-        format!("/v1/reviews/{}/items?state={}&after={after}&limit={limit}", escape(review), escape(state));
+    let path = format!("/v1/reviews/{}/items?{narrowed}&after={after}&limit={limit}", escape(review));
     service.json(Method::GET, &path, None).await
 }
 
@@ -157,7 +162,7 @@ async fn open_items(service: &Service, review: &str) -> Result<Vec<ShownItem>, F
     let mut all = Vec::new();
     let mut after = 0;
     loop {
-        let page = items(service, review, "open", after, 1000).await?;
+        let page = items(service, review, "state=open", after, 1000).await?;
         all.extend(page.items.into_iter().filter(|shown| !shown.yours));
         let Some(next) = page.next else { return Ok(all) };
         after = next;
@@ -207,7 +212,14 @@ impl Show {
     async fn run(self) -> Outcome {
         let path = format!("/v1/reviews/{}", escape(&self.id));
         let review: ShownReview = self.service.json(Method::GET, &path, None).await?;
-        let page = items(&self.service, &self.id, &self.state, self.after, self.limit).await?;
+        let search = self.search.as_deref().unwrap_or_default();
+        let narrowed = format!(
+            "state={}&suggested={}&search={}",
+            escape(&self.state),
+            escape(&self.suggested),
+            escape(search)
+        );
+        let page = items(&self.service, &self.id, &narrowed, self.after, self.limit).await?;
         if self.output == Output::Json {
             let both = serde_json::json!({"review": review, "items": page.items, "next": page.next});
             say(&both.to_string());

@@ -283,7 +283,7 @@ async fn what_was_under_way_at_a_crash_is_sent_again() {
     let mut world = World::with(&["soc"]).await;
     world.news("g").await;
     // Taken, and then nothing: the process was killed.
-    world.dispatcher.store.route_news(world.dispatcher.channels_now(), NOW).await.unwrap();
+    world.dispatcher.store.route_news(world.dispatcher.channels_now(), vec![], NOW).await.unwrap();
     let taking = Taking { channel: "soc".into(), most: 9, until_ms: NOW + 60_000 };
     assert_eq!(world.store().take_deliveries(taking, NOW).await.unwrap().len(), 1);
     world.run().await;

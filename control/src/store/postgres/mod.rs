@@ -142,6 +142,7 @@ fn migrator() -> Migrator {
         (16, "edited", include_str!("../migrations/postgres/0016_edited.sql")),
         (17, "followers", include_str!("../migrations/postgres/0017_followers.sql")),
         (18, "previews", include_str!("../migrations/postgres/0018_previews.sql")),
+        (21, "vouched", include_str!("../migrations/postgres/0021_vouched.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -111,6 +111,25 @@ impl Write for EndDelegation {
     }
 }
 
+/// Ends the live delegations for which there is a reason, as the service.
+pub async fn end_delegations(
+    turn: &mut Turn<'_>,
+    now_ms: u64,
+    why: impl Fn(&Delegation) -> Option<String>,
+) -> Result<(), StoreError> {
+    let query = sqlx::query("SELECT detail FROM delegations WHERE ends_ms > $1").bind(signed(now_ms));
+    let rows = query.fetch_all(&mut *turn.connection).await?;
+    let all: Vec<Delegation> = rows.iter().map(read).collect::<Result<_, _>>()?;
+    for mut given in all.into_iter().filter(|given| given.is_live(now_ms)) {
+        let Some(reason) = why(&given) else { continue };
+        let service = Who { issuer: "sluice".into(), subject: "control".into(), groups: Vec::new() };
+        given.ended = Some(DecidedBy::new(&service, now_ms, Some(reason)));
+        update(turn.connection, "delegations", &given.id, &given).await?;
+        turn.log.push(Entry::Delegation(Box::new(DelegationEvent { at_ms: now_ms, delegation: given })));
+    }
+    Ok(())
+}
+
 struct RevokePass {
     id: String,
     by: DecidedBy,

@@ -25,6 +25,7 @@ mod tokens;
 pub mod turn;
 mod usage;
 mod visits;
+mod vouched;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};

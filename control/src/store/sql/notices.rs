@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::super::{Connection, Row};
 use super::columns::{ROWS, column, is_usual, rows_of, signed, unsigned};
 use super::turn::{Turn, Write};
-use super::{Database, grants, holds};
+use super::{Database, grants, holds, policies, reviews};
 use crate::keys::random_id;
 use crate::notices::{Delivery, DeliveryState, Notice, Outcome, TRIES, next, told};
 use crate::records::Entry;
@@ -27,13 +27,18 @@ const SAID_MS: u64 = 3600 * 1000;
 
 #[async_trait]
 impl Notices for Database {
-    async fn route_news(&self, channels: Vec<Channel>, now_ms: u64) -> Result<usize, StoreError> {
+    async fn route_news(
+        &self,
+        channels: Vec<Channel>,
+        authors: Vec<String>,
+        now_ms: u64,
+    ) -> Result<usize, StoreError> {
         // Asking is cheap and happens all the time; writing is neither.
         let waiting = sqlx::query("SELECT 1 FROM outbox LIMIT 1").fetch_optional(&self.readers).await?;
         if waiting.is_none() {
             return Ok(0);
         }
-        self.write(Route { channels, now_ms }).await
+        self.write(Route { channels, authors, now_ms }).await
     }
 
     async fn due_channels(&self, now_ms: u64) -> Result<Vec<String>, StoreError> {
@@ -96,6 +101,8 @@ pub async fn note(connection: &mut Connection, entries: &[Entry]) -> Result<(), 
 
 struct Route {
     channels: Vec<Channel>,
+    /// Who may accept proposals.
+    authors: Vec<String>,
     now_ms: u64,
 }
 
@@ -103,14 +110,14 @@ impl Write for Route {
     type Answer = usize;
 
     async fn run(&self, turn: &mut Turn<'_>) -> Result<usize, StoreError> {
-        let Self { channels, now_ms } = self;
+        let Self { channels, authors, now_ms } = self;
         let connection = &mut *turn.connection;
         prune(connection, *now_ms).await?;
         let rows = sqlx::query("SELECT id, entry FROM outbox ORDER BY id LIMIT $1").bind(ROUTED);
         let rows = rows.fetch_all(&mut *connection).await?;
         for row in &rows {
             let id: i64 = row.try_get(0)?;
-            match notice(connection, &row.try_get::<String, _>(1)?).await? {
+            match notice(connection, &row.try_get::<String, _>(1)?, authors).await? {
                 Routed::News(event, notice) => {
                     let telling = |channel: &&Channel| channel.tells(event, &notice.approvers);
                     for channel in channels.iter().filter(telling) {
@@ -266,8 +273,8 @@ enum Routed {
     Unreadable,
 }
 
-/// What is told of an entry, with what the hold or grant says that it is about.
-async fn notice(connection: &mut Connection, entry: &str) -> Result<Routed, StoreError> {
+/// What is told of an entry, with what the hold, grant, review or proposal says that it is about.
+async fn notice(connection: &mut Connection, entry: &str, authors: &[String]) -> Result<Routed, StoreError> {
     let Ok(entry) = serde_json::from_str::<Entry>(entry) else { return Ok(Routed::Unreadable) };
     let Some(event) = told(&entry) else { return Ok(Routed::Nothing) };
     let notice = match &entry {
@@ -283,6 +290,17 @@ async fn notice(connection: &mut Connection, entry: &str) -> Result<Routed, Stor
             Notice::of_grant(event, happened, grant.as_ref())
         }
         Entry::Revocation(revoked) => Notice::of_revocation(event, revoked),
+        Entry::Review(happened) => {
+            let review = known(reviews::with_progress(connection, &happened.review).await)?;
+            Notice::of_review(event, happened, review.as_ref())
+        }
+        Entry::Policy(happened) => {
+            let proposal = match &happened.proposal {
+                Some(id) => known(policies::proposal(connection, id).await)?,
+                None => None,
+            };
+            Notice::of_proposal(event, happened, proposal.as_ref(), authors)
+        }
         _ => return Ok(Routed::Nothing),
     };
     Ok(Routed::News(event, Box::new(notice)))

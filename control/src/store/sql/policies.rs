@@ -192,6 +192,12 @@ async fn store(connection: &mut Connection, policy: &StoredPolicy) -> Result<(),
     Ok(())
 }
 
+/// A proposal, without its documents.
+pub async fn proposal(connection: &mut Connection, id: &str) -> Result<Option<Proposal>, StoreError> {
+    let query = sqlx::query("SELECT detail FROM proposals WHERE id = $1").bind(id);
+    query.fetch_optional(connection).await?.as_ref().map(detail).transpose()
+}
+
 async fn by_id(connection: &mut Connection, id: &str) -> Result<Option<Proposal>, StoreError> {
     let query = sqlx::query("SELECT documents, detail FROM proposals WHERE id = $1").bind(id);
     let Some(row) = query.fetch_optional(connection).await? else { return Ok(None) };

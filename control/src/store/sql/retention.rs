@@ -243,11 +243,11 @@ impl Write for ClearPreviews {
                 && let Some(preview) = asked.get_mut("preview")
             {
                 *preview = REMOVED.into();
-                sqlx::query("UPDATE holds SET ask = $1 WHERE id = $2")
-                    .bind(asked.to_string())
-                    .bind(&id)
-                    .execute(&mut *turn.connection)
-                    .await?;
+                // What reviewers had masked stood in it. An approval without its texts is none any more.
+                let sql =
+                    "UPDATE holds SET ask = $1, masked = CASE WHEN masked IS NULL THEN NULL ELSE '[]' END
+                           WHERE id = $2";
+                sqlx::query(sql).bind(asked.to_string()).bind(&id).execute(&mut *turn.connection).await?;
             }
             sqlx::query("UPDATE retention SET previews_ms = $1, previews_id = $2")
                 .bind(created_ms)

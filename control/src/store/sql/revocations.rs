@@ -9,6 +9,7 @@ use super::Database;
 use super::columns::{column, signed};
 use super::tokens::end_families;
 use super::turn::{Turn, Write};
+use super::vouched::end_of_revoked;
 use crate::records::Entry;
 use crate::store::{News, Revocations, StoreError};
 use crate::tokens::revocation::Revoked;
@@ -79,6 +80,7 @@ impl Write for Revoke {
         if let Revocation::Token { issuer, id } = &revoked.what {
             end_families(turn.connection, issuer, id).await?;
         }
+        end_of_revoked(turn, &revoked.what, revoked.at_ms).await?;
         announce(turn.connection, News::Revocations).await?;
         turn.log.push(Entry::Revocation(Box::new(revoked.clone())));
         Ok(Some(revoked))

@@ -7,6 +7,8 @@ use super::super::Row;
 use super::Database;
 use super::columns::signed;
 use super::turn::{Turn, Write};
+use super::vouched::hear;
+use crate::approvals::Vouched;
 use crate::records::{Entry, SignInEvent};
 use crate::store::{StoreError, Visits};
 use crate::visits::Visit;
@@ -55,6 +57,9 @@ impl Write for Open {
             .bind(detail)
             .execute(&mut *turn.connection)
             .await?;
+        if let Some(vouched) = Vouched::of(&self.visit.principal, &self.visit.lineage()) {
+            hear(turn, &vouched, self.event.at_ms).await?;
+        }
         turn.log.push(Entry::SignIn(Box::new(self.event.clone())));
         Ok(())
     }

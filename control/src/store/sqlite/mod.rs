@@ -133,6 +133,7 @@ fn migrator() -> Migrator {
         (17, "edited", include_str!("../migrations/sqlite/0017_edited.sql")),
         (18, "followers", include_str!("../migrations/sqlite/0018_followers.sql")),
         (19, "previews", include_str!("../migrations/sqlite/0019_previews.sql")),
+        (22, "vouched", include_str!("../migrations/sqlite/0022_vouched.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -15,6 +15,7 @@ on_both! {
     what_any_of_several_approvers_wants_masked_is_masked,
     a_pass_does_not_let_go_what_somebody_had_masked,
     no_hold_with_texts_can_be_approved_as_it_is,
+    an_approval_whose_texts_are_gone_is_none_any_more,
 }
 
 /// A question about a request, by a filter that can mask what an approval says.
@@ -150,6 +151,33 @@ async fn a_pass_does_not_let_go_what_somebody_had_masked(on: On) {
     decided(store, Decision { span, ..approval(&two.id) }).await;
     let bea = Decision { by: who("bea", &["approvers"]), span, ..masking(&two.id, &["Falcon"]) };
     assert_eq!(decided(store, bea).await.pass, None);
+}
+
+/// Retention takes the texts with the preview that they stand in.
+async fn an_approval_whose_texts_are_gone_is_none_any_more(on: On) {
+    let kept = kept(on).await;
+    let store = &*kept.store;
+    let of = |key: &str, thread: &str, earlier: &[&str]| HoldAsk {
+        thread: thread.into(),
+        earlier: earlier.iter().map(|thread| (*thread).to_owned()).collect(),
+        ..editable(key, key)
+    };
+    let first = asked(store, of("k1", "t1", &[])).await;
+    decided(store, masking(&first.id, &["Falcon"])).await;
+    let later = asked(store, of("k2", "t2", &["t1"])).await;
+    decided(store, approval(&later.id)).await;
+    for (hold, exchange) in [(&first, "k1"), (&later, "k2")] {
+        store.claim(&hold.id, exchange, NOW).await.unwrap();
+    }
+    let day = 24 * 3_600_000;
+    store.raise_floor(i64::try_from(NOW / day).unwrap() + 2, NOW + 3 * day).await.unwrap();
+    while store.clear_previews(10).await.unwrap() > 0 {}
+    assert!(store.hold(&first.id).await.unwrap().unwrap().masked.is_empty(), "the text is kept");
+    for (key, thread, earlier) in [("k3", "t1", &[][..]), ("k4", "t2", &["t1"])] {
+        let told = asked(store, HoldAsk { history: true, ..of(key, thread, earlier) }).await.state();
+        // A filter takes an edited approval without texts for one that it does not understand.
+        assert_eq!((told.decision, told.masked.len()), (HoldDecision::Edited, 0), "{thread}");
+    }
 }
 
 /// A replica of an older release knows nothing of texts, and must not approve what has some.

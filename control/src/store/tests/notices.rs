@@ -6,18 +6,23 @@ use std::sync::Arc;
 use sluice_engine::policy::document::{Channel, Event, Receiver};
 use sluice_engine::wire::{HoldAsk, HoldDecision};
 
+use super::policies::{proposal, signed};
 use super::{Kept, NOW, On, approval, asking, kept, with_body};
 use crate::approvals::Span;
+use crate::approvals::tests::who;
 use crate::grants::Step;
 use crate::grants::tests::{change, wish};
 use crate::holds::tests::ask;
 use crate::notices::{Delivery, DeliveryState, Notice, Outcome, TRIES};
+use crate::proposals::{Act, Proposal};
+use crate::reviews::{Choice, Review, review_item, review_open, review_ruling};
 use crate::store::{Addition, Decided, Decision, Retried, Store, Taking, Tried};
 
 on_both! {
     news_become_deliveries_for_the_channels_that_are_told_of_them_once,
     what_did_not_happen_is_told_to_nobody,
     what_was_approved_for_a_time_is_told_once,
+    reviews_are_told_to_their_reviewers_and_proposals_to_authors,
     each_delivery_is_with_one_taker_and_comes_back_when_that_one_is_gone,
     what_fails_is_tried_again_and_is_dead_after_the_last_try_until_somebody_says_so,
     a_try_that_another_has_overtaken_says_nothing,
@@ -81,8 +86,8 @@ async fn news_become_deliveries_for_the_channels_that_are_told_of_them_once(on: 
         channel("opened", &[Event::HoldOpened], &["approvers"]),
         channel("others", &[], &["others"]),
     ];
-    let routed = store.route_news(channels.clone(), NOW).await.unwrap();
-    assert_eq!(store.route_news(channels, NOW).await.unwrap(), 0, "routed once");
+    let routed = store.route_news(channels.clone(), vec![], NOW).await.unwrap();
+    assert_eq!(store.route_news(channels, vec![], NOW).await.unwrap(), 0, "routed once");
     assert_eq!(routed, 8);
     assert_eq!(
         told(&*store, "all").await,
@@ -108,15 +113,15 @@ async fn what_did_not_happen_is_told_to_nobody(on: On) {
     let kept = kept(on).await;
     let hold = kept.store.add(asking("k", "e0"), NOW).await.unwrap().unwrap();
     kept.store.decide(approval(&hold.id), NOW).await.unwrap();
-    assert_eq!(kept.store.route_news(vec![], NOW).await.unwrap(), 2);
+    assert_eq!(kept.store.route_news(vec![], vec![], NOW).await.unwrap(), 2);
     assert!(matches!(kept.store.decide(approval(&hold.id), NOW).await.unwrap(), Decided::TooLate(_)));
     // A write that the database refuses at its end takes its news with it.
     kept.tamper("ALTER TABLE heads RENAME TO gone").await;
     assert!(kept.store.open_grant(wish("g", true, NOW)).await.is_err());
     kept.tamper("ALTER TABLE gone RENAME TO heads").await;
-    assert_eq!(kept.store.route_news(vec![channel("all", &[], &[])], NOW).await.unwrap(), 0);
+    assert_eq!(kept.store.route_news(vec![channel("all", &[], &[])], vec![], NOW).await.unwrap(), 0);
     kept.store.open_grant(wish("g", true, NOW)).await.unwrap();
-    assert_eq!(kept.store.route_news(vec![channel("all", &[], &[])], NOW).await.unwrap(), 1);
+    assert_eq!(kept.store.route_news(vec![channel("all", &[], &[])], vec![], NOW).await.unwrap(), 1);
 }
 
 async fn what_was_approved_for_a_time_is_told_once(on: On) {
@@ -130,8 +135,62 @@ async fn what_was_approved_for_a_time_is_told_once(on: On) {
     store.decide(decision, NOW).await.unwrap();
     let through = store.add(asking("other"), NOW).await.unwrap().unwrap();
     assert_eq!(through.state, HoldDecision::Approved, "the pass lets it go on");
-    store.route_news(vec![channel("all", &[], &[])], NOW).await.unwrap();
+    store.route_news(vec![channel("all", &[], &[])], vec![], NOW).await.unwrap();
     assert_eq!(told(&*store, "all").await, ["hold.decided", "hold.opened"], "nobody was asked again");
+}
+
+async fn reviews_are_told_to_their_reviewers_and_proposals_to_authors(on: On) {
+    let Kept { store, place: _place, .. } = kept(on).await;
+    let items = vec![review_item(1, "ana"), review_item(2, "bob"), review_item(3, "cat")];
+    let begun = Review { items: 3, ..review_open("r", NOW) };
+    store.start_review(begun, items, None).await.unwrap();
+    store.rule(review_ruling("r", &[1], Choice::Certify), NOW + 1).await.unwrap();
+    store.rule(review_ruling("r", &[2], Choice::Reduce), NOW + 1).await.unwrap();
+    store.remind(NOW + 500_000).await.unwrap();
+    store.end_reviews(NOW + 1_000_000).await.unwrap();
+    store.begin_policy(signed(1, "first"), "v1".into()).await.unwrap();
+    store.propose(Proposal { loosened: true, ..proposal("p1", 1, "second") }).await.unwrap();
+    for id in ["p2", "p3"] {
+        store.propose(proposal(id, 1, "third")).await.unwrap();
+    }
+    let (bea, ana) = (who("bea", &["authors"]), who("ana", &["authors"]));
+    store.act("p2", Act::Withdraw, ana, None, NOW).await.unwrap();
+    store.act("p3", Act::Reject, bea.clone(), Some("too wide".into()), NOW).await.unwrap();
+    store.act("p1", Act::Accept(signed(2, "second")), bea, None, NOW).await.unwrap();
+    let channels = vec![
+        channel("all", &[], &[]),
+        channel("leads", &[Event::ReviewDue, Event::ReviewClosed], &["leads"]),
+        channel("authors", &[], &["authors"]),
+    ];
+    store.route_news(channels, vec!["authors".into()], NOW + 1_000_000).await.unwrap();
+    let proposals =
+        ["proposal.accepted", "proposal.made", "proposal.made", "proposal.made", "proposal.rejected"];
+    let reviews = ["review.closed", "review.due", "review.started"];
+    assert_eq!(told(&*store, "all").await, [&proposals[..], &reviews[..]].concat());
+    assert_eq!(told(&*store, "leads").await, reviews[..2]);
+    assert_eq!(told(&*store, "authors").await, proposals);
+    let all = all(&*store).await;
+    let of = |channel: &str, event: Event| {
+        let found = |own: &&Delivery| own.channel == channel && own.notice.event == Some(event);
+        all.iter().find(found).unwrap().notice.clone()
+    };
+    let due = of("leads", Event::ReviewDue);
+    assert_eq!((due.items, due.ends_ms), (Some(1), Some(NOW + 1_000_000)), "one is left");
+    assert_eq!(due.path().as_deref(), Some("/access/reviews/r"));
+    let closed = of("leads", Event::ReviewClosed);
+    assert_eq!((closed.items, closed.revoked, closed.reduced), (Some(3), Some(1), Some(1)));
+    assert!(closed.headline().contains("quarterly of 3 rights is over"), "{}", closed.headline());
+    let rejected = of("authors", Event::ProposalRejected);
+    assert_eq!((rejected.id.as_str(), rejected.reason.as_deref()), ("p3", Some("too wide")));
+    assert!(
+        rejected.headline().contains("ana") && rejected.headline().contains("by bea"),
+        "{}",
+        rejected.headline()
+    );
+    let accepted = of("authors", Event::ProposalAccepted);
+    assert_eq!((accepted.loosened, accepted.path().as_deref()), (true, Some("/policy/proposals/p1")));
+    let texts = serde_json::to_string(&all.iter().map(|own| &own.notice).collect::<Vec<_>>()).unwrap();
+    assert!(!texts.contains("second") && !texts.contains("third"), "the text of a policy was told: {texts}");
 }
 
 async fn each_delivery_is_with_one_taker_and_comes_back_when_that_one_is_gone(on: On) {
@@ -231,7 +290,7 @@ async fn rows_that_cannot_be_read_keep_no_others_back(on: On) {
     kept.tamper(&format!("UPDATE deliveries SET notice = '[]' WHERE id = '{}'", bad.id)).await;
     kept.tamper("INSERT INTO outbox (entry) VALUES ('{}')").await;
     kept.store.open_grant(wish("g", true, NOW)).await.unwrap();
-    assert_eq!(kept.store.route_news(vec![channel("c", &[], &[])], NOW).await.unwrap(), 2);
+    assert_eq!(kept.store.route_news(vec![channel("c", &[], &[])], vec![], NOW).await.unwrap(), 2);
     let taken = take(&*kept.store, "c", 9, NOW).await;
     assert_eq!(taken.iter().map(|own| own.notice.kind()).collect::<Vec<_>>(), ["grant.breakGlass"]);
     assert_eq!(
@@ -250,7 +309,7 @@ async fn what_came_to_its_end_goes_after_its_time_and_the_dead_stay_longer(on: O
     }
     for (days, left) in [(6, 2), (8, 1), (89, 1), (91, 0)] {
         store.open_grant(wish(&format!("g{days}"), true, NOW)).await.unwrap();
-        store.route_news(vec![], NOW + days * 24 * HOUR).await.unwrap();
+        store.route_news(vec![], vec![], NOW + days * 24 * HOUR).await.unwrap();
         assert_eq!(all(&*store).await.len(), left, "after {days} days");
     }
 }

@@ -18,11 +18,11 @@ fn documents(text: &str) -> Documents {
     Documents::from([("base.yaml".to_owned(), text.to_owned())])
 }
 
-fn signed(number: u64, text: &str) -> StoredPolicy {
+pub fn signed(number: u64, text: &str) -> StoredPolicy {
     StoredPolicy::signed(number, documents(text), NOW, &SigningKey::from_bytes(&[9; 32]))
 }
 
-fn proposal(id: &str, base: u64, text: &str) -> Proposal {
+pub fn proposal(id: &str, base: u64, text: &str) -> Proposal {
     Proposal {
         id: id.into(),
         state: ProposalState::Open,

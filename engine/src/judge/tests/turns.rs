@@ -212,7 +212,7 @@ fn a_held_or_refused_request_gets_the_same_answer_retried_reordered_and_without_
     for body in forms("the secret plan") {
         let judged = case.request(body.as_bytes(), &[]);
         match judged.holds.first() {
-            Some(held) => case.settle(&held, &state(HoldDecision::Denied)),
+            Some(held) => case.settle(held, &state(HoldDecision::Denied)),
             None => assert!(judged.refusal.unwrap().message.contains("because")),
         }
     }

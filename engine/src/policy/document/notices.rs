@@ -21,7 +21,8 @@ pub struct Channel {
     /// Example: `[hold.opened, grant.asked]`
     #[serde(default)]
     pub on: Vec<Event>,
-    /// Only what members of these groups may approve. Empty: whoever may. What nobody approves is told all the same.
+    /// Only what members of these groups may approve, review or accept. Empty: whoever may. What nobody approves is told all
+    /// the same.
     ///
     /// Example: `[data-owners]`
     #[serde(default)]
@@ -70,6 +71,24 @@ pub enum Event {
     /// Somebody shut out a token, or all tokens of a person up to now.
     #[serde(rename = "token.revoked")]
     TokenRevoked,
+    /// An access review has begun.
+    #[serde(rename = "review.started")]
+    ReviewStarted,
+    /// Not all of it is decided, and a reminder is due.
+    #[serde(rename = "review.due")]
+    ReviewDue,
+    /// It is over, with what it has taken back.
+    #[serde(rename = "review.closed")]
+    ReviewClosed,
+    /// Somebody proposes another policy.
+    #[serde(rename = "proposal.made")]
+    ProposalMade,
+    /// Another author has accepted it: it is in force.
+    #[serde(rename = "proposal.accepted")]
+    ProposalAccepted,
+    /// Another author has refused it.
+    #[serde(rename = "proposal.rejected")]
+    ProposalRejected,
 }
 
 impl Event {
@@ -84,6 +103,12 @@ impl Event {
             Self::GrantRevoked => "grant.revoked",
             Self::BreakGlass => "grant.breakGlass",
             Self::TokenRevoked => "token.revoked",
+            Self::ReviewStarted => "review.started",
+            Self::ReviewDue => "review.due",
+            Self::ReviewClosed => "review.closed",
+            Self::ProposalMade => "proposal.made",
+            Self::ProposalAccepted => "proposal.accepted",
+            Self::ProposalRejected => "proposal.rejected",
         }
     }
 }
@@ -165,6 +190,12 @@ mod tests {
             Event::GrantRevoked,
             Event::BreakGlass,
             Event::TokenRevoked,
+            Event::ReviewStarted,
+            Event::ReviewDue,
+            Event::ReviewClosed,
+            Event::ProposalMade,
+            Event::ProposalAccepted,
+            Event::ProposalRejected,
         ] {
             assert_eq!(serde_json::to_value(event).unwrap(), event.word());
         }

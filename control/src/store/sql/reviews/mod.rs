@@ -40,10 +40,7 @@ impl Reviews for Database {
     }
 
     async fn review(&self, id: &str) -> Result<Option<(Review, Progress)>, StoreError> {
-        let connection = &mut *self.readers.acquire().await?;
-        let Some(review) = by_id(connection, id).await? else { return Ok(None) };
-        let progress = progress(connection, id).await?;
-        Ok(Some((review, progress)))
+        with_progress(&mut *self.readers.acquire().await?, id).await
     }
 
     async fn last_review(&self, name: &str) -> Result<Option<Review>, StoreError> {
@@ -137,6 +134,16 @@ impl Write for Start {
         ))));
         Ok(Started::Done(review))
     }
+}
+
+/// A review, and how far it is.
+pub async fn with_progress(
+    connection: &mut Connection,
+    id: &str,
+) -> Result<Option<(Review, Progress)>, StoreError> {
+    let Some(review) = by_id(connection, id).await? else { return Ok(None) };
+    let progress = progress(connection, id).await?;
+    Ok(Some((review, progress)))
 }
 
 async fn by_id(connection: &mut Connection, id: &str) -> Result<Option<Review>, StoreError> {

@@ -150,7 +150,7 @@ fn a_held_result_stops_the_stream_and_its_refusal_answers_the_call() {
         String::from_utf8(out).unwrap()
     };
     let approved = run(&|case, reply, out, held| {
-        case.settle(&held, &state(HoldDecision::Approved));
+        case.settle(held, &state(HoldDecision::Approved));
         assert!(matches!(reply.resume(case, out), Flow::Open));
     });
     assert_eq!(approved, events);

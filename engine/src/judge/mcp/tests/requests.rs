@@ -204,7 +204,7 @@ fn a_call_is_in_the_record_of_the_end_unless_it_was_refused() {
         if let (Some(held), Some(decision)) = (judged.holds.first(), hold) {
             let state =
                 crate::wire::HoldState { id: "h".into(), decision, reason: None, by: None, masked: vec![] };
-            case.settle(&held, &state);
+            case.settle(held, &state);
         }
         let open = case.record(crate::record::Stage::Open, 1, "n");
         assert!(open.calls.is_empty());
