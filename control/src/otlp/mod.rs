@@ -15,6 +15,7 @@ mod spans;
 mod target;
 mod value;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -89,13 +90,7 @@ impl Otlp {
         sending: Sending,
         clock: Arc<dyn Fn() -> u64 + Send + Sync>,
     ) {
-        let mut resource = Attributes::default();
-        resource.set("service.version", env!("CARGO_PKG_VERSION"));
-        resource.set("service.instance.id", instance.as_str());
-        for (name, value) in &self.resource {
-            resource.set(name, value.as_str());
-        }
-        let resource = resource.into_value();
+        let resource = resource(&instance, &self.resource);
         let follow = |signal, target: Option<Target>| {
             let (store, sending, clock) = (Arc::clone(&store), sending.clone(), Arc::clone(&clock));
             let (client, holder, resource) = (self.client.clone(), instance.clone(), resource.clone());
@@ -139,6 +134,16 @@ impl Sending {
     }
 }
 
+/// The attributes of the resource, each once; what was given comes before what is known.
+fn resource(instance: &str, given: &[(String, String)]) -> Value {
+    let known = [("service.version", env!("CARGO_PKG_VERSION")), ("service.instance.id", instance)];
+    let given = given.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let all: BTreeMap<&str, &str> = known.into_iter().chain(given).collect();
+    let mut attributes = Attributes::default();
+    all.into_iter().for_each(|(name, value)| attributes.set(name, value));
+    attributes.into_value()
+}
+
 /// A message of one signal.
 fn message(signal: Signal, resource: &Value, items: Vec<Value>) -> Value {
     let scope = serde_json::json!({"name": "sluice", "version": env!("CARGO_PKG_VERSION")});
@@ -150,5 +155,28 @@ fn message(signal: Signal, resource: &Value, items: Vec<Value>) -> Value {
         Signal::Logs => serde_json::json!({"resourceLogs": [
             {"resource": resource, "scopeLogs": [{"scope": scope, "logRecords": items}]},
         ]}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_attribute_of_the_resource_stands_once_and_what_was_given_counts() {
+        let given = [("service.name", "gate"), ("service.version", "mine"), ("b", "1"), ("b", "2")];
+        let given = given.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let one = |name: &str, value: &str| json!({"key": name, "value": {"stringValue": value}});
+        assert_eq!(
+            resource("w1", &given),
+            json!([
+                one("b", "2"),
+                one("service.instance.id", "w1"),
+                one("service.name", "gate"),
+                one("service.version", "mine"),
+            ])
+        );
     }
 }

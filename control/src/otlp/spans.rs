@@ -1,10 +1,11 @@
 //! An exchange that has ended as a span, as the semantic conventions for generative AI have it
-//! (<https://opentelemetry.io/docs/specs/semconv/gen-ai/>, 1.41).
+//! (<https://opentelemetry.io/docs/specs/semconv/gen-ai/>, 1.44).
 //!
 //! What a model wants called, the agent calls: when, and for how long, nobody here sees. So these calls are counted in the
 //! span of the reply that asks for them, and a span of its own has only what runs through the filter: a call of an MCP
 //! server's tool.
 
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 use sluice_engine::policy::document::Action;
 use sluice_engine::record::{Record, Stage};
@@ -23,21 +24,27 @@ const ERROR: u8 = 2;
 /// Entries of one exchange that are looked through for its beginning, which is the first of them.
 const ENTRIES: u32 = 20;
 
+/// Beginnings that are looked for at once: some of the connections that read, and never all of them.
+const AT_ONCE: usize = 3;
+
 /// What the names of routes of MCP servers begin with.
 const MCP: &str = "mcp.";
 
 /// The spans of those exchanges that have their end among these entries.
 pub async fn spans(store: &dyn Store, entries: &[Stored]) -> Result<Vec<Value>, StoreError> {
-    let mut spans = Vec::new();
-    for stored in entries {
-        // What cannot be read any more is for verification to tell.
-        let Ok(Entry::Exchange(close)) = serde_json::from_str(&stored.entry) else { continue };
-        if close.stage == Stage::Close {
-            let open = opening(store, &close.exchange).await?;
-            spans.push(span(open.as_ref(), &close));
-        }
-    }
-    Ok(spans)
+    let closed: Vec<Record> = entries
+        .iter()
+        .filter_map(|stored| match serde_json::from_str(&stored.entry) {
+            Ok(Entry::Exchange(record)) if record.stage == Stage::Close => Some(*record),
+            // What cannot be read any more is for verification to tell.
+            _ => None,
+        })
+        .collect();
+    let spans = stream::iter(closed).map(|close| async move {
+        let open = opening(store, &close.exchange).await?;
+        Ok(span(open.as_ref(), &close))
+    });
+    spans.buffered(AT_ONCE).try_collect().await
 }
 
 /// The record of an exchange's beginning.

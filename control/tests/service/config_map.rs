@@ -248,7 +248,7 @@ async fn a_checkpoint_ahead_of_the_log_is_evidence_and_stays() {
         write(&service, &format!("e{n}")).await;
     }
     says(&service, "THE LOG WAS REWRITTEN").await;
-    assert_eq!(world.data().into_values().collect::<Vec<_>>(), [note.clone()]);
+    assert_eq!(world.data().values().collect::<Vec<_>>(), [&note]);
     assert_eq!(verify(&service, &note).status.code(), Some(1), "and it proves what happened");
 }
 

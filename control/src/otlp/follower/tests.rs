@@ -15,12 +15,15 @@ use crate::store::Addition;
 
 const NOW: u64 = 1_795_000_000_000;
 
+/// Status, headers, body.
+type Answer = (StatusCode, HeaderMap, &'static str);
+
 /// What a receiver of our own got, and how it answers: as it is told, or by what it gets.
 #[derive(Clone, Default)]
 struct Ear {
     got: Arc<Mutex<Vec<Value>>>,
     headers: Arc<Mutex<Vec<HeaderMap>>>,
-    answers: Arc<Mutex<Vec<(StatusCode, HeaderMap, &'static str)>>>,
+    answers: Arc<Mutex<Vec<Answer>>>,
     /// Messages with this text in them are refused.
     poison: Arc<Mutex<Option<&'static str>>>,
 }
