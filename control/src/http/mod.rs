@@ -118,6 +118,7 @@ use crate::store::Store;
 use crate::tokens::Issuer;
 use crate::tokens::device::Attempts;
 use crate::tokens::introspection::Introspector;
+use crate::tokens::saml::Signatures;
 use crate::visits::SignIns;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
@@ -144,6 +145,8 @@ pub struct Control {
     pub revocations_changed: Arc<Notify>,
     /// Asks issuers about opaque tokens.
     pub introspector: Introspector,
+    /// Checks the signatures of SAML assertions.
+    pub signatures: Signatures,
     /// Who has typed wrong codes of devices.
     pub attempts: Attempts,
     /// Notified when what reviews have taken back has changed here.

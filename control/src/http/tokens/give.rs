@@ -24,6 +24,8 @@ pub struct Gift {
     pub lasting: bool,
     /// What the device says that it is which the token is for.
     pub device: Option<String>,
+    /// When everything that is given ends at the latest, in Unix milliseconds; `None`: the source does not say.
+    pub until_ms: Option<u64>,
 }
 
 /// Control's issuer, as the policy has it.
@@ -65,17 +67,18 @@ struct Made {
 /// Gives a token for what was shown.
 pub async fn give(control: &Control, gift: Gift, now_ms: u64) -> Result<Value, Refused> {
     let own = own_issuer(control)?;
-    let Gift { mut source, scopes, lasting, device } = gift;
+    let Gift { mut source, scopes, lasting, device, until_ms } = gift;
     if source.from.tokens.len() > MAX_LINEAGE {
         let why = format!("the token comes from {MAX_LINEAGE} others already; exchange an earlier one");
         return Err(Refused::new("invalid_grant", why));
     }
     let left = source.expires_ms.saturating_sub(now_ms) / 1000;
-    let lifetime = if source.is_own { left } else { LIFETIME };
+    let until = until_ms.map_or(u64::MAX, |until_ms| until_ms.saturating_sub(now_ms));
+    let lifetime = if source.is_own { left } else { LIFETIME }.min(until / 1000);
     let lasts = {
         let bundle = control.bundle.borrow();
         let may = lasting && !source.is_own && source.from.tokens.len() < MAX_LINEAGE;
-        longest(&bundle.policy, &source.who.issuer).filter(|_| may)
+        longest(&bundle.policy, &source.who.issuer).filter(|_| may).map(|longest| longest.min(until))
     };
     let Some(lasts) = lasts else {
         let made = make(control, &own, &source, scopes, device, lifetime, now_ms)?;

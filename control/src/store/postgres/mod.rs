@@ -132,6 +132,7 @@ fn migrator() -> Migrator {
         (13, "retention", include_str!("../migrations/postgres/0013_retention.sql")),
         (14, "days", include_str!("../migrations/postgres/0014_days.sql")),
         (15, "notices", include_str!("../migrations/postgres/0015_notices.sql")),
+        (22, "assertions", include_str!("../migrations/postgres/0022_assertions.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -107,6 +107,7 @@ fn migrator() -> Migrator {
         (14, "retention", include_str!("../migrations/sqlite/0014_retention.sql")),
         (15, "days", include_str!("../migrations/sqlite/0015_days.sql")),
         (16, "notices", include_str!("../migrations/sqlite/0016_notices.sql")),
+        (23, "assertions", include_str!("../migrations/sqlite/0023_assertions.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
