@@ -209,9 +209,9 @@ fn entity(issuer: Node<'_, '_>) -> Result<String, Wrong> {
 fn subject_of(subject: Node<'_, '_>, claims: &mut Map<String, Value>) -> Result<(String, u64), Wrong> {
     only(subject, &[])?;
     let parts = elements(subject)?;
-    let (name, confirmation) = match parts.as_slice() {
-        &[name, confirmation] if is(name, SAML, "NameID") => (Some(name), confirmation),
-        &[confirmation] => (None, confirmation),
+    let (name, confirmation) = match *parts.as_slice() {
+        [name, confirmation] if is(name, SAML, "NameID") => (Some(name), confirmation),
+        [confirmation] => (None, confirmation),
         _ => return Err(Wrong::new("its subject must be a `NameID` at most, and one confirmation")),
     };
     let transient = |name: &Node<'_, '_>| name.attribute("Format") == Some(TRANSIENT);

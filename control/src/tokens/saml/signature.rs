@@ -196,7 +196,9 @@ mod tests {
 
     async fn tried(program: &Path, scratch: &Path, patience: Duration) -> Result<(), Unproved> {
         let document = Document::take(assertion().as_bytes()).unwrap();
-        Signatures::patient(program, scratch, patience).check(&document, &[RSA.certificate.clone()]).await
+        Signatures::patient(program, scratch, patience)
+            .check(&document, std::slice::from_ref(&RSA.certificate))
+            .await
     }
 
     #[tokio::test]

@@ -83,7 +83,7 @@ async fn taken(document: &str, signer: &Signer) -> Result<Assertion, String> {
     let assertion = taken.read().map_err(|why| why.to_string())?;
     let scratch = tempfile::tempdir().unwrap();
     let signatures = Signatures::new(Path::new(PROGRAM), scratch.path());
-    match signatures.check(&taken, &[signer.certificate.clone()]).await {
+    match signatures.check(&taken, std::slice::from_ref(&signer.certificate)).await {
         Ok(()) => Ok(assertion),
         Err(why) => Err(format!("{why:?}")),
     }
@@ -163,7 +163,7 @@ async fn what_is_changed_behind_the_signature_is_forged() {
 async fn a_signature_cannot_be_wrapped() {
     let signed = RSA.sign(&assertion()).trim_start_matches("<?xml version=\"1.0\"?>").trim().to_owned();
     let (start, end) = (signed.find("<ds:Signature ").unwrap(), signed.find("</ds:Signature>").unwrap() + 15);
-    let signature = &signed[start..end];
+    let signature = signed.get(start..end).unwrap();
     let bare = signed.replace(signature, "");
     let evil = |id: &str| bare.replace(">ana<", ">eve<").replace("ID=\"_a1\"", &format!("ID=\"{id}\""));
     let within =
@@ -383,7 +383,7 @@ fn attributes_become_claims_and_what_is_no_text_is_no_name() {
         let good = assertion();
         let start = good.find("<saml:Attribute ").unwrap();
         let end = good.find("</saml:AttributeStatement>").unwrap();
-        read(&format!("{}{inner}{}", &good[..start], &good[end..])).unwrap().claims
+        read(&format!("{}{inner}{}", good.get(..start).unwrap(), good.get(end..).unwrap())).unwrap().claims
     };
     let value = |text: &str| format!("<saml:AttributeValue>{text}</saml:AttributeValue>");
     let attribute = |name: &str, values: &str| {
@@ -409,7 +409,7 @@ async fn whichever_byte_is_changed_the_document_says_the_same_or_nothing() {
     let good = taken(&signed, &RSA).await.unwrap();
     for place in (0..signed.len()).step_by(47) {
         for byte in ["X", " ", "&#88;", ""] {
-            let (before, after) = (&signed[..place], &signed[place + 1..]);
+            let (before, after) = (signed.get(..place).unwrap(), signed.get(place + 1..).unwrap());
             if let Ok(said) = taken(&format!("{before}{byte}{after}"), &RSA).await {
                 assert_eq!(said, good, "byte {place} as {byte:?}");
             }
