@@ -150,12 +150,13 @@ browser:
 
 # Real clients, pinned in tests/clients. Each is made anew when its list changes.
 .PHONY: clients
-clients: $(CLIENTS)/python/ready $(CLIENTS)/python-0/ready $(CLIENTS)/schemathesis/ready $(CLIENTS)/typescript/ready $(CLIENTS)/provider/ready
+clients: $(CLIENTS)/python/ready $(CLIENTS)/python-0/ready $(CLIENTS)/otlp/ready $(CLIENTS)/schemathesis/ready $(CLIENTS)/typescript/ready $(CLIENTS)/provider/ready
 
 $(CLIENTS)/python/ready: tests/clients/python.txt
 $(CLIENTS)/python-0/ready: tests/clients/python-0.txt
+$(CLIENTS)/otlp/ready: tests/clients/otlp.txt
 $(CLIENTS)/schemathesis/ready: tests/clients/schemathesis.txt
-$(CLIENTS)/python/ready $(CLIENTS)/python-0/ready $(CLIENTS)/schemathesis/ready:
+$(CLIENTS)/python/ready $(CLIENTS)/python-0/ready $(CLIENTS)/otlp/ready $(CLIENTS)/schemathesis/ready:
 	$(call need,python3,$(PYTHON_SENTENCE))
 	rm -rf $(@D)
 	mkdir -p $(CLIENTS)

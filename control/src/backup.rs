@@ -1,7 +1,8 @@
-//! A copy of the state directory while the service runs, and the way back.
+//! A copy of the state while the service runs, and the way back.
 //!
-//! The copy of the database is one moment of it (`VACUUM INTO`), and is verified, chain and blocks, before it is called a
-//! backup. After the way back the log goes on where the copy ends, and its next entry says so; what was written after the
+//! The copy of the database is one moment of it, and is verified, chain and blocks, before it is called a backup. It is a
+//! file of SQLite, also where the service runs on PostgreSQL ([`crate::store::transfer`]): so that it can be verified where it
+//! lies, and restored into either. After the way back the log goes on where the copy ends, and its next entry says so; what was written after the
 //! copy was made is gone, which a checkpoint that was kept elsewhere shows.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -16,7 +17,9 @@ use sha2::{Digest, Sha256};
 use crate::keys::{FILES, KeyError, Keys, StateLock};
 use crate::records::{Entry, Report, RestoreEvent, enrolment, verify};
 use crate::serve::DATABASE;
-use crate::store::{Addition, Log as _, Store as _, StoreError, sqlite::Sqlite};
+use crate::store::postgres::Postgres;
+use crate::store::sqlite::{self, Sqlite};
+use crate::store::{Addition, Store, StoreError, transfer};
 
 /// What describes a backup, and stands there last: without it, it is none.
 const MANIFEST: &str = "backup.json";
@@ -61,6 +64,11 @@ pub enum BackupError {
         "the log in {0} is not what was written; `sluice records verify --state` says where. Nothing was left behind"
     )]
     Unsound(PathBuf),
+    /// What was written is not what was read.
+    #[error(
+        "what is in the database now is not what the backup has; restore into another one, and keep this one to look at"
+    )]
+    Changed,
     /// The keys.
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -69,13 +77,15 @@ pub enum BackupError {
     Store(#[from] StoreError),
 }
 
-/// Copies a state directory into a new one. The service may be running.
+/// Copies a state directory into a new one, with the database that `database` names, a PostgreSQL, or the file in it. The
+/// service may be running.
 ///
 /// # Errors
 /// See [`BackupError`]; what was begun is removed.
 pub async fn backup(
     state: &Path,
     shared: Option<&Path>,
+    database: Option<&str>,
     to: &Path,
     with_keys: bool,
     now_ms: u64,
@@ -91,7 +101,10 @@ pub async fn backup(
     DirBuilder::new().recursive(true).mode(0o700).create(to).map_err(file(to))?;
     let made = async {
         let copy = to.join(DATABASE);
-        crate::store::sqlite::copy(&state.join(DATABASE), &copy).await?;
+        match database {
+            Some(url) => transfer::to_file(url, &copy, keys.record.clone()).await?,
+            None => sqlite::copy(&state.join(DATABASE), &copy).await?,
+        }
         File::open(&copy).and_then(|copy| copy.sync_all()).map_err(file(&copy))?;
         let report = sound(&copy, &keys, to).await?;
         for beside in beside(to) {
@@ -126,7 +139,8 @@ pub async fn backup(
     made
 }
 
-/// Makes a state directory of a backup. Keys that are not in it must be in the directory already.
+/// Makes a state directory of a backup, with the database as a file in it, or in the PostgreSQL that `database` names, which
+/// has no log yet. Keys that are not in it must be in the directory already.
 ///
 /// # Errors
 /// See [`BackupError`]; a database that is there stays as it is.
@@ -134,6 +148,7 @@ pub async fn restore(
     from: &Path,
     state: &Path,
     shared: Option<&Path>,
+    database: Option<&str>,
     now_ms: u64,
 ) -> Result<Manifest, BackupError> {
     let path = from.join(MANIFEST);
@@ -143,7 +158,8 @@ pub async fn restore(
         serde_json::from_slice(&text).map_err(|why| broken(format!("{MANIFEST}: {why}")))?;
     let place = state.join(DATABASE);
     let beside = beside(state);
-    if let Some(there) = [&place].into_iter().chain(&beside).find(|path| path.exists()) {
+    let there = [&place].into_iter().chain(&beside).find(|path| path.exists());
+    if let Some(there) = there.filter(|_| database.is_none()) {
         return Err(BackupError::Exists(there.clone()));
     }
     let source = from.join(DATABASE);
@@ -165,10 +181,25 @@ pub async fn restore(
         }
     }
     let keys = Keys::open(state, shared)?;
+    if let Some(url) = database {
+        // Before anything is written: a database cannot be thrown away like a file.
+        sound(&source, &keys, from).await?;
+        for beside in self::beside(from) {
+            let _absent = fs::remove_file(beside);
+        }
+        transfer::to_postgres(&source, url, keys.record.clone()).await?;
+        let store = Postgres::connect(url, keys.record.clone()).await?;
+        note(&store, &keys, &manifest, now_ms).await?;
+        let store = Postgres::connect_to_read(url).await?;
+        let restored = report(&store, &keys).await?;
+        store.close().await;
+        return if restored.sound { Ok(manifest) } else { Err(BackupError::Changed) };
+    }
     copy_file(&source, &place)?;
     let restored = async {
         sound(&place, &keys, from).await?;
-        note(&place, &keys, &manifest, now_ms).await
+        let store = Sqlite::open(&place, keys.record.clone()).await?;
+        note(&store, &keys, &manifest, now_ms).await
     };
     let restored = restored.await;
     if let Err(error) = restored {
@@ -185,9 +216,8 @@ fn beside(directory: &Path) -> [PathBuf; 2] {
     ["-wal", "-shm"].map(|end| directory.join(format!("{DATABASE}{end}")))
 }
 
-/// The log says by itself that it goes on from a backup.
-async fn note(place: &Path, keys: &Keys, manifest: &Manifest, now_ms: u64) -> Result<(), BackupError> {
-    let store = Sqlite::open(place, keys.record.clone()).await?;
+/// The log says by itself that it goes on from a backup. Closes the store.
+async fn note(store: &dyn Store, keys: &Keys, manifest: &Manifest, now_ms: u64) -> Result<(), BackupError> {
     store.enrol(enrolment(&keys.record.verifying_key(), &keys.bundle)).await?;
     let event = RestoreEvent {
         at_ms: now_ms,
@@ -201,10 +231,14 @@ async fn note(place: &Path, keys: &Keys, manifest: &Manifest, now_ms: u64) -> Re
     Ok(())
 }
 
+async fn report(store: &dyn Store, keys: &Keys) -> Result<Report, BackupError> {
+    let writers: Vec<VerifyingKey> = keys.writers().keys(store).await?;
+    Ok(verify(store, &writers, &[]).await?)
+}
+
 async fn sound(database: &Path, keys: &Keys, named: &Path) -> Result<Report, BackupError> {
     let store = Sqlite::open_to_read(database).await?;
-    let writers: Vec<VerifyingKey> = keys.writers().keys(&store).await?;
-    let report = verify(&store, &writers, &[]).await;
+    let report = report(&store, keys).await;
     store.close().await;
     let report = report?;
     if report.sound { Ok(report) } else { Err(BackupError::Unsound(named.to_owned())) }

@@ -23,6 +23,7 @@ pub mod keys;
 pub mod metrics;
 pub mod notices;
 pub mod openapi;
+pub mod otlp;
 mod pages;
 pub mod policies;
 pub mod proposals;

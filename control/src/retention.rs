@@ -1,7 +1,7 @@
 //! Retention as the policy has it (`recording.retention`), in the background.
 //!
 //! The entries of the log stay, and with them who did what, when, and what was decided; the masked texts that they name
-//! go. That is an entry of the log itself, signed like all others: verification takes a text for removed by retention
+//! go, and so do the previews of holds. That is an entry of the log itself, signed like all others: verification takes a text for removed by retention
 //! only where such an entry covers it.
 
 use std::sync::Arc;
@@ -47,6 +47,9 @@ async fn retain(control: &Control, keep_ms: u64) -> Result<u64, StoreError> {
     let floor = i64::try_from(now().saturating_sub(keep_ms) / DAY_MS).unwrap_or_default();
     if control.store.raise_floor(floor, now()).await? {
         tracing::info!(day = floor, "retention: what was last named before this day since 1970 goes");
+    }
+    while control.store.clear_previews(STEP).await? > 0 {
+        tokio::time::sleep(PAUSE).await;
     }
     let mut gone = 0;
     loop {

@@ -13,14 +13,15 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::anchors::Anchors;
 use crate::client::Client;
 use crate::grants::now_live;
-use crate::http::{Control, Limits, Rates, app, is_local, listener};
+use crate::http::{Control, Limits, Rates, app, is_local, listener, tell_overdue};
 use crate::issuers::{Keyring, Statuses};
 use crate::keys::{DATA_TOKEN, Keys, StateLock, data_token};
 use crate::metrics::{self, Metrics};
 use crate::notices::{Channels, Dispatcher};
+use crate::otlp::Otlp;
 use crate::policies::{Loaded, Sources, Status, follow, load, publish, watch as watch_policy};
 use crate::proposals::{Origin, begin, follow as follow_policy, record};
-use crate::records::enrolment;
+use crate::records::{enrolment, writer_name};
 use crate::reviews;
 use crate::store::{News, Store, StoreError, postgres::Postgres, sqlite::Sqlite};
 use crate::tls::{Files, Tls};
@@ -28,7 +29,7 @@ use crate::tokens::device::Attempts;
 use crate::tokens::introspection::Introspector;
 use crate::tokens::revocation::now_revoked;
 use crate::tokens::saml::{self, Signatures};
-use crate::visits::{Provider, SignIns, VisitKey};
+use crate::visits::{Provider, Refusals, SignIns, VisitKey};
 
 /// How often holds are looked over for those whose time is over.
 const SWEEP: Duration = Duration::from_secs(2);
@@ -69,6 +70,8 @@ pub struct Options {
     pub metrics: Option<SocketAddr>,
     /// Where checkpoints are kept.
     pub anchors: Anchors,
+    /// Where spans and log records go; absent: nowhere.
+    pub otlp: Option<Otlp>,
     /// A file with the secret of the client that people sign in by.
     pub sign_in_secret: Option<PathBuf>,
     /// The service's own TLS; absent: it speaks plain HTTP.
@@ -219,6 +222,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
             secret: options.sign_in_secret.clone(),
             provider: Provider::default(),
             dev: options.dev,
+            refusals: Refusals::default(),
             key: VisitKey::new(&keys.issuer.to_bytes()),
         },
         clock: Arc::clone(&clock),
@@ -245,6 +249,12 @@ pub async fn serve(options: Options) -> Result<(), String> {
         tokio::spawn(Arc::clone(&control.fleet).keep(Arc::clone(&store))),
         tokio::spawn(reviews::conduct(Arc::clone(&control))),
     ];
+    if let Some(otlp) = options.otlp.clone() {
+        otlp.begin(&*store).await.map_err(|e| text(&e))?;
+        let (instance, sending) = (writer_name(&control.writers.own), control.metrics.otlp.clone());
+        let clock = Arc::clone(&control.clock);
+        tasks.push(tokio::spawn(otlp.run(Arc::clone(&store), instance, sending, clock)));
+    }
     let reader = Arc::clone(&control);
     tasks.push(tokio::spawn(follow(
         grants_changed,
@@ -368,6 +378,7 @@ async fn sweep(control: Arc<Control>) {
         if let Err(error) = control.store.end_visits((control.clock)()).await {
             tracing::error!(%error, "visits whose time is over could not be forgotten");
         }
+        tell_overdue(&control).await;
     }
 }
 

@@ -105,6 +105,19 @@ fn read(file: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// The CA certificates in a file, as PEM.
+///
+/// # Errors
+/// What is wrong with the file, in words.
+pub fn roots(file: &Path) -> Result<rustls::RootCertStore, String> {
+    let wrong = |why: &dyn std::fmt::Display| format!("{}: {why}", file.display());
+    let mut roots = rustls::RootCertStore::empty();
+    for root in certificates(&read(file)?).map_err(|why| wrong(&why))? {
+        roots.add(root).map_err(|why| wrong(&why))?;
+    }
+    Ok(roots)
+}
+
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let all = all.map_err(|why| why.to_string())?;

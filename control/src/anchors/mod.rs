@@ -1,9 +1,10 @@
-//! Checkpoints kept elsewhere: this replica's signed head, written to a file and sent to a webhook.
+//! Checkpoints kept elsewhere: this replica's signed head, written to a file, sent to a webhook, and kept in a ConfigMap.
 //!
 //! Whoever can write to the database can cut off the end of the log with an older signed head in its place. A checkpoint
 //! that stands somewhere else shows it: `sluice records verify --checkpoints FILE`. The longer the time between two, the
 //! more can be cut off unseen.
 
+mod config_map;
 mod file;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use crate::client::{Call, Client};
 use crate::http::Control;
 use crate::records::writer_name;
 
+pub use config_map::{ACCOUNT, ConfigMap, NotKept};
 pub use file::append;
 
 /// How long a webhook may take to answer.
@@ -39,6 +41,8 @@ pub struct Anchors {
     pub url: Option<String>,
     /// A bearer token for it.
     pub token: Option<Zeroizing<String>>,
+    /// A ConfigMap that has the last one of each replica.
+    pub config_map: Option<ConfigMap>,
     /// How often it is looked whether there is a new one.
     pub every: Duration,
 }
@@ -50,6 +54,8 @@ pub struct Kept {
     pub kept: prometheus_client::metrics::counter::Counter,
     /// Times that one could not be kept.
     pub failed: prometheus_client::metrics::counter::Counter,
+    /// Times that one was found elsewhere that the log, as it is now, contradicts.
+    pub contradicted: prometheus_client::metrics::counter::Counter,
 }
 
 /// The number of the last entry that each place has.
@@ -57,12 +63,13 @@ pub struct Kept {
 struct Sent {
     file: u64,
     url: u64,
+    config_map: u64,
 }
 
 impl Anchors {
     /// Sends each new checkpoint, for ever, and the last one when the service ends.
     pub async fn run(self, control: Arc<Control>) {
-        if self.file.is_none() && self.url.is_none() {
+        if self.file.is_none() && self.url.is_none() && self.config_map.is_none() {
             return;
         }
         let client = Client::new();
@@ -127,6 +134,14 @@ impl Anchors {
             };
             good &= self.note_outcome(control, outcome, "webhook", at.seq, &mut sent.url);
         }
+        if let Some(map) = self.config_map.as_ref().filter(|_| at.seq > sent.config_map) {
+            let outcome = map.keep(&*control.store, &at, &note, &control.writers.own).await;
+            if let Err(NotKept::Contradicted(_)) = &outcome {
+                control.metrics.checkpoints.contradicted.inc();
+            }
+            let outcome = outcome.map_err(|(NotKept::Failed(why) | NotKept::Contradicted(why))| why);
+            good &= self.note_outcome(control, outcome, "ConfigMap", at.seq, &mut sent.config_map);
+        }
         good
     }
 
@@ -145,7 +160,7 @@ impl Anchors {
                 true
             }
             Err(why) => {
-                tracing::error!(place, why, "a checkpoint was not kept; it is tried again");
+                tracing::error!(place, "a checkpoint was not kept; it is tried again: {why}");
                 control.metrics.checkpoints.failed.inc();
                 false
             }

@@ -58,6 +58,14 @@ pub struct Voice {
     /// For a time, and not only this once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub span: Option<Span>,
+    /// How many texts they had masked.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub masked: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_none(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Under which terms something waits.

@@ -25,7 +25,12 @@ pub fn delegation(id: &str, from: Who, to: &str) -> Delegation {
 
 fn voice(subject: &str, approve: bool, on_behalf: Option<&Delegation>) -> Voice {
     let by = DecidedBy::new(&who(subject, &[]), 1, None);
-    Voice { approve, by: DecidedBy { on_behalf: on_behalf.map(Delegation::named), ..by }, span: None }
+    Voice {
+        approve,
+        by: DecidedBy { on_behalf: on_behalf.map(Delegation::named), ..by },
+        span: None,
+        masked: 0,
+    }
 }
 
 struct Case {

@@ -125,7 +125,9 @@ pub fn voices(voices: &[Voice], quorum: u32) -> Vec<String> {
     let more = quorum > 1 || voices.len() > 1;
     let one = |voice: &Voice| {
         let word = if voice.approve { "approved" } else { "denied" };
-        format!("{word} {}", told(&voice.by))
+        let masked =
+            if voice.masked > 0 { format!(", {} texts masked,", voice.masked) } else { String::new() };
+        format!("{word}{masked} {}", told(&voice.by))
     };
     voices.iter().filter(|_| more).map(one).collect()
 }

@@ -1,5 +1,7 @@
 //! `sluice holds`.
 
+use std::path::{Path, PathBuf};
+
 use axum::http::Method;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
@@ -77,6 +79,13 @@ pub struct Approve {
     /// With --for: whatever the rule holds, and not only the same tool and effects.
     #[arg(long, requires = "time")]
     anything: bool,
+    /// Mask this in the request before it goes on, wherever it stands, in later turns, too; may be given again. At least 4
+    /// characters, as `sluice holds show` has them. Where one is not found, nothing is sent. Not for tool calls.
+    #[arg(long = "mask", value_name = "TEXT", conflicts_with = "time")]
+    masked: Vec<String>,
+    /// A file of texts to mask, one a line. `-` reads standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "time")]
+    mask_file: Option<PathBuf>,
 }
 
 /// What there is to say.
@@ -93,14 +102,11 @@ impl Holds {
         match self {
             Self::Ls(asked) => asked.run().await,
             Self::Show(asked) => show(asked).await,
-            Self::Approve(Approve { asked, time, anything }) => {
-                let span = match time {
-                    Some(time) => Some(Span { seconds: seconds(&time)?, anything }),
-                    None => None,
-                };
-                decide(asked, true, span).await
+            Self::Approve(asked) => asked.run().await,
+            Self::Deny(asked) => {
+                let reason = asked.reason.clone();
+                decide(asked, Ruling { approve: false, reason, pass: None, masked: Vec::new() }).await
             }
-            Self::Deny(asked) => decide(asked, false, None).await,
             Self::Comment(asked) => {
                 let path = format!("/v1/holds/{}/comments", escape(&asked.one.id));
                 let body = serde_json::to_string(&Said { text: asked.text }).map_err(Failure::cannot)?;
@@ -159,15 +165,45 @@ impl List {
     }
 }
 
-async fn decide(asked: Reasoned, approve: bool, pass: Option<Span>) -> Outcome {
+impl Approve {
+    async fn run(self) -> Outcome {
+        let Self { asked, time, anything, mut masked, mask_file } = self;
+        if let Some(file) = mask_file {
+            masked.extend(lines(&file)?);
+        }
+        let pass = match time {
+            Some(time) => Some(Span { seconds: seconds(&time)?, anything }),
+            None => None,
+        };
+        let reason = asked.reason.clone();
+        decide(asked, Ruling { approve: true, reason, pass, masked }).await
+    }
+}
+
+/// The lines of a file that are not empty.
+fn lines(file: &Path) -> Result<Vec<String>, Failure> {
+    let text = match file.to_str() {
+        Some("-") => std::io::read_to_string(std::io::stdin()),
+        _ => std::fs::read_to_string(file),
+    };
+    let text = text.map_err(|why| Failure::cannot(format!("{} cannot be read: {why}", file.display())))?;
+    Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
+}
+
+async fn decide(asked: Reasoned, ruling: Ruling) -> Outcome {
     let path = format!("/v1/holds/{}/decision", escape(&asked.one.id));
-    let ruling = Ruling { approve, reason: asked.reason.clone(), pass };
     let hold: Hold = asked.send(&path, &ruling).await?;
     if as_json(asked.one.output, &hold)? {
         return Ok(());
     }
     let pass = hold.pass.as_ref().map(|pass| format!("; {pass} is the pass")).unwrap_or_default();
     say(&format!("{} is {}{pass}", hold.id, stands(&hold)));
+    for text in ruling.masked.iter().filter(|text| !hold.shows(text)) {
+        let text = short(&clean_line(text), 60);
+        say(&format!(
+            "`{text}` is not in what is shown; if the rest of the request has it neither, nothing is sent"
+        ));
+    }
     Ok(())
 }
 
@@ -205,6 +241,7 @@ fn tell(hold: &Hold, comments: &[Comment]) {
     let state = match hold.state {
         HoldDecision::Waiting => paint.yellow(&stands(hold)),
         HoldDecision::Approved => paint.green("approved"),
+        HoldDecision::Edited => paint.green("approved, with more masked"),
         HoldDecision::Denied => paint.red("denied"),
         HoldDecision::Expired => paint.dim("expired"),
     };
@@ -231,6 +268,9 @@ fn tell(hold: &Hold, comments: &[Comment]) {
     }
     for voice in voices(&hold.voices, ask.quorum) {
         line("said", &voice);
+    }
+    for text in &hold.masked {
+        line("masked", &clean_line(text));
     }
     if let Some(by) = &hold.decided {
         line("decided", &told(by));

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use super::print::{clean_line, say, time, until};
 use super::saved::{self, Saved};
-use super::{Failure, Outcome, Output, Service};
+use super::{Failure, Outcome, Output, Service, device};
 use crate::client::Client;
 use crate::http::{SignInOffer, Whoami};
 use crate::keys::random;
@@ -39,6 +39,9 @@ const DONE: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>Slui
 /// Opens the identity provider that the policy names (`access.signIn.commandLineClientId`), which sends the browser back to
 /// this command on 127.0.0.1 (RFC 8252). The token is kept in $XDG_CONFIG_HOME/sluice for the service's URL, and used by
 /// all commands when neither --token nor SLUICE_TOKEN is given. It ends when the provider says so.
+///
+/// Where no browser is, as on a server: --device shows a code to type on the service's own page, on any other machine
+/// (RFC 8628). The token is then one of the service's own issuer, for an hour at most.
 #[derive(Debug, Args)]
 pub struct Login {
     /// The control service's URL.
@@ -47,6 +50,9 @@ pub struct Login {
     /// Only print the address to open.
     #[arg(long)]
     no_browser: bool,
+    /// Sign in with a code that is typed in a browser elsewhere. Needs an issuer with `keys: control` in the policy.
+    #[arg(long, conflicts_with = "no_browser")]
+    device: bool,
 }
 
 /// Forget the token of `sluice login`.
@@ -72,6 +78,18 @@ pub struct Who {
 
 impl Login {
     pub async fn run(self) -> Outcome {
+        let token = if self.device { device::token(&self.url).await? } else { self.with_browser().await? };
+        // Who it speaks for is the service's to say: it checks the signature.
+        let service = Service { url: self.url.clone(), token: Some(token.to_string()) };
+        let me: Whoami = service.json(Method::GET, "/v1/whoami", None).await?;
+        let kept = Saved { token: token.to_string(), subject: me.subject.clone(), expires_ms: me.expires_ms };
+        saved::keep(&self.url, kept)?;
+        say(&format!("{}, until {}.", describe(&me), time(me.expires_ms)));
+        Ok(())
+    }
+
+    /// A token of the provider that the policy names.
+    async fn with_browser(&self) -> Result<Zeroizing<String>, Failure> {
         let service = Service { url: self.url.clone(), token: None };
         let offer: SignInOffer = serde_json::from_str(&service.public("/v1/signin").await?)
             .map_err(|_| Failure::Cannot(format!("{} is not a control service of this version", self.url)))?;
@@ -83,7 +101,7 @@ impl Login {
         let relying = Relying::new(&endpoints, &offer.client_id, None, &offer.scopes, callback)
             .map_err(Failure::cannot)?;
         let [state, nonce, verifier] = [secret()?, secret()?, secret()?];
-        let page = relying.page(&state, &nonce, &verifier);
+        let page = relying.page(&state, &nonce, &verifier, false);
         say(&format!("Sign in here:\n  {}", clean_line(&page)));
         if !self.no_browser {
             open(&page);
@@ -91,13 +109,7 @@ impl Login {
         let code = code(listener, &state, &offer.issuer).await?;
         let token = relying.redeem(&client, &code, &verifier).await.map_err(Failure::cannot)?;
         relying.check(&token, &nonce).map_err(Failure::cannot)?;
-        // Who it speaks for is the service's to say: it checks the signature.
-        let service = Service { url: self.url.clone(), token: Some(token.clone()) };
-        let me: Whoami = service.json(Method::GET, "/v1/whoami", None).await?;
-        let kept = Saved { token, subject: me.subject.clone(), expires_ms: me.expires_ms };
-        saved::keep(&self.url, kept)?;
-        say(&format!("{}, until {}.", describe(&me), time(me.expires_ms)));
-        Ok(())
+        Ok(Zeroizing::new(token))
     }
 }
 

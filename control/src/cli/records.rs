@@ -14,6 +14,8 @@ use sluice_engine::record::chain::{Hash, Problem, Verifier};
 use sluice_engine::record::checkpoint::Checkpoint;
 
 use super::api::escape;
+use super::compact::Compact;
+use super::compare::Compare;
 use super::print::{Paint, clean_line, say, short, table, time};
 use super::{Failure, Outcome, Output, Service};
 use crate::http::VerifyAsk;
@@ -28,6 +30,7 @@ use crate::store::{Session, sqlite::Sqlite};
 pub enum Sessions {
     /// List sessions, the latest first. Exchanges of clients that send no session stand for themselves.
     Ls(List),
+    Compare(Compare),
 }
 
 /// Which sessions, and how.
@@ -87,6 +90,8 @@ pub enum Records {
     Verify(Verify),
     /// Write the log: itself, with the signed head as its last line, or as events for a SIEM, or as a table.
     Export(Export),
+    /// Make SQLite's file as small as what is in it: what retention has removed leaves room that only new records use.
+    Compact(Compact),
 }
 
 /// What is verified.
@@ -144,7 +149,10 @@ enum Format {
 
 impl Sessions {
     pub async fn run(self) -> Outcome {
-        let Self::Ls(asked) = self;
+        let asked = match self {
+            Self::Ls(asked) => asked,
+            Self::Compare(compare) => return compare.run().await,
+        };
         let mut path = format!("/v1/sessions?limit={}", asked.limit);
         for (name, value) in [
             ("subject", &asked.subject),
@@ -210,6 +218,7 @@ impl Records {
     pub async fn run(self) -> Outcome {
         match self {
             Self::Verify(asked) => asked.run().await,
+            Self::Compact(compact) => compact.run().await,
             Self::Export(asked) => {
                 if asked.blocks && asked.format != Format::Ndjson {
                     let why = "--blocks goes with --format ndjson alone: events and tables carry no texts";

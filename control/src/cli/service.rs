@@ -8,8 +8,9 @@ use sluice_engine::policy::document::Duration;
 use tracing_subscriber::filter::LevelFilter;
 use zeroize::Zeroizing;
 
+use super::otlp::OtlpSettings;
 use super::{Failure, Outcome, State};
-use crate::anchors::Anchors;
+use crate::anchors::{ACCOUNT, Anchors, ConfigMap};
 use crate::http::Rates;
 use crate::serve::{Options, serve};
 use crate::tls::Files;
@@ -75,6 +76,16 @@ pub struct Serve {
     /// A file with a bearer token for --checkpoint-url.
     #[arg(long, env = "SLUICE_CHECKPOINT_TOKEN_FILE", value_name = "FILE", requires = "checkpoint_url")]
     checkpoint_token_file: Option<PathBuf>,
+    /// A ConfigMap of Kubernetes, NAME or NAMESPACE/NAME, that has the last checkpoint of each replica. It must be there, and
+    /// the pod's service account needs the verbs get and patch on it. One that the log contradicts is never written over.
+    #[arg(long, env = "SLUICE_CHECKPOINT_CONFIG_MAP", value_name = "NAME")]
+    checkpoint_config_map: Option<String>,
+    /// The URL of Kubernetes's API server. Default: the one that pods are told of.
+    #[arg(long, env = "SLUICE_KUBERNETES_URL", value_name = "URL")]
+    kubernetes_url: Option<String>,
+    /// Where the pod's token, CA and namespace are; read each time, since tokens are replaced.
+    #[arg(long, env = "SLUICE_SERVICE_ACCOUNT", default_value = ACCOUNT, value_name = "DIR")]
+    service_account: PathBuf,
     /// How often a checkpoint is kept, if something was written: `30s`, `5m`, `1h`.
     #[arg(long, env = "SLUICE_CHECKPOINT_EVERY", default_value = "5m", value_name = "TIME")]
     checkpoint_every: String,
@@ -104,6 +115,8 @@ pub struct Serve {
     /// The program that checks the signatures of SAML assertions (`issuers[].saml` in the policy): Debian's xmlsec1.
     #[arg(long, env = "SLUICE_XMLSEC1", default_value = PROGRAM, value_name = "FILE")]
     xmlsec1: PathBuf,
+    #[command(flatten)]
+    otlp: OtlpSettings,
     /// How the log is written.
     #[arg(long, env = "SLUICE_LOG_FORMAT", default_value = "text")]
     log_format: LogFormat,
@@ -141,7 +154,15 @@ impl Serve {
             ))
         })?;
         let token = self.checkpoint_token_file.as_deref().map(read).transpose()?;
+        let config_map = self.checkpoint_config_map.map(|name| {
+            ConfigMap::parse(&name, self.kubernetes_url, self.service_account).ok_or_else(|| {
+                Failure::cannot(format!(
+                    "--checkpoint-config-map {name}: a ConfigMap is named NAME or NAMESPACE/NAME"
+                ))
+            })
+        });
         let anchors = Anchors {
+            config_map: config_map.transpose()?,
             file: self.checkpoint_file,
             url: self.checkpoint_url,
             token: token.map(Zeroizing::new),
@@ -168,6 +189,7 @@ impl Serve {
             rates: Rates { peer: self.peer_rate, person: self.person_rate },
             metrics: self.metrics_listen,
             anchors,
+            otlp: self.otlp.read()?,
             sign_in_secret: self.sign_in_secret_file,
             dev: self.dev,
         };
@@ -176,7 +198,7 @@ impl Serve {
 }
 
 /// A secret in a file, without the line's end.
-fn read(file: &Path) -> Result<String, Failure> {
+pub fn read(file: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(file);
     Ok(text.map_err(|e| Failure::cannot(format!("{}: {e}", file.display())))?.trim().to_owned())
 }

@@ -97,14 +97,7 @@ impl Code {
         let device: ShownDevice = self.service.json(Method::GET, &self.path(), None).await?;
         say(&match self.output {
             Output::Json => serde_json::to_string(&device).map_err(Failure::cannot)?,
-            Output::Text => format!(
-                "{} waits {} more\nit says that it is  {}\nit asks for         {}\nsince               {}",
-                device.user_code,
-                until(device.expires_ms, now_ms()),
-                clean_line(device.client.as_deref().unwrap_or("(nothing)")),
-                clean_line(&device.scopes.map_or("whatever you may do".into(), |scopes| scopes.join(", "))),
-                time(device.created_ms),
-            ),
+            Output::Text => told(&device),
         });
         Ok(())
     }
@@ -119,6 +112,34 @@ impl Code {
         });
         Ok(())
     }
+}
+
+/// A device, and what it would get, for somebody who is about to decide.
+fn told(device: &ShownDevice) -> String {
+    let scopes = |scopes: &Option<Vec<String>>| {
+        scopes.as_ref().map_or("whatever you may do".into(), |scopes| scopes.join(", "))
+    };
+    let mut rows = vec![
+        ("it says that it is", device.client.clone().unwrap_or_else(|| "(nothing)".into())),
+        ("it asks for", scopes(&device.scopes)),
+        ("since", time(device.created_ms)),
+    ];
+    rows.extend(device.address.clone().map(|address| ("from", address)));
+    if let Some(gets) = &device.gets {
+        let token = Duration::seconds(gets.token_seconds);
+        let lasts = gets.sign_in_seconds.map(Duration::seconds);
+        rows.extend([
+            ("it would act as", format!("{} ({})", gets.subject, gets.issuer)),
+            ("in", gets.groups.join(", ")),
+            ("and may do", scopes(&gets.scopes)),
+            ("for", lasts.map_or(format!("{token}"), |lasts| format!("{lasts}, in tokens of {token}"))),
+        ]);
+    }
+    rows.extend(device.barred.clone().map(|why| ("it gets nothing", why)));
+    let rows: Vec<String> =
+        rows.iter().map(|(name, value)| format!("{name:<20}{}", clean_line(value))).collect();
+    let until = until(device.expires_ms, now_ms());
+    format!("{} waits {until} more\n{}", device.user_code, rows.join("\n"))
 }
 
 impl Revoke {

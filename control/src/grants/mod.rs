@@ -190,7 +190,12 @@ impl Grant {
         let now_ms = by.at_ms;
         match (self.state, step) {
             (GrantState::Waiting, Step::Approve | Step::Deny) => {
-                self.voices.push(Voice { approve: *step == Step::Approve, by: by.clone(), span: None });
+                self.voices.push(Voice {
+                    approve: *step == Step::Approve,
+                    by: by.clone(),
+                    span: None,
+                    masked: 0,
+                });
                 let Some(approved) = self.terms().verdict() else { return true };
                 self.decided = Some(by);
                 if approved {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!            ask                    approve              the first asker
-//!   nothing ─────► waiting ─┬──────────────► approved ─────────────────► used
+//!   nothing ─────► waiting ─┬────► approved or edited ─────────────────► used
 //!                           ├─ deny ───────► denied   ─┐ an hour after the
 //!                           └─ time is over ► expired ─┴ hold's end: forgotten
 //! ```
@@ -10,6 +10,9 @@
 //! A hold belongs to a key (who, which rule, what exactly); a retry of the same thing comes with the same key. An
 //! approval is used by one exchange, once; that exchange may ask again and hears the same, so that a lost answer
 //! loses nothing.
+//!
+//! One that was edited is approved with more masked. Its texts belong to the conversation as the approval does: each
+//! later turn, which sends them again, gets them with it.
 
 mod course;
 mod waiters;
@@ -46,6 +49,9 @@ pub struct Hold {
     /// What each said, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub voices: Vec<Voice>,
+    /// Texts that reviewers had masked, as they read them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<String>,
     /// The pass that it opened, or that approved it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pass: Option<String>,
@@ -79,6 +85,9 @@ pub struct Used {
 }
 
 impl Hold {
+    /// Most texts that its approvers may have masked.
+    pub const MOST_MASKED: usize = 32;
+
     /// The hold as it stands at a moment: one that waits beyond its end has expired, whether or not that was
     /// written down yet.
     pub fn at(mut self, now_ms: u64) -> Self {
@@ -95,11 +104,47 @@ impl Hold {
 
     /// What an exchange that asks is told. An approval that this exchange has not used is no approval for it.
     pub fn state(&self) -> HoldState {
+        let edited = self.state == HoldDecision::Edited;
         HoldState {
             id: self.id.clone(),
             decision: self.state,
             reason: self.decided.as_ref().and_then(|d| d.reason.clone()),
-            by: self.decided.as_ref().map(|d| d.subject.clone()),
+            by: if edited { self.editors() } else { self.decided.as_ref().map(|d| d.subject.clone()) },
+            masked: if edited { self.masked.clone() } else { Vec::new() },
+        }
+    }
+
+    /// Who had texts masked.
+    fn editors(&self) -> Option<String> {
+        let mut editors: Vec<&str> = Vec::new();
+        for voice in self.voices.iter().filter(|voice| voice.masked > 0) {
+            if !editors.contains(&voice.by.subject.as_str()) {
+                editors.push(&voice.by.subject);
+            }
+        }
+        (!editors.is_empty()).then(|| editors.join(", "))
+    }
+
+    /// Whether the text stands in what reviewers see of it.
+    pub fn shows(&self, text: &str) -> bool {
+        self.ask.preview.contains(text)
+    }
+
+    /// The hold with what was masked in an earlier message of its conversation, too.
+    pub fn with_masked(mut self, earlier: Self) -> Self {
+        self.mask(earlier.masked);
+        self.voices.extend(earlier.voices.into_iter().filter(|voice| voice.masked > 0));
+        if self.state == HoldDecision::Approved && !self.masked.is_empty() {
+            self.state = HoldDecision::Edited;
+        }
+        self
+    }
+
+    fn mask(&mut self, texts: Vec<String>) {
+        for text in texts {
+            if !self.masked.contains(&text) {
+                self.masked.push(text);
+            }
         }
     }
 
@@ -114,12 +159,18 @@ impl Hold {
         }
     }
 
-    /// Takes in what somebody says. Where it settles the hold, it is decided; otherwise it goes on waiting.
-    pub fn hear(&mut self, voice: Voice) {
+    /// Takes in what somebody says, and which texts they want masked. Where it settles the hold, it is decided; otherwise
+    /// it goes on waiting. What any of several approvers wants masked is masked.
+    pub fn hear(&mut self, voice: Voice, masked: Vec<String>) {
         let by = voice.by.clone();
         self.voices.push(voice);
+        self.mask(masked);
         let Some(approved) = self.terms().verdict() else { return };
-        self.state = if approved { HoldDecision::Approved } else { HoldDecision::Denied };
+        self.state = match approved {
+            true if self.masked.is_empty() => HoldDecision::Approved,
+            true => HoldDecision::Edited,
+            false => HoldDecision::Denied,
+        };
         self.decided = Some(by);
     }
 }
@@ -135,6 +186,8 @@ pub(crate) mod tests {
         HoldAsk {
             key: key.into(),
             thread: format!("thread of {key}"),
+            earlier: vec![],
+            editable: false,
             history: false,
             exchange: exchange.into(),
             rule: "writes".into(),

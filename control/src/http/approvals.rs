@@ -34,6 +34,9 @@ pub struct Ruling {
     /// A hold's approval for a time: the same person goes on under the same rule without asking again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pass: Option<Span>,
+    /// With a hold's approval: texts of the request that are masked before it goes on, as they are shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<String>,
 }
 
 /// Why something is taken back, as it is sent.
@@ -109,6 +112,14 @@ impl Ruling {
             )));
         }
         Ok(Some(span))
+    }
+
+    /// Nothing can be masked in a wish for a grant.
+    pub fn masks_nothing(&self) -> Result<(), Problem> {
+        if self.masked.is_empty() {
+            return Ok(());
+        }
+        Err(Problem::bad_request("a grant has no text that could be masked; decide it without `masked`"))
     }
 }
 

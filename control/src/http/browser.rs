@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::{Control, Problem};
+use crate::records::{SignInChange, SignInEvent};
 use crate::visits::{SignIns, Visit, VisitId};
 
 /// The value of a cookie; of several with one name, which only somebody else can have set, none.
@@ -38,12 +39,12 @@ pub async fn visit(headers: &HeaderMap, control: &Arc<Control>) -> Result<Option
     let digest = id.digest();
     let Some(visit) = control.store.visit(&digest).await? else { return Ok(None) };
     let now = (control.clock)();
-    let stands = {
+    let over = {
         let bundle = control.bundle.borrow();
-        visit.stands(&control.sign_ins, &bundle.policy, &bundle.people, now)
+        visit.over(&control.sign_ins, &bundle.policy, &bundle.people, now)
     };
-    if !stands {
-        control.store.end_visit(digest).await?;
+    if let Some(why) = over {
+        end(control, &id, &visit, None, Some(why)).await?;
         return Ok(None);
     }
     if visit.is_news(now)
@@ -53,6 +54,23 @@ pub async fn visit(headers: &HeaderMap, control: &Arc<Control>) -> Result<Option
         tracing::warn!(%error, "the use of a visit was not written down");
     }
     Ok(Some((id, visit)))
+}
+
+/// Ends a visit, which the log says.
+pub async fn end(
+    control: &Control,
+    id: &VisitId,
+    visit: &Visit,
+    address: Option<String>,
+    why: Option<&str>,
+) -> Result<(), Problem> {
+    let digest = id.digest();
+    let event = SignInEvent {
+        address,
+        why: why.map(str::to_owned),
+        ..SignInEvent::of(SignInChange::SignedOut, &digest, visit, (control.clock)())
+    };
+    Ok(control.store.end_visit(digest, event).await?)
 }
 
 /// Whether a method changes nothing (RFC 9110, section 9.2.1).
@@ -75,6 +93,12 @@ pub fn own_page(headers: &HeaderMap, sign_ins: &SignIns) -> Result<(), Problem> 
         "this was sent by a page of another site; open {} and do it there",
         sign_ins.public_url
     )))
+}
+
+/// The path of our own page that a form was sent from, as far as the browser says it.
+pub fn own_referrer<'h>(headers: &'h HeaderMap, sign_ins: &SignIns) -> Option<&'h str> {
+    let referrer = headers.get(header::REFERER)?.to_str().ok()?;
+    referrer.strip_prefix(sign_ins.origin()).filter(|path| path.starts_with('/'))
 }
 
 /// Refuses a request without the token that forms of this visit carry.

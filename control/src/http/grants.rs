@@ -168,6 +168,7 @@ pub async fn decide(
 ) -> Result<Json<Grant>, Problem> {
     person.needs("grants.write")?;
     let ruling = Ruling::read(&body)?;
+    ruling.masks_nothing()?;
     let grant = seen(&control, &person, &id).await?;
     ruling.span(None)?;
     let (offer, teams) = {

@@ -10,6 +10,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
+use sluice_engine::mask::Named;
+use sluice_engine::policy::document::Part;
 use sluice_engine::wire::{self, HoldDecision, HoldState};
 
 use super::approvals::{Ruling, barred};
@@ -127,7 +129,11 @@ pub async fn list(
     let given = control.store.delegations_to(&who, now).await?;
     let holds = control.store.holds(state, 1000).await?.into_iter().map(|hold| hold.at(now));
     let seen = holds.filter(|hold| auditor || hold.terms().is_for(&who, &given, now));
-    let seen = seen.filter(|hold| state.is_none_or(|state| hold.state == state));
+    let is = |own: HoldDecision, state: HoldDecision| match state {
+        HoldDecision::Approved => own.goes_on(),
+        state => own == state,
+    };
+    let seen = seen.filter(|hold| state.is_none_or(|state| is(hold.state, state)));
     Ok(Json(Shown { holds: seen.take(limit(&query)? as usize).collect() }))
 }
 
@@ -161,8 +167,10 @@ pub async fn decide_as(
 ) -> Result<Hold, Problem> {
     let hold = seen(control, person, id).await?;
     let span = ruling.span(hold.ask.grant_seconds)?;
+    check_masked(control, &hold, &ruling)?;
     let reason = reason(ruling.reason, hold.ask.reason)?;
-    let decision = Decision { hold: id.to_owned(), approve: ruling.approve, by: person.who(), reason, span };
+    let (hold, by) = (id.to_owned(), person.who());
+    let decision = Decision { hold, approve: ruling.approve, by, reason, span, masked: ruling.masked };
     match control.store.decide(decision, (control.clock)()).await? {
         Decided::Done(hold) => {
             control.waiters.wake(id);
@@ -183,6 +191,51 @@ pub async fn decide_as(
         }
         Decided::Unknown => Err(unknown()),
     }
+}
+
+/// Whether what somebody would have masked can be masked in this hold. Whether it stands in the request is for the sidecar
+/// to find, which has the request.
+fn check_masked(control: &Control, hold: &Hold, ruling: &Ruling) -> Result<(), Problem> {
+    if ruling.masked.is_empty() {
+        return Ok(());
+    }
+    if !ruling.approve || ruling.pass.is_some() {
+        return Err(Problem::bad_request(
+            "texts are masked with an approval of this one request: leave out `masked` to deny it, or to approve it for a \
+             time",
+        ));
+    }
+    if !hold.ask.editable {
+        let why = match hold.ask.part {
+            Part::ToolCall => {
+                "a tool call is approved as it is or denied: with a part masked it would be another call"
+            }
+            _ => "the sidecar that asks cannot mask more of it: its filter is of an older release",
+        };
+        return Err(Problem::new(StatusCode::CONFLICT, why));
+    }
+    let new = ruling.masked.iter().filter(|text| !hold.masked.contains(text)).count();
+    if hold.masked.len() + new > Hold::MOST_MASKED {
+        let most = Hold::MOST_MASKED;
+        let detail =
+            format!("at most {most} texts of a hold can be masked; deny what has more that must not go on");
+        return Err(Problem::bad_request(detail));
+    }
+    Named::new(ruling.masked.iter().map(String::as_str))
+        .map_err(|why| Problem::bad_request(why.to_string()))?;
+    let runtime = control.bundle.borrow().trial().map_err(|why| {
+        tracing::error!(%why, "what a reviewer would have masked could not be looked at");
+        Problem::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the policy in force cannot be used to look at `masked`",
+        )
+    })?;
+    if ruling.masked.iter().any(|text| !runtime.is_shown(text)) {
+        return Err(Problem::bad_request(
+            "something in `masked` is masked already: name texts as they are shown, with the masks that stand in them",
+        ));
+    }
+    Ok(())
 }
 
 /// `GET /v1/holds/{id}/comments`.

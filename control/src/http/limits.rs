@@ -136,7 +136,7 @@ impl<K: Eq + Hash> Buckets<K> {
 }
 
 /// One caller is one IPv4 address, or one /64 of IPv6, which is what one machine usually has.
-fn caller(peer: IpAddr) -> IpAddr {
+pub fn caller(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => {
             let network = address.to_bits() & !u128::from(u64::MAX);

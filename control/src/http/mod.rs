@@ -29,6 +29,8 @@
 //! | `GET /v1/usage`, `GET /v1/sidecars` | auditors, operators |
 //! | `GET /v1/policy/effective`, `POST /v1/policy/trial` | authors of policy, auditors, operators |
 //! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/exchanges/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
+//! | `POST /v1/sessions/{id}/comparison` | auditors |
+//! | `GET /v1/policy/versions` | authors of policy, auditors, operators |
 //! | `GET /v1/access`, `GET /v1/access/withheld` | auditors, operators; everyone their own |
 //! | `POST /v1/access/withheld/{id}/lift` | operators, never for themselves |
 //! | `GET /v1/reviews`, `GET /v1/reviews/{id}`, `.../items`, `.../evidence` | reviewers of the review, auditors, operators |
@@ -38,11 +40,13 @@
 //! | `POST /v1/notices/{id}/slack` | Slack, by its signature |
 
 mod access;
+mod address;
 mod approvals;
 mod auth;
 mod browser;
 mod budgets;
 mod bundle;
+pub(crate) mod compare;
 mod conversation;
 mod dev;
 pub(crate) mod fleet;
@@ -55,7 +59,7 @@ pub mod listener;
 mod notices;
 pub(crate) mod policy;
 mod problem;
-mod proposals;
+pub(crate) mod proposals;
 pub(crate) mod records;
 mod reviews;
 mod revocations;
@@ -63,7 +67,7 @@ mod search;
 mod sidecars;
 mod signin;
 mod slack;
-mod tokens;
+pub(crate) mod tokens;
 pub(crate) mod usage;
 mod visitor;
 mod withheld;
@@ -74,7 +78,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use sluice_engine::wire::Refresh;
 use tokio::sync::{Notify, mpsc, watch};
 use zeroize::Zeroizing;
@@ -84,6 +88,7 @@ pub(crate) use approvals::barred;
 pub use approvals::{Handing, Ruling, ShownDelegations, ShownPasses, Taking};
 pub use auth::Person;
 pub use budgets::{Use, Uses};
+pub use compare::{Comparison, Other, Versions};
 pub use conversation::Conversation;
 pub(crate) use conversation::conversation;
 pub use dev::is_local;
@@ -93,15 +98,16 @@ pub use holds::{Said, Shown, ShownComments};
 pub use limits::{Limits, Rates};
 pub use notices::{ChannelState, Listed, ShownNotices};
 pub use policy::Trial;
-pub use problem::Problem;
+pub use problem::{Guidance, Problem};
 pub use proposals::{Acceptance, InForce, ShownProposals, Wanted};
 pub use records::{Sessions, VerifyAsk};
 pub use reviews::{Begin, ShownItem, ShownItems, ShownReview, ShownReviews, Verdict};
 pub use revocations::{ShownRevocations, Shut};
 pub use search::Searched;
-pub use signin::{SignInOffer, Whoami};
+pub use signin::{SignInOffer, Whoami, tell_overdue};
 pub use tokens::{Allowing, ShownDevice};
 pub use usage::Usage;
+pub(crate) use visitor::visitor;
 pub use visitor::{CSRF_HEADER, NoVisitor, Submitted, Visitor};
 pub use withheld::ShownWithheld;
 
@@ -205,6 +211,7 @@ pub fn app(control: Arc<Control>) -> Router {
         .merge(grants::routes())
         .merge(health::routes())
         .merge(holds::routes())
+        .merge(compare::routes())
         .merge(conversation::routes())
         .merge(introspect::routes())
         .merge(proposals::routes())
@@ -225,7 +232,7 @@ pub fn app(control: Arc<Control>) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
         })
         .layer(from_fn_with_state(Arc::clone(&control), limits::guard))
-        .layer(from_fn(crate::pages::readable))
+        .layer(from_fn_with_state(Arc::clone(&control), crate::pages::readable))
         .layer(from_fn_with_state(Arc::clone(&control), measure))
         .with_state(Arc::clone(&control));
     if dev { app.layer(from_fn_with_state(control, dev::only_local)) } else { app }

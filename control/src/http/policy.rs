@@ -87,7 +87,7 @@ pub struct Role {
 
 impl Person {
     /// Refuses everyone but auditors, operators and authors of policy.
-    fn needs_reader_of_policy(&self, control: &Control) -> Result<(), Problem> {
+    pub fn needs_reader_of_policy(&self, control: &Control) -> Result<(), Problem> {
         self.needs("policy.read")?;
         if self.is_author(control) || self.is_operator(control) || self.is_auditor(control) {
             return Ok(());

@@ -22,13 +22,31 @@ pub struct Problem {
     /// When coming again makes sense, in seconds; sent as `retry-after`.
     #[serde(skip)]
     pub retry_after: Option<u64>,
+    /// What a page says beyond that.
+    #[serde(skip)]
+    pub guidance: Option<Box<Guidance>>,
+}
+
+/// How a problem is put to a person in a browser: what programs have no use for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guidance {
+    /// What happened, in few words.
+    pub heading: &'static str,
+    /// The same as the problem's own detail, without what only programs need.
+    pub detail: String,
+    /// What to do, in whole sentences; empty: the button says it.
+    pub advice: String,
+    /// Where the button leads, a path of our own.
+    pub href: String,
+    /// What it says.
+    pub label: &'static str,
 }
 
 impl Problem {
     /// A problem of this status.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Problem").to_owned();
-        Self { status: status.as_u16(), title, detail: detail.into(), retry_after: None }
+        Self { status: status.as_u16(), title, detail: detail.into(), retry_after: None, guidance: None }
     }
 
     /// 400.
@@ -39,6 +57,11 @@ impl Problem {
     /// 403.
     pub fn forbidden(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    /// With what a page says beyond it.
+    pub fn guided(self, guidance: Guidance) -> Self {
+        Self { guidance: Some(Box::new(guidance)), ..self }
     }
 
     /// A body that is not what the path takes. The parser's own words are left out: they quote the body.

@@ -9,6 +9,8 @@
 //! | `GET /v1/signin` | where `sluice login` signs in |
 //! | `GET /v1/whoami` | who you are to the service, and what the policy lets you see of it |
 
+mod failed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,13 +24,24 @@ use sluice_engine::identity::{Principal, TokenError};
 use sluice_engine::policy::document::{KeySource, SignIn};
 use sluice_engine::wire::Refresh;
 
+use super::address::Address;
 use super::auth::Person;
 use super::visitor::{Submitted, visitor};
+pub use failed::tell_overdue;
+use failed::{failed, refuse};
+
 use super::{Control, Problem, Query, area, browser};
+use crate::records::{SignInChange, SignInEvent};
 use crate::visits::{Attempt, IdClaims, Relying, SignInError, Visit, VisitId, own_place, shown};
 
 /// How long a sign-in waits for a key that the issuer has just begun to use.
 const NEW_KEY: Duration = Duration::from_secs(5);
+
+/// The word in the query of `/signin` by which somebody who has signed out wants in again.
+const AGAIN: &str = "again";
+
+/// How long it is remembered that somebody has signed out, in seconds: longer than a provider knows a browser.
+const LEFT: u64 = 30 * 24 * 3600;
 
 /// The longest code that is passed on, in bytes.
 const LONGEST_CODE: usize = 4096;
@@ -45,58 +58,77 @@ pub fn routes() -> Router<Arc<Control>> {
 }
 
 /// `GET /signin?to=/path`.
-async fn begin(State(control): State<Arc<Control>>, query: Query) -> Result<Response, Problem> {
-    if control.sign_ins.dev {
-        return Ok(browser::unkept(crate::pages::who_are_you()));
-    }
+async fn begin(
+    State(control): State<Arc<Control>>,
+    headers: HeaderMap,
+    query: Query,
+) -> Result<Response, Problem> {
     let sign_ins = &control.sign_ins;
-    let (_, relying) = relying(&control).await?;
-    let place = query.get("to").map_or("/", String::as_str);
-    let attempt = Attempt::begin(&sign_ins.key, place, (control.clock)()).map_err(unable)?;
-    let mut response = browser::go(&relying.page(&attempt.state, &attempt.nonce, &attempt.verifier))?;
-    let seconds = Attempt::LIFE_MS / 1000;
-    keep(&mut response, &control, sign_ins.attempt_cookie(), &attempt.cookie, seconds);
+    let place = own_place(query.get("to").map_or("/", String::as_str));
+    // Who has signed out stays so, also where the provider still knows the browser, until they want in again.
+    let left = browser::cookie(&headers, sign_ins.left_cookie()).is_some();
+    if left && !query.contains_key(AGAIN) {
+        return Ok(browser::unkept(signed_out(&control, &headers, &place).await));
+    }
+    if sign_ins.dev {
+        return Ok(browser::unkept(crate::pages::who_are_you(&headers)));
+    }
+    let begun = async {
+        let (_, relying) = relying(&control).await?;
+        let attempt = Attempt::begin(&sign_ins.key, &place, (control.clock)()).map_err(unable)?;
+        Ok((relying.page(&attempt.state, &attempt.nonce, &attempt.verifier, left), attempt))
+    };
+    let (page, attempt) = begun.await.map_err(|error| failed(&error, &place, (control.clock)()))?;
+    let mut response = browser::go(&page)?;
+    keep(&mut response, &control, sign_ins.attempt_cookie(), &attempt.cookie, Attempt::LIFE_MS / 1000);
     Ok(response)
 }
 
 /// `GET /signin/callback`.
 async fn come_back(
     State(control): State<Arc<Control>>,
+    address: Address,
     headers: HeaderMap,
     query: Query,
-) -> Result<Response, Problem> {
-    let sign_ins = &control.sign_ins;
+) -> Response {
+    let (sign_ins, now) = (&control.sign_ins, (control.clock)());
     let state = query.get("state").map(String::as_str).unwrap_or_default();
     let attempt = browser::cookie(&headers, sign_ins.attempt_cookie())
-        .and_then(|cookie| Attempt::resume(&sign_ins.key, cookie, state, (control.clock)()));
-    let attempt = attempt.ok_or_else(|| {
-        Problem::bad_request(
-            "this sign-in was not begun in this browser, is over, or took longer than ten minutes; begin again at \
-             /signin",
-        )
-    })?;
-    let let_in = finish(&control, &headers, &query, &attempt).await;
-    let mut response = let_in.unwrap_or_else(IntoResponse::into_response);
-    // An attempt is used once.
-    keep(&mut response, &control, sign_ins.attempt_cookie(), "", 0);
-    Ok(browser::unkept(response))
+        .and_then(|cookie| Attempt::resume(&sign_ins.key, cookie, state, now));
+    let place = attempt.as_ref().map_or("/", |attempt| &attempt.place).to_owned();
+    let has_attempt = attempt.is_some();
+    let let_in = async {
+        let (principal, claims) = who(&control, &query, &attempt.ok_or(SignInError::Lost)?).await?;
+        open(&control, &headers, address, principal, Some(&claims), &place).await
+    };
+    let mut response = match let_in.await {
+        Ok(response) => response,
+        Err(error) => {
+            refuse(&control, address, &error).await;
+            failed(&error, &place, now).into_response()
+        }
+    };
+    if has_attempt {
+        // It is used once; one of which this was not the answer goes on.
+        keep(&mut response, &control, sign_ins.attempt_cookie(), "", 0);
+    }
+    browser::unkept(response)
 }
 
-/// What the provider said becomes a visit.
-async fn finish(
+/// Who the provider says it is.
+async fn who(
     control: &Arc<Control>,
-    headers: &HeaderMap,
     query: &Query,
     attempt: &Attempt,
-) -> Result<Response, Problem> {
+) -> Result<(Principal, IdClaims), SignInError> {
     if let Some(error) = query.get("error") {
-        return Err(SignInError::Refused(shown(error)).into());
+        return Err(SignInError::Refused(shown(error)));
     }
     let (sign_in, relying) = relying(control).await?;
     let issuer_url = issuer_url(control, &sign_in);
     // RFC 9207: an answer of another issuer's is not for this attempt.
     if query.get("iss").is_some_and(|iss| Some(iss) != issuer_url.as_ref()) {
-        return Err(SignInError::Token("the answer is from another issuer".into()).into());
+        return Err(SignInError::Token("the answer is from another issuer".into()));
     }
     let code = query.get("code").filter(|code| (1..=LONGEST_CODE).contains(&code.len()));
     let code = code.ok_or_else(|| SignInError::Refused("it sent no code".into()))?;
@@ -105,14 +137,14 @@ async fn finish(
     let principal = verify(control, &token).await?;
     let claims = relying.check(&token, &attempt.nonce)?;
     if principal.issuer != sign_in.issuer {
-        return Err(SignInError::Token("the ID token is of another issuer".into()).into());
+        return Err(SignInError::Token("the ID token is of another issuer".into()));
     }
-    open(control, headers, principal, Some(&claims), &attempt.place).await
+    Ok((principal, claims))
 }
 
 /// By the issuer's keys; one that is not known yet is waited for.
 async fn verify(control: &Control, token: &str) -> Result<Principal, SignInError> {
-    let wrong = |why: TokenError| SignInError::Token(why.to_string());
+    let wrong = SignInError::Unverified;
     let mut bundle = control.bundle.clone();
     let verify =
         |bundle: &crate::policies::Publisher| bundle.borrow().people.verify(token, (control.clock)());
@@ -136,6 +168,7 @@ async fn verify(control: &Control, token: &str) -> Result<Principal, SignInError
 /// `POST /signin`: under `--dev`, whoever they say they are.
 async fn say_who(
     State(control): State<Arc<Control>>,
+    address: Address,
     headers: HeaderMap,
     query: Query,
     Form(said): Form<SaidWho>,
@@ -160,7 +193,8 @@ async fn say_who(
     };
     let principal = Principal { issuer, subject: subject.to_owned(), groups, scopes: None, expires_ms: 0 };
     let place = own_place(query.get("to").map_or("/", String::as_str));
-    open(&control, &headers, principal, None, &place).await
+    let opened = open(&control, &headers, address, principal, None, &place).await;
+    opened.map_err(|error| failed(&error, &place, (control.clock)()))
 }
 
 /// The form of `--dev`.
@@ -175,19 +209,22 @@ struct SaidWho {
 async fn open(
     control: &Arc<Control>,
     headers: &HeaderMap,
+    address: Address,
     principal: Principal,
     claims: Option<&IdClaims>,
     place: &str,
-) -> Result<Response, Problem> {
+) -> Result<Response, SignInError> {
     let sign_ins = &control.sign_ins;
     let now = (control.clock)();
     let (basis, limits) = {
         let bundle = control.bundle.borrow();
         (sign_ins.basis(&bundle.policy), sign_ins.limits(&bundle.policy))
     };
-    let (Some(basis), Some((_, longest))) = (basis, limits) else { return Err(not_offered()) };
-    if let Some((before, _)) = browser::visit(headers, control).await? {
-        control.store.end_visit(before.digest()).await?;
+    let (Some(basis), Some((_, longest))) = (basis, limits) else { return Err(SignInError::NotOffered) };
+    let before = browser::visit(headers, control).await.map_err(|problem| unable(problem.detail))?;
+    if let Some((id, visit)) = before {
+        let ended = browser::end(control, &id, &visit, address.text(), Some("signed in anew")).await;
+        ended.map_err(|problem| unable(problem.detail))?;
     }
     let id = VisitId::make().map_err(unable)?;
     let visit = Visit {
@@ -198,26 +235,53 @@ async fn open(
         seen_ms: now,
     };
     let (issuer, subject) = (visit.principal.issuer.clone(), visit.principal.subject.clone());
-    control.store.open_visit(id.digest(), visit).await?;
+    let digest = id.digest();
+    let event = SignInEvent {
+        address: address.text(),
+        ..SignInEvent::of(SignInChange::SignedIn, &digest, &visit, now)
+    };
+    control.store.open_visit(digest, visit, event).await.map_err(unable)?;
     tracing::info!(issuer, subject, "somebody signed in");
-    let mut response = browser::go(place)?;
+    let mut response = browser::go(place).map_err(|problem| unable(problem.detail))?;
     keep(&mut response, control, sign_ins.cookie(), id.secret(), longest.as_seconds());
+    if browser::cookie(headers, sign_ins.left_cookie()).is_some() {
+        keep(&mut response, control, sign_ins.left_cookie(), "", 0);
+    }
     Ok(response)
 }
 
 /// `POST /signout`.
 async fn sign_out(
     State(control): State<Arc<Control>>,
+    address: Address,
     headers: HeaderMap,
     submitted: Submitted<()>,
 ) -> Result<Response, Problem> {
-    if let Some((id, _)) = browser::visit(&headers, &control).await? {
-        control.store.end_visit(id.digest()).await?;
+    if let Some((id, visit)) = browser::visit(&headers, &control).await? {
+        browser::end(&control, &id, &visit, address.text(), None).await?;
     }
     tracing::info!(subject = submitted.visitor.person.0.subject, "somebody signed out");
-    let mut response = browser::unkept(crate::pages::signed_out());
+    let mut response = browser::unkept(signed_out(&control, &headers, "/").await);
     keep(&mut response, &control, control.sign_ins.cookie(), "", 0);
+    keep(&mut response, &control, control.sign_ins.left_cookie(), "1", LEFT);
     Ok(response)
+}
+
+/// Nobody is signed in here any more; the provider may still know the browser.
+async fn signed_out(control: &Control, headers: &HeaderMap, place: &str) -> Response {
+    let sign_in = control.bundle.borrow().policy.access.sign_in.clone().filter(|_| !control.sign_ins.dev);
+    let mut provider = None;
+    if let Some(sign_in) = sign_in
+        && let Some(issuer) = issuer_url(control, &sign_in)
+    {
+        let page = control.sign_ins.provider.end_session(&issuer).await;
+        let client = serde_urlencoded::to_string([("client_id", &sign_in.client_id)]).unwrap_or_default();
+        provider = page.map(|page| format!("{page}{}{client}", if page.contains('?') { '&' } else { '?' }));
+    }
+    let mut query = vec![(AGAIN, "yes")];
+    query.extend((place != "/").then_some(("to", place)));
+    let again = format!("/signin?{}", serde_urlencoded::to_string(query).unwrap_or_default());
+    crate::pages::signed_out(headers, again, provider)
 }
 
 /// Where `sluice login` signs in.
@@ -296,16 +360,16 @@ async fn whoami(
 }
 
 /// Control as a client of the provider that the policy names.
-async fn relying(control: &Control) -> Result<(SignIn, Relying), Problem> {
+async fn relying(control: &Control) -> Result<(SignIn, Relying), SignInError> {
     let sign_ins = &control.sign_ins;
     let sign_in = control.bundle.borrow().policy.access.sign_in.clone();
-    let sign_in = sign_in.filter(|_| !sign_ins.dev).ok_or_else(not_offered)?;
-    let issuer = issuer_url(control, &sign_in).ok_or_else(not_offered)?;
+    let sign_in = sign_in.filter(|_| !sign_ins.dev).ok_or(SignInError::NotOffered)?;
+    let issuer = issuer_url(control, &sign_in).ok_or(SignInError::NotOffered)?;
     let endpoints = sign_ins.provider.endpoints(&issuer).await?;
     let secret = match &sign_ins.secret {
         Some(file) => Some(tokio::fs::read_to_string(file).await.map_err(|error| {
             tracing::error!(%error, file = %file.display(), "the client's secret cannot be read");
-            unable("its secret cannot be read")
+            SignInError::Unable
         })?),
         None => None,
     };
@@ -326,28 +390,7 @@ fn keep(response: &mut Response, control: &Control, name: &str, value: &str, sec
     }
 }
 
-fn not_offered() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "nobody can sign in here in a browser: the policy names no provider in `access.signIn`",
-    )
-}
-
-fn unable(why: impl std::fmt::Display) -> Problem {
+fn unable(why: impl std::fmt::Display) -> SignInError {
     tracing::error!(%why, "a sign-in could not be done");
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "the service cannot do this now; see its log, and try again later",
-    )
-}
-
-impl From<SignInError> for Problem {
-    fn from(error: SignInError) -> Self {
-        tracing::warn!(%error, "nobody was signed in");
-        let status = match error {
-            SignInError::Provider(_) => StatusCode::BAD_GATEWAY,
-            SignInError::Refused(_) | SignInError::Token(_) => StatusCode::FORBIDDEN,
-        };
-        Self::new(status, format!("{error}; begin again at /signin"))
-    }
+    SignInError::Unable
 }

@@ -28,8 +28,8 @@ use serde::de::DeserializeOwned;
 use sluice_engine::identity::Lineage;
 
 use super::auth::Person;
-use super::{Control, Problem, browser};
-use crate::visits::VisitId;
+use super::{Control, Guidance, Problem, browser};
+use crate::visits::{VisitId, own_place};
 
 /// The header by which scripts show that they are our own.
 pub const CSRF_HEADER: &str = "x-csrf-token";
@@ -75,8 +75,7 @@ impl IntoResponse for NoVisitor {
             Self::Problem(problem) => return problem.into_response(),
             Self::SignIn { place, htmx } => (place, htmx),
         };
-        let query = serde_urlencoded::to_string([("to", place)]).unwrap_or_default();
-        let to = format!("/signin?{query}");
+        let to = sign_in_at(&place);
         if !htmx {
             return browser::go(&to).unwrap_or_else(IntoResponse::into_response);
         }
@@ -132,10 +131,32 @@ pub async fn visitor(
     signed_in.prove(headers, token, control).map(Some)
 }
 
-fn sign_in(method: &Method, uri: &axum::http::Uri, headers: &HeaderMap) -> NoVisitor {
-    let htmx = headers.contains_key("hx-request");
-    let place = uri.path_and_query().filter(|_| browser::is_safe(method) && !htmx);
-    NoVisitor::SignIn { place: place.map_or("/", |place| place.as_str()).to_owned(), htmx }
+/// The address at which one signs in and comes back to a place of our own.
+pub fn sign_in_at(place: &str) -> String {
+    match place {
+        "/" => "/signin".to_owned(),
+        place => format!("/signin?{}", serde_urlencoded::to_string([("to", place)]).unwrap_or_default()),
+    }
+}
+
+fn sign_in(method: &Method, uri: &axum::http::Uri, headers: &HeaderMap, control: &Control) -> NoVisitor {
+    if headers.contains_key("hx-request") {
+        return NoVisitor::SignIn { place: "/".to_owned(), htmx: true };
+    }
+    if browser::is_safe(method) {
+        let place = uri.path_and_query().map_or("/", |place| place.as_str()).to_owned();
+        return NoVisitor::SignIn { place, htmx: false };
+    }
+    // A form is not sent on to the provider: what it was about to do would be lost without a word, and browsers hold a
+    // form's redirects to the content policy of its page.
+    let detail = "your sign-in had ended before this was sent, and nothing was done";
+    NoVisitor::Problem(Problem::new(StatusCode::UNAUTHORIZED, detail).guided(Guidance {
+        heading: "Sign in first",
+        detail: detail.into(),
+        advice: "Then do it again: you come back to the page that you sent it from.".into(),
+        href: sign_in_at(&own_place(browser::own_referrer(headers, &control.sign_ins).unwrap_or("/"))),
+        label: "Sign in",
+    }))
 }
 
 impl FromRequestParts<Arc<Control>> for Visitor {
@@ -143,7 +164,7 @@ impl FromRequestParts<Arc<Control>> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, control: &Arc<Control>) -> Result<Self, NoVisitor> {
         let visitor = visitor(&parts.method, &parts.headers, control).await?;
-        visitor.ok_or_else(|| sign_in(&parts.method, &parts.uri, &parts.headers))
+        visitor.ok_or_else(|| sign_in(&parts.method, &parts.uri, &parts.headers, control))
     }
 }
 
@@ -154,7 +175,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Control>> for Submitted<T> {
         let (method, uri, headers) =
             (request.method().clone(), request.uri().clone(), request.headers().clone());
         let signed_in = SignedIn::find(&headers, control).await?;
-        let signed_in = signed_in.ok_or_else(|| sign_in(&method, &uri, &headers))?;
+        let signed_in = signed_in.ok_or_else(|| sign_in(&method, &uri, &headers, control))?;
         let body = Bytes::from_request(request, control).await.map_err(|error| {
             Problem::new(error.status(), "the form is too large, or broke off on its way")
         })?;

@@ -21,6 +21,7 @@ pub use http::{Http, measure};
 pub use state::{Seen, serve};
 
 use crate::anchors::Kept;
+use crate::otlp::Sending;
 use crate::records::Entry;
 
 /// Media type of what [`Metrics::text`] gives.
@@ -103,6 +104,8 @@ pub struct Metrics {
     pub signing_faults: Counter,
     /// Checkpoints kept elsewhere.
     pub checkpoints: Kept,
+    /// Spans and log records sent.
+    pub otlp: Sending,
     holds_waiting: Gauge,
     oldest_hold: Gauge,
     grants_live: Gauge,
@@ -149,6 +152,7 @@ impl Metrics {
             http,
             decision,
             checkpoints: Kept::default(),
+            otlp: Sending::default(),
             signing_faults,
             issuer_keys,
             issuer_faulty,
@@ -184,6 +188,10 @@ impl Metrics {
         );
         let help = "Times that a checkpoint could not be kept elsewhere";
         all.register("checkpoints_failed", help, metrics.checkpoints.failed.clone());
+        let help = "Times that a checkpoint was found elsewhere which the log, as it is now, contradicts: it was cut off or \
+                    rewritten";
+        all.register("checkpoints_contradicted", help, metrics.checkpoints.contradicted.clone());
+        metrics.otlp.register(all);
         all.register("records_written", "Entries of the log", meter.entries.clone());
         let help = "Bytes of text blocks that were handed in";
         all.register_with_unit("blocks_written", help, Unit::Bytes, meter.bytes.clone());

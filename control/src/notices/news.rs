@@ -89,7 +89,7 @@ pub fn told(entry: &Entry) -> Option<Event> {
         Entry::Revocation(revoked) => (!revoked.is_by_holder()).then_some(Event::TokenRevoked),
         Entry::Exchange(_) | Entry::Token(_) | Entry::Pass(_) => None,
         Entry::Delegation(_) | Entry::Policy(_) | Entry::Review(_) => None,
-        Entry::Restore(_) | Entry::Retention(_) => None,
+        Entry::Restore(_) | Entry::Retention(_) | Entry::SignIn(_) => None,
     }
 }
 
@@ -281,6 +281,7 @@ pub mod tests {
             ask: ask("k", "e"),
             decided: None,
             voices: vec![],
+            masked: vec![],
             pass: None,
             used: None,
         }

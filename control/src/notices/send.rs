@@ -7,7 +7,7 @@ use sluice_engine::policy::document::{Channel, Receiver};
 
 use super::signature::webhook_signature;
 use super::{Channels, Delivery, Outcome, slack, teams, webhook};
-use crate::client::{CallError, Client};
+use crate::client::Client;
 
 /// How long a receiver may take; Standard Webhooks recommends 15 to 30 seconds.
 pub const TIMEOUT: Duration = Duration::from_secs(15);
@@ -80,64 +80,10 @@ pub async fn post(client: &Client, url: Uri, headers: HeaderMap, body: String, n
         Ok(answer) if answer.status.is_success() => Outcome::Delivered,
         Ok(answer) => Outcome::Failed {
             why: format!("the receiver answered {}", answer.status),
-            after_ms: retry_after(&answer.headers, now_ms),
+            after_ms: answer.retry_after(now_ms),
             gone: answer.status == StatusCode::GONE,
         },
-        Err(error) => Outcome::failed(words(&error)),
-    }
-}
-
-/// What went wrong, without the URL: it is a secret.
-fn words(error: &CallError) -> String {
-    match error {
-        CallError::Url(_) => "its URL cannot be called".into(),
-        CallError::Roots(_) => error.to_string(),
-        CallError::Unreachable { why, .. } => format!("the receiver cannot be reached: {why}"),
-        CallError::Slow { seconds, .. } => format!("the receiver did not answer within {seconds} s"),
-        CallError::Body { limit, .. } => {
-            format!("the receiver's answer is larger than {limit} bytes, or broke off")
-        }
-    }
-}
-
-/// `Retry-After` (RFC 9110, 10.2.3), in milliseconds: seconds, or a date.
-fn retry_after(headers: &HeaderMap, now_ms: u64) -> Option<u64> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(seconds.saturating_mul(1000));
-    }
-    let at = httpdate::parse_http_date(text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
-    Some(u64::try_from(at.as_millis()).ok()?.saturating_sub(now_ms))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let after = |text: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(text));
-            retry_after(&headers, 1_795_000_000_000)
-        };
-        assert_eq!(after("120"), Some(120_000));
-        assert_eq!(after("Wed, 18 Nov 2026 11:08:40 GMT"), Some(120_000));
-        assert_eq!(after("Wed, 18 Nov 2026 11:00:00 GMT"), Some(0), "over already");
-        assert_eq!(after("soon"), None);
-        assert_eq!(retry_after(&HeaderMap::new(), 0), None);
-    }
-
-    #[test]
-    fn what_went_wrong_never_shows_the_url() {
-        let url = || "https://hooks.slack.com/services/hushhush".to_owned();
-        for error in [
-            CallError::Url(url()),
-            CallError::Unreachable { url: url(), why: "connection refused".into() },
-            CallError::Slow { url: url(), seconds: 15 },
-            CallError::Body { url: url(), limit: 1 },
-        ] {
-            assert!(!words(&error).contains("hushhush"), "{error}");
-        }
+        // Without the URL: it is a secret.
+        Err(error) => Outcome::failed(error.without_url()),
     }
 }

@@ -6,7 +6,7 @@ use sluice_engine::wire;
 
 use super::Caller::{Anyone, Person, Sidecar};
 use super::{Call, Kind, call};
-use crate::http::{Allowing, Handing, Ruling, Said, Shut, Taking, VerifyAsk, Wish};
+use crate::http::{Allowing, Handing, Other, Ruling, Said, Shut, Taking, VerifyAsk, Wish};
 
 /// How grants and holds stand.
 const HOLDS: [&str; 5] = ["all", "waiting", "approved", "denied", "expired"];
@@ -129,6 +129,14 @@ fn of_records(schemas: &mut SchemaGenerator) -> Vec<Call> {
         call("get", "/v1/sidecars", Person, "The sidecars that ask for their bundle."),
         call("get", "/v1/sessions/{id}", Person, "A session's entries and their texts.")
             .gives(&[(200, Kind::Lines)]),
+        call(
+            "post",
+            "/v1/sessions/{id}/comparison",
+            Person,
+            "What was decided in a session, beside what another policy decides.",
+        )
+        .takes::<Other>(schemas)
+        .refuses(&[409, 422]),
         call("get", wire::RECORDS, Person, "The log, from a cursor on.")
             .number("after", "The last cursor of an export before.")
             .number("limit", "At most so many entries.")

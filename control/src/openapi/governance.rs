@@ -24,6 +24,8 @@ fn of_policy(schemas: &mut SchemaGenerator) -> Vec<Call> {
     vec![
         call("get", "/v1/policy", Person, "The policy in force, and the documents that it comes from."),
         call("get", "/v1/policy/effective", Person, "The policy in force as one, with all defaults."),
+        call("get", "/v1/policy/versions", Person, "Policies of the store, the latest first.")
+            .number("limit", "How many; at most 1000."),
         call("post", "/v1/policy/trial", Person, "What would come of a request, step by step.")
             .takes::<Trial>(schemas)
             .refuses(&[422]),

@@ -124,7 +124,9 @@ fn shown(command: &Command) -> Shown {
 
 /// The preview, where no command was read: JSON one field a line, text as it is.
 pub fn preview(ask: &HoldAsk) -> Markup {
+    // Of a request a reviewer may name parts, letter by letter.
     let json = serde_json::from_str(&ask.preview).ok().filter(serde_json::Value::is_object);
+    let json = json.filter(|_| !ask.editable);
     json.map_or_else(|| marked(&ask.preview), |input| marked(&crate::records::steps::call(&input)))
 }
 

@@ -124,6 +124,10 @@ struct Detail {
     voices: Vec<Ruled>,
     /// Times for which it can be approved, where policy offers that.
     spans: Vec<(u64, String)>,
+    /// Whether it can be approved with more masked.
+    editable: bool,
+    /// Texts that are masked, and whether each stands in what is shown.
+    masked: Vec<(String, bool)>,
     comments: Vec<Ruled>,
     said: Vec<Said>,
     similar: Vec<Like>,
@@ -234,6 +238,10 @@ pub async fn decide(
     if let (Some(fields), Some(seconds)) = (ruling.as_object_mut(), seconds) {
         let pass = serde_json::json!({"seconds": seconds, "anything": form.text("anything").is_some()});
         fields.insert("pass".into(), pass);
+    }
+    if let (Some(fields), Some(lines)) = (ruling.as_object_mut(), form.text("masked").filter(|_| approve)) {
+        let masked: Vec<&str> = lines.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        fields.insert("masked".into(), masked.into());
     }
     let body = Bytes::from(ruling.to_string());
     let Json(hold) = http::holds::decide(visitor.person, state, Path(id), body).await?;
@@ -358,7 +366,7 @@ async fn detail(visitor: &Visitor, control: &Arc<Control>, id: &str) -> Result<D
     let count = |state| similar.iter().filter(|hold| hold.state == state).count();
     let counted = format!(
         "{} approved, {} denied, {} expired",
-        count(HoldDecision::Approved),
+        similar.iter().filter(|hold| hold.state.goes_on()).count(),
         count(HoldDecision::Denied),
         count(HoldDecision::Expired)
     );
@@ -393,6 +401,8 @@ async fn detail(visitor: &Visitor, control: &Arc<Control>, id: &str) -> Result<D
         quorum: ask.quorum,
         voices: hold.voices.iter().map(|voice| ruled(&voice.by, now)).collect(),
         spans: ask.grant_seconds.map(spans).unwrap_or_default(),
+        editable: ask.editable,
+        masked: hold.masked.iter().map(|text| (clean(text), hold.shows(text))).collect(),
         comments: comments
             .comments
             .iter()
@@ -457,7 +467,7 @@ fn before(exchanges: &[crate::records::session::Exchange]) -> Vec<Said> {
 pub fn tone(state: HoldDecision) -> &'static str {
     match state {
         HoldDecision::Waiting => "hold",
-        HoldDecision::Approved => "allow",
+        HoldDecision::Approved | HoldDecision::Edited => "allow",
         HoldDecision::Denied => "deny",
         HoldDecision::Expired => "",
     }

@@ -9,6 +9,8 @@
 
 mod access;
 mod assets;
+mod compare;
+mod device;
 mod effect;
 mod failure;
 mod fleet;
@@ -28,13 +30,14 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 
 use crate::http::Control;
+use crate::http::compare::LARGEST;
 
 pub use failure::readable;
 pub use signin::{signed_out, who_are_you};
@@ -58,6 +61,7 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/sessions", get(sessions::list))
         .route("/sessions/verify", post(sessions::verify))
         .route("/sessions/{id}", get(timeline::show))
+        .route("/sessions/{id}/compare", get(compare::show).merge(pasting()))
         .route("/overview", get(overview::show))
         .route("/access", get(access::show))
         .route("/access/grants", post(access::request))
@@ -66,8 +70,14 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/policy", get(policy::show))
         .route("/policy/trial", get(policy::form).post(policy::trial))
         .route("/fleet", get(fleet::show))
+        .route("/device", get(device::look).post(device::decide))
         .route("/assets/{file}", get(assets::file))
         .layer(middleware::from_fn(guarded))
+}
+
+/// A form that carries a whole policy.
+fn pasting() -> MethodRouter<Arc<Control>> {
+    post(compare::pasted).layer(DefaultBodyLimit::max(LARGEST))
 }
 
 /// Adds what keeps a page from being made to do what it does not say.

@@ -9,6 +9,11 @@ pub fn count(number: u64) -> String {
     }
 }
 
+/// `1 exchange`, `12 exchanges`.
+pub fn many(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{} {what}s", count(number)) }
+}
+
 /// Digits in groups of three.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -48,6 +53,7 @@ mod tests {
     fn numbers_read_at_a_glance() {
         assert_eq!((count(0), count(99_999), count(123_456)), ("0".into(), "99,999".into(), "123k".into()));
         assert_eq!(count(1_260_000), "1.2M");
+        assert_eq!((many(1, "step"), many(0, "step")), ("1 step".into(), "0 steps".into()));
         assert_eq!(
             (dollars(0), dollars(1), dollars(12_345_678)),
             ("$0".into(), "$0.0001".into(), "$12.34".into())

@@ -7,6 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri, header};
 use axum::response::{IntoResponse, Redirect, Response};
+use sluice_engine::identity::Lineage;
 
 use super::failure::Failure;
 use super::form::Form;
@@ -47,6 +48,8 @@ pub struct Link {
 pub struct Visitor {
     /// Who.
     pub person: Person,
+    /// What the visit rests on.
+    pub lineage: Lineage,
     /// What forms of their pages carry.
     pub csrf: String,
     theme: &'static str,
@@ -66,7 +69,8 @@ impl Visitor {
     /// Somebody who is signed in, and how they want pages to look.
     pub fn new(visitor: http::Visitor, headers: &HeaderMap, uri: &Uri) -> Self {
         let here = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-        Self { person: visitor.person, csrf: visitor.csrf, theme: chosen(headers), here }
+        let http::Visitor { person, lineage, csrf } = visitor;
+        Self { person, lineage, csrf, theme: chosen(headers), here }
     }
 
     /// The frame of a page in this section.
@@ -96,10 +100,10 @@ impl Visitor {
 
 impl Shell {
     /// The frame where nobody is known.
-    pub fn nobody(title: &str) -> Self {
+    pub fn nobody(title: &str, headers: &HeaderMap) -> Self {
         Self {
             title: title.to_owned(),
-            theme: "",
+            theme: chosen(headers),
             links: Vec::new(),
             subject: String::new(),
             groups: String::new(),

@@ -97,7 +97,7 @@ fn of(
 ) -> Page {
     let start = steps.iter().map(|step| step.at_ms).min().unwrap_or_default();
     let end = steps.iter().map(|step| step.at_ms).max().unwrap_or_default();
-    let records = || exchanges.iter().flat_map(|one| one.open.iter().chain(&one.close));
+    let records = || exchanges.iter().flat_map(|one| one.open.iter().chain(&one.edited).chain(&one.close));
     let who = records().find_map(|record| record.principal.as_ref());
     let mut models: Vec<String> =
         records().filter_map(|record| record.model.as_deref()).map(clean_line).collect();
@@ -256,6 +256,8 @@ fn decided(decision: &Decision) -> Shown {
     let mut about: Vec<String> = Vec::new();
     about.extend(decision.observed.then(|| "only observed: nothing was done".to_owned()));
     about.extend(decision.left_out.then(|| "left out of what was offered; the rest went on".to_owned()));
+    let edited = |who: &String| format!("more was masked, as {} wanted", clean_line(who));
+    about.extend(decision.edited_by.as_ref().map(edited));
     about.extend(decision.tool.as_deref().map(clean_line));
     about.extend(decision.role.as_deref().map(|role| format!("role {}", clean_line(role))));
     about.extend(decision.effects.iter().map(|effect| effect.name().to_owned()));
@@ -282,7 +284,8 @@ fn hold(event: &HoldEvent) -> Shown {
     let by = event.by.as_ref().map(|(_, subject)| format!(" by {}", clean_line(subject))).unwrap_or_default();
     let reason =
         event.reason.as_deref().map(|reason| format!(": {}", clean_line(reason))).unwrap_or_default();
-    Shown::Hold { id: event.id.clone(), tone, words: format!("{verb}{by}{reason}") }
+    let masked = event.masked.map(|masked| format!(", with {masked} texts masked")).unwrap_or_default();
+    Shown::Hold { id: event.id.clone(), tone, words: format!("{verb}{by}{masked}{reason}") }
 }
 
 fn end(record: &Record) -> String {

@@ -45,6 +45,7 @@ pub fn row(stored: &Stored) -> Option<String> {
             row.at_ms = record.at_ms;
             row.what = match record.stage {
                 Stage::Open => "exchange opened".into(),
+                Stage::Edited => "exchange edited".into(),
                 Stage::Close => "exchange closed".into(),
             };
             row.who = record.principal;
@@ -64,6 +65,9 @@ pub fn row(stored: &Stored) -> Option<String> {
             row.at_ms = event.at_ms;
             row.what = format!("hold {}", event.change.word());
             row.decisions = format!("hold {} by rule {}", event.id, event.rule);
+            if let Some(masked) = event.masked {
+                row.decisions.push_str(&format!(", {masked} texts masked"));
+            }
             row.reason = event.reason;
             row.who = Some(by(event.by, event.requester));
         }
@@ -100,6 +104,20 @@ pub fn row(stored: &Stored) -> Option<String> {
             row.what = "token exchanged".into();
             row.decisions = format!("token {}", event.id);
             row.who = Some(event.who);
+        }
+        Entry::SignIn(event) => {
+            row.at_ms = event.at_ms;
+            row.what = event.change.words().into();
+            let known = [
+                Some(format!("by {}", event.by)),
+                event.address.map(|address| format!("from {address}")),
+                event.visit.map(|visit| format!("visit {visit}")),
+                event.device.map(|device| format!("device {device}")),
+                (event.left_out > 0).then(|| format!("{} more refused before", event.left_out)),
+            ];
+            row.decisions = known.into_iter().flatten().collect::<Vec<_>>().join("; ");
+            row.reason = event.why;
+            row.who = event.who;
         }
         Entry::Pass(event) => {
             row.at_ms = event.at_ms;
@@ -213,7 +231,8 @@ fn decision(decision: &Decision) -> String {
         _ => "",
     };
     let tool = decision.tool.as_ref().map(|tool| format!(" {tool}")).unwrap_or_default();
-    format!("{:?} by {}{tool}{observed}", decision.action, decision.rule).to_lowercase()
+    let edited = decision.edited_by.as_ref().map(|who| format!(", edited by {who}")).unwrap_or_default();
+    format!("{:?} by {}{tool}{observed}{edited}", decision.action, decision.rule).to_lowercase()
 }
 
 /// Who did it, or whom it is about.

@@ -3,7 +3,7 @@ use sluice_engine::identity::TokenId;
 use sluice_engine::record::{Record, Who};
 use sluice_engine::wire::HoldDecision;
 
-use super::{DelegationEvent, PassEvent, PolicyEvent, ReviewEvent};
+use super::{DelegationEvent, PassEvent, PolicyEvent, ReviewEvent, SignInEvent};
 use crate::approvals::{DecidedBy, Delegated};
 use crate::grants::{Grant, GrantState};
 use crate::holds::{Comment, Hold};
@@ -21,6 +21,8 @@ pub enum Entry {
     Grant(Box<GrantEvent>),
     /// A token was exchanged for one of control's own.
     Token(Box<TokenEvent>),
+    /// Somebody signed in or out in a browser, or was refused.
+    SignIn(Box<SignInEvent>),
     /// Something happened to an approval for a time.
     Pass(Box<PassEvent>),
     /// Something happened to a delegation.
@@ -160,6 +162,9 @@ pub struct HoldEvent {
     /// The pass that it opened, or that approved it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pass: Option<String>,
+    /// How many texts they had masked, with an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masked: Option<u32>,
 }
 
 /// What happened to a hold.
@@ -223,6 +228,7 @@ impl Entry {
             Self::Hold(_) => "hold",
             Self::Grant(_) => "grant",
             Self::Token(_) => "token",
+            Self::SignIn(_) => "signIn",
             Self::Pass(_) => "pass",
             Self::Delegation(_) => "delegation",
             Self::Policy(_) => "policy",
@@ -290,7 +296,7 @@ impl HoldEvent {
     /// Somebody has spoken, and the hold stands as it then does: decided, or still waiting.
     pub fn heard(hold: &Hold, by: &DecidedBy) -> Self {
         let change = match hold.state {
-            HoldDecision::Approved => HoldChange::Approved,
+            HoldDecision::Approved | HoldDecision::Edited => HoldChange::Approved,
             HoldDecision::Waiting => HoldChange::Agreed,
             HoldDecision::Denied | HoldDecision::Expired => HoldChange::Denied,
         };
@@ -299,6 +305,7 @@ impl HoldEvent {
             reason: by.reason.clone(),
             on_behalf: by.on_behalf.clone(),
             pass: hold.pass.clone(),
+            masked: hold.voices.last().map(|voice| voice.masked).filter(|masked| *masked > 0),
             ..Self::new(hold, change, by.at_ms)
         }
     }
@@ -336,6 +343,7 @@ impl HoldEvent {
             reason: None,
             on_behalf: None,
             pass: None,
+            masked: None,
         }
     }
 }

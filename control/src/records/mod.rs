@@ -8,6 +8,7 @@ pub mod lines;
 pub mod ocsf;
 mod review;
 pub mod session;
+mod signin;
 pub mod steps;
 pub mod text;
 mod verify;
@@ -22,6 +23,7 @@ pub use entry::{
 };
 pub use intake::{IntakeError, batch_key, fold, missing};
 pub use review::{ReviewChange, ReviewEvent, Reviewed};
+pub use signin::{SignInChange, SignInEvent};
 pub use verify::{BlockProblem, Kept, Report, Retained, WriterReport, open_kept, verify};
 pub use writers::{Writers, enrolment};
 

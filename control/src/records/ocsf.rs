@@ -5,7 +5,7 @@
 //! | exchange | API Activity (6003) |
 //! | hold | API Activity (6003), with the hold as its resource |
 //! | grant | User Access Management (3005) |
-//! | token | Authentication (3002) |
+//! | token, sign-in | Authentication (3002) |
 //! | review | User Access Management (3005) |
 //! | pass, delegation | User Access Management (3005) |
 //! | policy | API Activity (6003), with the policy as its resource |
@@ -14,6 +14,7 @@
 //! No event carries a body: who, when, what, which rule, how it ended.
 
 mod approvals;
+mod signin;
 
 use serde_json::{Map, Value, json};
 use sluice_engine::policy::bundle::Revocation;
@@ -45,6 +46,7 @@ pub fn event(stored: &Stored) -> Option<Value> {
         Entry::Hold(event) => hold(event),
         Entry::Grant(event) => grant(event),
         Entry::Token(event) => token(event),
+        Entry::SignIn(event) => signin::event(event),
         Entry::Review(event) => review(event),
         Entry::Pass(event) => approvals::pass(event),
         Entry::Delegation(event) => approvals::delegation(event),
@@ -108,6 +110,7 @@ fn exchange(record: &Record) -> Map<String, Value> {
     }
     let stage = match record.stage {
         Stage::Open => "open",
+        Stage::Edited => "edited",
         Stage::Close => "close",
     };
     event.insert(
@@ -159,7 +162,10 @@ fn hold(hold: &HoldEvent) -> Map<String, Value> {
     event.insert("comment".into(), hold.reason.clone().into());
     event.insert(
         "unmapped".into(),
-        json!({"rule": hold.rule, "requester": hold.requester, "for": hold.on_behalf, "pass": hold.pass}),
+        json!({
+            "rule": hold.rule, "requester": hold.requester, "for": hold.on_behalf, "pass": hold.pass,
+            "masked": hold.masked,
+        }),
     );
     event
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde::Serialize;
 use serde_json::Value;
-use sluice_engine::record::{Block, Body, Piece, Record, Stage, assemble};
+use sluice_engine::record::{AssembleError, Block, Body, Piece, Record, Stage, assemble};
 
 use super::{Entry, HoldEvent};
 use crate::store::{Store, StoreError, Which};
@@ -24,7 +24,10 @@ pub struct Exchange {
     /// What was recorded when it was judged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open: Option<Record>,
-    /// The request, as JSON where it is JSON.
+    /// What was recorded when reviewers had more of it masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edited: Option<Record>,
+    /// The request, as JSON where it is JSON: as it was sent, where reviewers have edited it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<Value>,
     /// What happened to its holds.
@@ -36,6 +39,9 @@ pub struct Exchange {
     /// The reply, as JSON where it is JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<Value>,
+    /// Whether a body could not be put together: retention has removed texts of it, or it is too large.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub lost: bool,
 }
 
 /// Puts entries together, in the order in which exchanges began.
@@ -63,9 +69,16 @@ impl Gathering {
         match entry {
             Entry::Hold(event) => exchange.holds.push(*event),
             Entry::Exchange(record) => {
-                let body = record.body.as_ref().map(|body| value(body, &self.blocks));
+                let body = record.body.as_ref().map(|body| match value(body, &self.blocks) {
+                    Ok(value) => value,
+                    Err(why) => {
+                        exchange.lost = true;
+                        Value::String(format!("(the body cannot be shown: {why})"))
+                    }
+                });
                 match record.stage {
                     Stage::Open => (exchange.open, exchange.request) = (Some(*record), body),
+                    Stage::Edited => (exchange.edited, exchange.request) = (Some(*record), body),
                     Stage::Close => (exchange.close, exchange.reply) = (Some(*record), body),
                 }
             }
@@ -145,9 +158,7 @@ async fn fetch(store: &dyn Store, body: &Body, gathering: &mut Gathering) -> Res
     Ok(size)
 }
 
-fn value(body: &Body, blocks: &HashMap<String, Block>) -> Value {
-    match assemble(body, LARGEST, |digest| blocks.get(digest)) {
-        Ok(text) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
-        Err(error) => Value::String(format!("(the body cannot be shown: {error})")),
-    }
+fn value(body: &Body, blocks: &HashMap<String, Block>) -> Result<Value, AssembleError> {
+    let text = assemble(body, LARGEST, |digest| blocks.get(digest))?;
+    Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }

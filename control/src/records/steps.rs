@@ -131,6 +131,10 @@ impl<'e> Walk<'e> {
             self.now_ms = self.now_ms.max(event.at_ms);
             self.push(What::Hold(event));
         }
+        if let Some(edited) = &exchange.edited {
+            self.now_ms = self.now_ms.max(edited.at_ms);
+            self.judgement(edited);
+        }
         let first = self.steps.len();
         if let Some(reply) = &exchange.reply {
             self.reply(reply);

@@ -14,6 +14,9 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// There is a log already where a whole one was to be written.
+    #[error("the database has a log already, and nothing is written over; name an empty one")]
+    Occupied,
     /// The service is shutting down.
     #[error("the store is closed: the service is shutting down")]
     Closed,

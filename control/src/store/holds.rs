@@ -21,6 +21,8 @@ pub struct Decision {
     pub reason: Option<String>,
     /// For a time, and not only this once.
     pub span: Option<Span>,
+    /// With an approval: texts that are masked before it goes on.
+    pub masked: Vec<String>,
 }
 
 /// What came of a decision.
@@ -56,6 +58,6 @@ pub trait Holds: Send + Sync {
     /// A hold.
     async fn hold(&self, id: &str) -> Result<Option<Hold>, StoreError>;
 
-    /// Holds, the newest first; of one state, or all.
+    /// Holds, the newest first; of one state, or all. Those that were approved have those that were edited among them.
     async fn holds(&self, state: Option<HoldDecision>, limit: u32) -> Result<Vec<Hold>, StoreError>;
 }

@@ -14,6 +14,7 @@
 mod approvals;
 mod days;
 mod error;
+mod followers;
 mod grants;
 mod holds;
 mod log;
@@ -27,6 +28,7 @@ mod revocations;
 mod spending;
 pub mod sqlite;
 mod tokens;
+pub mod transfer;
 mod usage;
 mod visits;
 
@@ -35,6 +37,7 @@ use async_trait::async_trait;
 pub use approvals::{Approvals, Commented};
 pub use days::{By, Days, Sidecar, Sums, Used};
 pub use error::StoreError;
+pub use followers::{Advance, Followed, Followers};
 pub use grants::{Changed, Grants};
 pub use holds::{Decided, Decision, Holds};
 pub use log::{Addition, Enrolled, Head, Log, Mark, Session, Stored, Verdicts, Which, WhichSessions};
@@ -116,6 +119,7 @@ pub trait Store:
     + Spending
     + Approvals
     + Days
+    + Followers
     + Notices
     + Operation
     + Policies
@@ -136,4 +140,4 @@ pub trait Store:
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

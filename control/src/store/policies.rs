@@ -36,6 +36,12 @@ pub trait Policies: Send + Sync {
     /// The policy in force, when its number is above this one.
     async fn policy_after(&self, number: u64) -> Result<Option<StoredPolicy>, StoreError>;
 
+    /// The policy of this number, in force now or once.
+    async fn policy(&self, number: u64) -> Result<Option<StoredPolicy>, StoreError>;
+
+    /// The numbers of policies that are or were in force and since when, in Unix milliseconds; the latest first.
+    async fn policies(&self, limit: u32) -> Result<Vec<(u64, u64)>, StoreError>;
+
     /// Stores the first policy, unless there is one. `version`: as records carry it.
     async fn begin_policy(&self, policy: StoredPolicy, version: String) -> Result<(), StoreError>;
 

@@ -21,4 +21,7 @@ pub trait Retention: Send + Sync {
 
     /// Removes `most` blocks below the floor; says how many there were.
     async fn sweep(&self, most: u32, now_ms: u64) -> Result<u64, StoreError>;
+
+    /// Removes the previews of `most` holds that began before the floor and wait no more; says how many holds were looked at.
+    async fn clear_previews(&self, most: u32) -> Result<u64, StoreError>;
 }

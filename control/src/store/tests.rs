@@ -40,6 +40,8 @@ macro_rules! on_both {
 mod approvals;
 mod days;
 mod definitions;
+mod edits;
+mod followers;
 mod grants;
 mod notices;
 mod policies;
@@ -48,6 +50,7 @@ mod reviews;
 mod revocations;
 mod spending;
 mod tokens;
+mod transfer;
 mod usage;
 mod visits;
 
@@ -86,7 +89,7 @@ pub fn asking(key: &str, exchange: &str) -> Addition {
 
 pub fn approval(hold: &str) -> Decision {
     let by = Who { issuer: "corp".into(), subject: "ben".into(), groups: vec!["approvers".into()] };
-    Decision { hold: hold.into(), approve: true, by, reason: Some("seen".into()), span: None }
+    Decision { hold: hold.into(), approve: true, by, reason: Some("seen".into()), span: None, masked: vec![] }
 }
 
 async fn what_was_acknowledged_is_there_for_everyone_at_once(on: On) {

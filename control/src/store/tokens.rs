@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::records::Entry;
+use crate::records::{Entry, SignInEvent};
 use crate::tokens::device::{Device, Poll};
 use crate::tokens::family::{Family, Rotated, Rotation};
 use crate::tokens::source::Source;
@@ -26,12 +26,13 @@ pub trait Tokens: Send + Sync {
     /// The device that waits with this code.
     async fn device(&self, user_code: &str, now_ms: u64) -> Result<Option<Device>, StoreError>;
 
-    /// Lets a device in that waits, by what a person showed; or refuses it. Whether it still waited.
+    /// Lets a device in that waits, by what a person showed; or refuses it; and writes in the log who did. Whether it
+    /// still waited at the time of the event.
     async fn decide_device(
         &self,
         user_code: String,
         source: Option<Source>,
-        now_ms: u64,
+        event: SignInEvent,
     ) -> Result<bool, StoreError>;
 
     /// What a device is told that polls.

@@ -44,6 +44,9 @@ pub struct Device {
     /// The scopes that it asks for; absent: whatever the person may do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    /// The address that asked: its own, or that of the gateway or proxy in between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// When it asked, in Unix milliseconds.
     pub created_ms: u64,
     /// Until when it may be let in.

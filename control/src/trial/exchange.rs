@@ -181,7 +181,7 @@ impl Run {
                 self.outcome.holds.push(ask);
                 return false;
             };
-            self.case.settle(&ask.key, &ask.rule, &state);
+            self.case.settle(&ask, &state);
             let refused = self.case.refused(&ask.key, &ask.rule);
             self.outcome.holds.push(ask);
             if let Some(refusal) = refused {
@@ -202,7 +202,13 @@ impl Run {
             Answer::Expire => HoldDecision::Expired,
         };
         let reason = Some("a trial".to_owned());
-        Some(HoldState { id: "trial".into(), decision, reason, by: Some("a reviewer".into()) })
+        Some(HoldState {
+            id: "trial".into(),
+            decision,
+            reason,
+            by: Some("a reviewer".into()),
+            masked: Vec::new(),
+        })
     }
 
     fn reply(&mut self, reply: &Reply) {
@@ -235,7 +241,7 @@ impl Run {
                         self.outcome.holds.push(*ask);
                         return;
                     };
-                    self.case.settle(&ask.key, &ask.rule, &state);
+                    self.case.settle(&ask, &state);
                     self.outcome.holds.push(*ask);
                     // The same calls are judged again.
                     self.case.take_steps();
@@ -295,7 +301,7 @@ impl Run {
                         self.outcome.holds.push(*ask);
                         return false;
                     };
-                    self.case.settle(&ask.key, &ask.rule, &state);
+                    self.case.settle(&ask, &state);
                     self.outcome.holds.push(*ask);
                     // The call is judged again.
                     self.outcome.steps.extend(self.case.take_steps());

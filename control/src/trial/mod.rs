@@ -15,4 +15,4 @@ mod message;
 mod runtime;
 pub mod simulate;
 
-pub use runtime::{TrialError, compile, issuer_keys, runtime};
+pub use runtime::{TrialError, compile, compile_with, issuer_keys, runtime};

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 use sluice_engine::judge::{Runtime, RuntimeError};
-use sluice_engine::policy::bundle::{Bundle, FORMAT, IssuerKeys};
+use sluice_engine::policy::bundle::{Bundle, FORMAT, Grant, IssuerKeys};
 use sluice_engine::policy::document::{KeySource, Policy};
 
 use crate::issuers::inline;
@@ -50,6 +50,20 @@ pub fn compile(
     keys: Vec<IssuerKeys>,
     now_ms: u64,
 ) -> Result<Arc<Runtime>, TrialError> {
+    compile_with(policy, version, keys, Vec::new(), now_ms)
+}
+
+/// Compiles the policy of this version, with grants of its roles.
+///
+/// # Errors
+/// As [`runtime`].
+pub fn compile_with(
+    policy: &Policy,
+    version: &str,
+    keys: Vec<IssuerKeys>,
+    grants: Vec<Grant>,
+    now_ms: u64,
+) -> Result<Arc<Runtime>, TrialError> {
     let bundle = Bundle {
         format: FORMAT,
         version: version.to_owned(),
@@ -58,7 +72,7 @@ pub fn compile(
         policy: policy.clone(),
         keys,
         tenant_key: BASE64.encode(TENANT),
-        grants: Vec::new(),
+        grants,
         revocations: Vec::new(),
         withheld: Vec::new(),
     };

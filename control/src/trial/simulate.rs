@@ -6,12 +6,14 @@
 //! * Calls that were refused are not in the recorded reply; a text stands in their place.
 //! * Headers and the scopes of tokens are not recorded: `anthropic-beta` counts where the body has it, and no token
 //!   narrows.
-//! * A request that was refused before its body was read has none in the record.
+//! * A request that was refused before its body was read has none in the record; nor has one whose texts retention has
+//!   removed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sluice_engine::claude::routes::{self, Route};
 use sluice_engine::command::Effect;
 use sluice_engine::judge::Runtime;
@@ -19,6 +21,7 @@ use sluice_engine::policy::document::{Action, Part};
 use sluice_engine::record::{Decision, Who};
 
 use super::exchange::{Answer, Outcome, Reply, Request, Verdict, exchange, principal};
+use crate::records::session::Exchange;
 
 /// Examples that a group keeps.
 const EXAMPLES: usize = 3;
@@ -40,8 +43,97 @@ pub struct Recorded {
     pub reply: Option<(u16, Vec<u8>)>,
     /// What was decided, in both stages.
     pub decisions: Vec<Decision>,
+    /// What was found and masked then: kinds, and how many.
+    pub findings: BTreeMap<String, u32>,
+    /// Whether texts of it are no longer in the record.
+    pub lost: bool,
     /// When, in Unix milliseconds.
     pub at_ms: u64,
+}
+
+/// What a policy says of an exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Judgement {
+    /// The verdict. Of the record it is `hold` also where a person has approved or denied it since.
+    pub verdict: Verdict,
+    /// The rule that decided, or the built-in reason; absent: nothing spoke against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The part that the rule is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+    /// The tool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<String>,
+    /// What its commands would do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<Effect>,
+    /// What was masked, by kind. Of the policy that is tried: what it would mask beside the masks that stand in the
+    /// record.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub masks: BTreeMap<String, u32>,
+    /// Rules that matched and only observe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<String>,
+}
+
+/// An exchange under two policies: the one that decided then, and another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Compared {
+    /// The exchange.
+    pub exchange: String,
+    /// When it was, in Unix milliseconds.
+    pub at_ms: u64,
+    /// What was decided then.
+    pub was: Judgement,
+    /// What the other policy says; absent: that cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<Judgement>,
+    /// Why it cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub untold: Option<String>,
+}
+
+impl Compared {
+    /// Whether the other policy comes to something else: another verdict, the same by another rule, or more to mask.
+    pub fn differs(&self) -> bool {
+        self.now.as_ref().is_some_and(|now| {
+            let same_rule = now.verdict == Verdict::Allow || now.rule == self.was.rule;
+            now.verdict != self.was.verdict || !same_rule || !now.masks.is_empty()
+        })
+    }
+}
+
+impl Recorded {
+    /// An exchange of a session, as it was put together from the log.
+    pub fn of(session: &str, exchange: &Exchange) -> Self {
+        let body = |body: &Option<Value>| match body {
+            // A body that was no JSON, or could not be put together.
+            Some(Value::String(text)) => Some(text.clone().into_bytes()),
+            Some(value) => Some(value.to_string().into_bytes()),
+            None => None,
+        };
+        let stages = || exchange.open.iter().chain(&exchange.close);
+        let status = exchange.close.as_ref().and_then(|close| close.status).unwrap_or(200);
+        let mut findings = BTreeMap::new();
+        for (kind, times) in stages().flat_map(|record| &record.findings) {
+            *findings.entry(kind.clone()).or_default() += times;
+        }
+        Self {
+            session: session.to_owned(),
+            who: stages().find_map(|record| record.principal.clone()),
+            route: stages().next().map(|record| record.route.clone()).unwrap_or_default(),
+            decisions: stages().flat_map(|record| record.decisions.clone()).collect(),
+            findings,
+            lost: exchange.lost,
+            at_ms: stages().map(|record| record.at_ms).next().unwrap_or_default(),
+            request: body(&exchange.request),
+            reply: body(&exchange.reply).map(|body| (status, body)),
+            id: exchange.id.clone(),
+        }
+    }
 }
 
 /// What came of a simulation.
@@ -53,7 +145,7 @@ pub struct Simulation {
     /// How many come to the same verdict.
     pub unchanged: usize,
     /// How many cannot be told, by the reason.
-    pub untold: BTreeMap<&'static str, usize>,
+    pub untold: BTreeMap<String, usize>,
     /// The others, by how the verdict changes and by the rule.
     pub groups: Vec<Group>,
 }
@@ -101,29 +193,51 @@ struct Decided {
     by: Option<Decision>,
 }
 
+/// Puts an exchange to the policy, and what comes of it beside what came of it then.
+pub fn compare(runtime: &Arc<Runtime>, recorded: &Recorded) -> Compared {
+    let was = then(&recorded.decisions);
+    let told = now(runtime, recorded).and_then(|now| {
+        if was.verdict > now.verdict && lost_a_call(&recorded.decisions) {
+            return Err("a call did not get through, and its input is not in the record");
+        }
+        Ok(now)
+    });
+    let observed = recorded.decisions.iter().filter(|one| one.observed).map(|one| one.rule.clone());
+    let was = Judgement { observed: sorted(observed), ..judgement(was, recorded.findings.clone()) };
+    let (now, untold) = match told {
+        Ok(now) => (Some(now), None),
+        Err(why) => (None, Some(why.to_owned())),
+    };
+    Compared { exchange: recorded.id.clone(), at_ms: recorded.at_ms, was, now, untold }
+}
+
+fn judgement(decided: Decided, masks: BTreeMap<String, u32>) -> Judgement {
+    let Decided { verdict, by } = decided;
+    let (rule, part, tool, effects) =
+        by.map_or_else(|| (None, None, None, Vec::new()), |by| (Some(by.rule), by.part, by.tool, by.effects));
+    Judgement { verdict, rule, part, tool, effects, masks, observed: Vec::new() }
+}
+
+fn sorted(names: impl Iterator<Item = String>) -> Vec<String> {
+    names.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
 impl Simulation {
     /// Puts an exchange to the policy.
     pub fn add(&mut self, runtime: &Arc<Runtime>, recorded: &Recorded) {
         self.exchanges += 1;
-        let was = then(&recorded.decisions);
-        let now = match now(runtime, recorded) {
-            Ok(now) => now,
-            Err(why) => return self.cannot_tell(why),
-        };
-        if was.verdict > now.verdict && lost_a_call(&recorded.decisions) {
-            return self.cannot_tell("a call did not get through, and its input is not in the record");
-        }
+        let Compared { was, now, untold, .. } = compare(runtime, recorded);
+        let Some(now) = now else { return self.cannot_tell(untold.unwrap_or_default()) };
         if was.verdict == now.verdict {
             self.unchanged += 1;
             return;
         }
-        let by = if now.verdict == Verdict::Allow { was.by } else { now.by };
-        let rule = by.as_ref().map(|one| one.rule.clone()).unwrap_or_default();
-        let place = self
-            .groups
-            .iter()
-            .position(|group| (group.was, group.now, &group.rule) == (was.verdict, now.verdict, &rule));
-        let group = Group { was: was.verdict, now: now.verdict, rule, count: 0, examples: Vec::new() };
+        let change = (was.verdict, now.verdict);
+        let by = if now.verdict == Verdict::Allow { was } else { now };
+        let rule = by.rule.clone().unwrap_or_default();
+        let place =
+            self.groups.iter().position(|group| (group.was, group.now) == change && group.rule == rule);
+        let group = Group { was: change.0, now: change.1, rule, count: 0, examples: Vec::new() };
         let place = place.unwrap_or_else(|| {
             self.groups.push(group);
             self.groups.len() - 1
@@ -135,14 +249,14 @@ impl Simulation {
                 session: recorded.session.clone(),
                 exchange: recorded.id.clone(),
                 subject: recorded.who.as_ref().map(|who| who.subject.clone()).unwrap_or_default(),
-                part: by.as_ref().and_then(|one| one.part),
-                tool: by.as_ref().and_then(|one| one.tool.clone()),
-                effects: by.map(|one| one.effects).unwrap_or_default(),
+                part: by.part,
+                tool: by.tool,
+                effects: by.effects,
             });
         }
     }
 
-    fn cannot_tell(&mut self, why: &'static str) {
+    fn cannot_tell(&mut self, why: String) {
         *self.untold.entry(why).or_default() += 1;
     }
 
@@ -182,10 +296,13 @@ fn lost_a_call(decisions: &[Decision]) -> bool {
 }
 
 /// What the policy says now; the error says why that cannot be told.
-fn now(runtime: &Arc<Runtime>, recorded: &Recorded) -> Result<Decided, &'static str> {
+fn now(runtime: &Arc<Runtime>, recorded: &Recorded) -> Result<Judgement, &'static str> {
     let who = recorded.who.as_ref().ok_or("nobody was verified")?;
     let route = routes::all().find(|route| route.name == recorded.route).ok_or("the route is not known")?;
     let caller = principal(&who.issuer, &who.subject, who.groups.clone(), None);
+    if recorded.lost {
+        return Err("its texts are no longer in the record, or too large to be put together");
+    }
     let has_body = matches!(route.method, "POST" | "PUT" | "PATCH");
     let body = match &recorded.request {
         Some(body) => body.clone(),
@@ -200,7 +317,7 @@ fn now(runtime: &Arc<Runtime>, recorded: &Recorded) -> Result<Decided, &'static 
     if matches!(outcome.rule.as_deref(), Some("body" | "reply")) && outcome.verdict == Verdict::Deny {
         return Err("the recorded body cannot be read again");
     }
-    Ok(decided(&outcome))
+    Ok(said(&outcome))
 }
 
 /// The scope alone can be judged again.
@@ -209,11 +326,11 @@ fn without_body(
     route: &'static Route,
     caller: &sluice_engine::identity::Principal,
     recorded: &Recorded,
-) -> Result<Decided, &'static str> {
+) -> Result<Judgement, &'static str> {
     let outcome =
         exchange(runtime, caller, &request(route, Vec::new()), None, Answer::Approve, recorded.at_ms);
     match outcome.rule.as_deref() {
-        Some("scope") => Ok(decided(&outcome)),
+        Some("scope") => Ok(said(&outcome)),
         _ => Err("no body was recorded"),
     }
 }
@@ -221,6 +338,13 @@ fn without_body(
 fn request(route: &Route, body: Vec<u8>) -> Request {
     let path = route.path.replace("{}", "recorded");
     Request { method: route.method.to_owned(), path, headers: Vec::new(), body }
+}
+
+fn said(outcome: &Outcome) -> Judgement {
+    let observed = sorted(outcome.observed().into_iter().map(str::to_owned));
+    let said = judgement(decided(outcome), outcome.masks());
+    let rule = said.rule.clone().or_else(|| outcome.rule.clone().filter(|_| said.verdict != Verdict::Allow));
+    Judgement { rule, observed, ..said }
 }
 
 fn decided(outcome: &Outcome) -> Decided {
@@ -238,6 +362,7 @@ fn decided(outcome: &Outcome) -> Decided {
         tool: hold.tool.clone(),
         effects,
         hold: None,
+        edited_by: None,
         role: None,
         observed: false,
         left_out: false,

@@ -9,6 +9,7 @@
 
 mod attempt;
 mod provider;
+mod refusals;
 
 use std::path::PathBuf;
 
@@ -19,16 +20,21 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use sluice_engine::identity::{Lineage, Principal, TokenId, Verifier};
 use sluice_engine::policy::document::{Duration, Policy};
+use sluice_engine::record::Who;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 pub use attempt::{Attempt, own_place};
-pub use provider::{Endpoints, IdClaims, Provider, Relying, SignInError, shown};
+pub use provider::{Endpoints, Http, IdClaims, Provider, Relying, SignInError, shown};
+pub use refusals::Refusals;
 
 use crate::keys::{KeyError, random};
 
 /// How exactly the last use of a visit is known, in milliseconds: a write for every click would be too many.
 const SEEN_EVERY_MS: u64 = 60_000;
+
+/// The policy asks somebody else by now, or otherwise.
+const OTHER_POLICY: &str = "the policy lets people in otherwise";
 
 /// How long a browser stays signed in under `--dev`, where no policy says it.
 const DEV_STAY: Duration = Duration::hours(10);
@@ -43,6 +49,8 @@ pub struct SignIns {
     pub provider: Provider,
     /// Whether people may say themselves who they are (`sluice serve --dev`).
     pub dev: bool,
+    /// Refused sign-ins that the log has, so that nobody fills it with them.
+    pub refusals: Refusals,
     /// Binds attempts and forms to what this service, or another replica of it, has made.
     pub key: VisitKey,
 }
@@ -68,6 +76,11 @@ impl SignIns {
     /// The cookie that holds an attempt to sign in.
     pub fn attempt_cookie(&self) -> &'static str {
         if self.secure() { "__Host-sluice-signin" } else { "sluice-signin" }
+    }
+
+    /// The cookie of somebody who has signed out here, until they sign in again.
+    pub fn left_cookie(&self) -> &'static str {
+        if self.secure() { "__Host-sluice-left" } else { "sluice-left" }
     }
 
     /// Where the provider sends people back to.
@@ -118,13 +131,34 @@ pub struct Visit {
 }
 
 impl Visit {
-    /// Whether it still lets its person in.
-    pub fn stands(&self, sign_ins: &SignIns, policy: &Policy, people: &Verifier, now_ms: u64) -> bool {
-        let Some((idle, _)) = sign_ins.limits(policy) else { return false };
-        now_ms < self.principal.expires_ms
-            && now_ms < self.seen_ms.saturating_add(idle.as_millis())
-            && sign_ins.basis(policy).as_ref() == Some(&self.basis)
-            && people.check_revoked(&self.principal.issuer, &self.principal.subject, &self.lineage()).is_ok()
+    /// Why it does not let its person in any more; `None`: it does.
+    pub fn over(
+        &self,
+        sign_ins: &SignIns,
+        policy: &Policy,
+        people: &Verifier,
+        now_ms: u64,
+    ) -> Option<&'static str> {
+        let Some((idle, _)) = sign_ins.limits(policy) else { return Some(OTHER_POLICY) };
+        let Principal { issuer, subject, .. } = &self.principal;
+        match () {
+            () if now_ms >= self.principal.expires_ms => Some("its time was over"),
+            () if now_ms >= self.seen_ms.saturating_add(idle.as_millis()) => Some("it was not used"),
+            () if sign_ins.basis(policy).as_ref() != Some(&self.basis) => Some(OTHER_POLICY),
+            () if people.check_revoked(issuer, subject, &self.lineage()).is_err() => Some("it was revoked"),
+            () => None,
+        }
+    }
+
+    /// The log's word for it: enough of the digest to find what belongs together, of nothing that lets anyone in.
+    pub fn named(digest: &str) -> String {
+        digest.chars().take(16).collect()
+    }
+
+    /// Who it is, as records name them.
+    pub fn who(&self) -> Who {
+        let Principal { issuer, subject, groups, .. } = self.principal.clone();
+        Who { issuer, subject, groups }
     }
 
     /// Where it comes from: the ID token.

@@ -19,6 +19,7 @@ use oauth2::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use sluice_engine::identity::TokenError;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::Mutex;
 
@@ -36,6 +37,15 @@ const SPOILT: Duration = Duration::from_secs(2);
 /// Why nobody was let in. None of them carries a token or a code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignInError {
+    /// The answer belongs to no attempt that this browser has under way.
+    #[error("this sign-in was not begun in this browser, is over, or took longer than ten minutes")]
+    Lost,
+    /// The policy names no provider.
+    #[error("nobody can sign in here in a browser: the policy names no provider in `access.signIn`")]
+    NotOffered,
+    /// Something of our own is not to be had.
+    #[error("the service cannot do this now; see its log, and try again later")]
+    Unable,
     /// The provider is away, or not what it should be.
     #[error("the identity provider cannot be asked now: {0}")]
     Provider(String),
@@ -45,6 +55,24 @@ pub enum SignInError {
     /// What the provider gave is not good for a sign-in here.
     #[error("what the identity provider gave cannot be accepted: {0}")]
     Token(String),
+    /// The ID token speaks for nobody here.
+    #[error("what the identity provider gave cannot be accepted: {0}")]
+    Unverified(TokenError),
+}
+
+impl SignInError {
+    /// In one word, for the log.
+    pub fn word(&self) -> String {
+        match self {
+            Self::Lost => "lost".into(),
+            Self::NotOffered => "not_offered".into(),
+            Self::Unable => "unable".into(),
+            Self::Provider(_) => "provider_away".into(),
+            Self::Refused(said) => format!("provider_refused: {said}"),
+            Self::Token(_) => "token".into(),
+            Self::Unverified(why) => format!("token_{}", why.rule()),
+        }
+    }
 }
 
 /// What is known of the provider.
@@ -78,6 +106,13 @@ impl Provider {
         endpoints
     }
 
+    /// Where an issuer lets people sign out, as far as it is known; nobody is asked.
+    pub async fn end_session(&self, issuer: &str) -> Option<String> {
+        let known = self.known.lock().await;
+        let known = known.as_ref().filter(|known| known.issuer == issuer)?;
+        known.endpoints.as_ref().ok()?.end_session.clone()
+    }
+
     /// What calls it.
     pub fn client(&self) -> &Client {
         &self.client
@@ -89,6 +124,8 @@ impl Provider {
 pub struct Endpoints {
     authorize: AuthUrl,
     token: TokenUrl,
+    /// Where people sign out there (OpenID Connect RP-Initiated Logout 1.0), if they can.
+    end_session: Option<String>,
     /// Whether a client's secret goes into the body, as the provider does not take it in a header.
     in_body: bool,
 }
@@ -112,6 +149,7 @@ impl Endpoints {
         Ok(Self {
             authorize: AuthUrl::new(url(authorize)?).map_err(|_| bad(authorize))?,
             token: TokenUrl::new(url(token)?).map_err(|_| bad(token))?,
+            end_session: document.url("end_session_endpoint").ok(),
             in_body,
         })
     }
@@ -173,18 +211,20 @@ impl Relying {
         Ok(Self { oauth, client_id: client_id.to_owned(), scopes: scopes.to_owned() })
     }
 
-    /// Where the browser is sent to.
-    pub fn page(&self, state: &str, nonce: &str, verifier: &str) -> String {
+    /// Where the browser is sent to. `anew`: the provider shall ask who it is, though it may know the browser.
+    pub fn page(&self, state: &str, nonce: &str, verifier: &str, anew: bool) -> String {
         let verifier = PkceCodeVerifier::new(verifier.to_owned());
         let scopes = self.scopes.iter().filter(|scope| *scope != "openid").cloned();
-        let (url, _) = self
+        let asked = self
             .oauth
             .authorize_url(|| CsrfToken::new(state.to_owned()))
             .add_scope(Scope::new("openid".into()))
             .add_scopes(scopes.map(Scope::new))
             .add_extra_param("nonce", nonce)
-            .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier))
-            .url();
+            .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
+        // OpenID Connect Core 1.0, section 3.1.2.1.
+        let asked = if anew { asked.add_extra_param("prompt", "login") } else { asked };
+        let (url, _) = asked.url();
         url.into()
     }
 
@@ -263,7 +303,7 @@ pub fn shown(text: &str) -> String {
 }
 
 /// Our client, which follows no redirects, as `oauth2` calls it.
-struct Http(Client);
+pub struct Http(pub Client);
 
 impl<'c> AsyncHttpClient<'c> for Http {
     type Error = CallError;

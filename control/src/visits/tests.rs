@@ -10,6 +10,7 @@ fn sign_ins(public_url: &str, dev: bool) -> SignIns {
         public_url: public_url.into(),
         secret: None,
         provider: Provider::default(),
+        refusals: Refusals::default(),
         dev,
         key: VisitKey::new(&[7; 32]),
     }
@@ -51,7 +52,7 @@ fn a_visit_stands_until_it_idles_or_ends() {
     let sign_ins = sign_ins("https://sluice.test", false);
     let (policy, people) = (policy(json!({})), verifier(&[]));
     let mut visit = visit(&sign_ins);
-    let stands = |visit: &Visit, at| visit.stands(&sign_ins, &policy, &people, at);
+    let stands = |visit: &Visit, at| visit.over(&sign_ins, &policy, &people, at).is_none();
     assert!(stands(&visit, NOW));
     assert!(stands(&visit, NOW + 1_799_999));
     assert!(!stands(&visit, NOW + 1_800_000), "idle for half an hour");
@@ -74,13 +75,14 @@ fn another_way_in_ends_the_visits_of_the_old_one_and_other_changes_do_not() {
         (json!({"/issuers/0/name": "crop"}), false),
         (json!({"/access": {}}), false),
     ] {
-        assert_eq!(visit.stands(&sign_ins, &policy(change.clone()), &people, NOW), stands, "{change}");
+        let over = visit.over(&sign_ins, &policy(change.clone()), &people, NOW);
+        assert_eq!(over.is_none(), stands, "{change}: {over:?}");
     }
     let dev = self::sign_ins("http://127.0.0.1", true);
-    assert!(!visit.stands(&dev, &policy(json!({})), &people, NOW));
+    assert!(visit.over(&dev, &policy(json!({})), &people, NOW).is_some());
     let mine = Visit { basis: dev.basis(&policy(json!({}))).unwrap(), ..visit };
     assert!(
-        !mine.stands(&sign_ins, &policy(json!({})), &people, NOW),
+        mine.over(&sign_ins, &policy(json!({})), &people, NOW).is_some(),
         "a visit of --dev is worth nothing without"
     );
 }
@@ -103,10 +105,11 @@ fn whoever_is_revoked_is_out_and_may_come_in_anew_where_the_revocation_allows_it
         (token("t2"), true),
     ] {
         let people = verifier(std::slice::from_ref(&revocation));
-        assert_eq!(visit.stands(&sign_ins, &policy(json!({})), &people, NOW), stands, "{revocation:?}");
+        let over = visit.over(&sign_ins, &policy(json!({})), &people, NOW);
+        assert_eq!(over.is_none(), stands, "{revocation:?}: {over:?}");
     }
     let timeless = Visit { made_ms: None, ..visit };
-    assert!(!timeless.stands(&sign_ins, &policy(json!({})), &verifier(&[subject("ana", 1)]), NOW));
+    assert!(timeless.over(&sign_ins, &policy(json!({})), &verifier(&[subject("ana", 1)]), NOW).is_some());
 }
 
 #[test]

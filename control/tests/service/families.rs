@@ -244,43 +244,138 @@ async fn discovery_names_the_base_url_that_a_gateway_says_and_that_of_control_to
     assert_eq!(service.filter(Method::GET, bad, None).await.1["issuer"], "http://sluice.test");
 }
 
-#[tokio::test]
-async fn a_person_in_a_browser_sees_what_asks_confirms_and_nothing_is_let_in_before() {
-    let provider = Provider::start().await;
-    provider.knows("ana", &["auditors"]);
-    let service = Service::start_as(&provider.policy(), &[]).await;
+/// A person who is signed in in a browser, and the service.
+async fn signed_in(provider: &Provider, policy: &str) -> (Service, Browser) {
+    provider.knows("ana", &["auditors", "staff"]);
+    let service = Service::start_as(policy, &[]).await;
     for _ in 0..100 {
         if service.ready().await["issuers"]["corp"]["keys"] == 1 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let (status, asked) =
-        service.post("/v1/oauth/device", FORM, "client_id=%3Cscript%3Ealert(1)%3C%2Fscript%3E").await;
+    let browser = Browser::new(&service.url);
+    (service, browser)
+}
+
+/// What a form of a page carries.
+fn csrf(page: &str) -> String {
+    page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_person_in_a_browser_sees_what_asks_confirms_and_nothing_is_let_in_before() {
+    let provider = Provider::start().await;
+    let lasting =
+        provider.policy().replace("audiences: [web, cli]", "audiences: [web, cli]\n    refresh: 8h");
+    let (service, mut browser) = signed_in(&provider, &lasting).await;
+    let asks = "client_id=%3Cscript%3Ealert(1)%3C%2Fscript%3E&scope=messages.create+models.read";
+    let (status, asked) = service.post("/v1/oauth/device", FORM, asks).await;
     assert_eq!(status, 200, "{asked}");
     let code = asked["user_code"].as_str().unwrap();
-    let mut browser = Browser::new(&service.url);
     let place = format!("/device?user_code={code}");
     let sent = browser.get(&place).await;
     assert!(sent.location().starts_with("/signin?to=%2Fdevice"), "{sent:?}");
     let back = browser.sign_in(&format!("/device%3Fuser_code%3D{code}")).await;
     assert_eq!(back.location(), place);
+    let typed = browser.get(&format!("/device?user_code=+{}+", code.to_lowercase().replace('-', ""))).await;
+    assert!(typed.body.contains(code), "as people type it: {}", typed.body);
     let page = browser.get(&place).await;
-    assert!(page.body.contains("&lt;script&gt;alert(1)") && !page.body.contains("<script"), "{}", page.body);
-    assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
-    assert!(page.body.contains("ana (corp)") && page.body.contains(code), "{}", page.body);
+    assert!(
+        page.body.contains("&#60;script&#62;alert(1)") && !page.body.contains("<script>"),
+        "{}",
+        page.body
+    );
+    let guarded = page.header("content-security-policy");
+    assert!(
+        guarded.contains("frame-ancestors 'none'") && guarded.contains("form-action 'self'"),
+        "{guarded}"
+    );
+    for told in [
+        code,
+        "ana",
+        "(corp)",
+        "auditors, staff",
+        "messages.create, models.read",
+        "8h from now",
+        "127.0.0.1",
+        "If somebody sent you the code",
+    ] {
+        assert!(page.body.contains(told), "{told}: {}", page.body);
+    }
     assert_eq!(poll(&service, &asked).await.1["error"], "authorization_pending", "a look lets nothing in");
 
-    let csrf = page.body.split("name=csrf value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let csrf = csrf(&page.body);
     let form = |csrf: &str, code: &str| format!("csrf={csrf}&user_code={code}&verdict=allow");
     assert_eq!(browser.post("/device", &form("wrong", code)).await.status, 403);
     let foreign = [("sec-fetch-site", "cross-site")];
     assert_eq!(browser.send("POST", "/device", &foreign, &form(&csrf, code)).await.status, 403);
     assert_eq!(browser.post("/device", &form(&csrf, "BBBB-BBBB")).await.status, 404);
+    let unclear = format!("csrf={csrf}&user_code={code}&verdict=maybe");
+    assert_eq!(browser.post("/device", &unclear).await.status, 400);
     let done = browser.post("/device", &form(&csrf, code)).await;
-    assert_eq!(done.status, 200, "{done:?}");
+    assert!(done.status == 200 && done.body.contains("The device is in"), "{done:?}");
+    let again = browser.get(&place).await;
+    assert!(again.status == 404 && again.body.contains("No device waits"), "used up: {again:?}");
+    assert!(again.body.contains("name=\"user_code\""), "and another can be typed");
     tokio::time::sleep(Duration::from_secs(5)).await;
     let (status, answer) = poll(&service, &asked).await;
     assert_eq!((status, &answer["email"]), (200, &json!("ana")), "{answer}");
-    assert_eq!(claims(answer["access_token"].as_str().unwrap())["via"], "corp");
+    let claims = claims(answer["access_token"].as_str().unwrap());
+    assert_eq!((&claims["via"], &claims["scope"]), (&json!("corp"), &json!("messages.create models.read")));
+
+    let auditor = service.token("eve", "auditors");
+    let export = String::from_utf8(service.cli(&auditor, &["records", "export"]).stdout).unwrap();
+    let decided = export.lines().find(|line| line.contains("deviceLetIn")).unwrap();
+    assert!(decided.contains(code) && decided.contains("\"subject\":\"ana\""), "{decided}");
+}
+
+#[tokio::test]
+async fn a_page_without_a_code_asks_for_one_and_one_that_is_refused_gives_nothing() {
+    let provider = Provider::start().await;
+    let (service, mut browser) = signed_in(&provider, &provider.policy()).await;
+    browser.sign_in("/device").await;
+    let page = browser.get("/device").await;
+    assert!(page.status == 200 && page.body.contains("action=\"/device\""), "{page:?}");
+    let asked = device(&service).await;
+    let code = asked["user_code"].as_str().unwrap();
+    let page = browser.get(&format!("/device?user_code={code}")).await;
+    assert!(page.body.contains("1h, in one token"), "the policy lets no sign-in last: {}", page.body);
+    let form = format!("csrf={}&user_code={code}&verdict=deny", csrf(&page.body));
+    // Without the visit nothing happens, and one comes back to where the form was.
+    let mut nobody = Browser::new(&service.url);
+    let headers = [
+        ("sec-fetch-site", "same-origin"),
+        ("accept", "text/html"),
+        ("referer", "http://sluice.test/device?user_code=x"),
+    ];
+    let seen = nobody.send("POST", "/device", &headers, &form).await;
+    assert_eq!(seen.status, 401, "{seen:?}");
+    assert!(seen.body.contains("/signin?to=%2Fdevice%3Fuser_code%3Dx"), "{}", seen.body);
+    let evil = [headers[0], headers[1], ("referer", "http://sluice.test.evil.test/x")];
+    let seen = nobody.send("POST", "/device", &evil, &form).await;
+    assert!(seen.body.contains("href=\"/signin\"") && !seen.body.contains("evil"), "{}", seen.body);
+    let refused = browser.post("/device", &form).await;
+    assert!(refused.status == 200 && refused.body.contains("The device was refused"), "{refused:?}");
+    assert_eq!(poll(&service, &asked).await.1["error"], "access_denied");
+    // Ten wrong codes, and the right one is not looked at any more.
+    let asked = device(&service).await;
+    for _ in 0..10 {
+        let wrong = browser.get("/device?user_code=BBBB-BBBB").await;
+        assert!(wrong.status == 404 && wrong.body.contains("aria-invalid"), "{wrong:?}");
+    }
+    let code = asked["user_code"].as_str().unwrap();
+    let page = browser.get(&format!("/device?user_code={code}")).await;
+    assert!(page.status == 429 && page.body.contains("wait ten minutes"), "{page:?}");
+}
+
+#[tokio::test]
+async fn a_device_that_could_get_nothing_is_told_so_before_anybody_lets_it_in() {
+    let provider = Provider::start().await;
+    // Its `keys: control` is of another service.
+    let policy = provider.policy().replace("issuer: http://sluice.test", "issuer: http://other.test");
+    let (service, _) = signed_in(&provider, &policy).await;
+    let (status, refused) = service.post("/v1/oauth/device", FORM, "").await;
+    assert_eq!(status, 400, "{refused}");
+    assert!(refused["error_description"].as_str().unwrap().contains("keys: control"), "{refused}");
 }

@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
@@ -133,4 +135,94 @@ async fn a_sign_in_that_goes_wrong_keeps_no_token() {
     let out = run(home.path(), &none, &["login", "--no-browser"]);
     assert_eq!(out.status.code(), Some(1));
     assert!(said(&out).contains("commandLineClientId"), "{}", said(&out));
+}
+
+/// Begins a sign-in with a code; gives the code.
+async fn begin_device(home: &Path, service: &Service) -> (Child, String) {
+    let mut child = command(home, service, &["login", "--device"]).spawn().unwrap();
+    let out = child.stdout.take().unwrap();
+    tokio::task::spawn_blocking(move || {
+        let mut lines = BufReader::new(out).lines().map_while(Result::ok);
+        let code = lines.nth(3).unwrap().trim().to_owned();
+        std::thread::spawn(move || lines.for_each(drop));
+        (child, code)
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_without_a_browser_signs_in_with_a_code_that_somebody_lets_in_elsewhere() {
+    let service = Service::start().await;
+    let home = tempfile::tempdir().unwrap();
+    let ana = service.token("ana", "auditors");
+    let (child, code) = begin_device(home.path(), &service).await;
+    let shown = service.cli(&ana, &["tokens", "device", "show", &code]);
+    assert!(said(&shown).contains("sluice login") && said(&shown).contains("ana (own)"), "{}", said(&shown));
+    assert!(service.cli(&ana, &["tokens", "device", "approve", &code]).status.success());
+    let out = end(child).await;
+    assert!(out.status.success(), "{}", said(&out));
+    let me = said(&run(home.path(), &service, &["whoami"]));
+    assert!(me.contains("You are ana (own), in auditors"), "{me}");
+    assert!(run(home.path(), &service, &["sessions", "ls"]).status.success(), "an auditor's right");
+    assert!(said(&run(home.path(), &service, &["logout"])).contains("Forgotten"));
+
+    let (child, code) = begin_device(home.path(), &service).await;
+    assert!(service.cli(&ana, &["tokens", "device", "deny", &code]).status.success());
+    let out = end(child).await;
+    assert_eq!(out.status.code(), Some(1), "{}", said(&out));
+    assert!(said(&out).contains("refused"), "{}", said(&out));
+    assert!(!std::fs::read_to_string(home.path().join("sluice/tokens.json")).unwrap().contains("ana"));
+}
+
+/// A service that answers polls with these errors, one after the other; when each poll came.
+async fn stand_in(life: u64, errors: &'static [&'static str]) -> (String, Arc<Mutex<Vec<Instant>>>) {
+    let polls = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&polls);
+    let poll = async move || {
+        let mut kept = kept.lock().unwrap();
+        let error = errors.get(kept.len()).or(errors.last()).unwrap();
+        kept.push(Instant::now());
+        (axum::http::StatusCode::BAD_REQUEST, axum::Json(json!({"error": error})))
+    };
+    let ask = async move || {
+        axum::Json(json!({
+            "device_code": "d", "user_code": "BCDF-GHJK", "verification_uri": "http://127.0.0.1/device",
+            "expires_in": life, "interval": 1,
+        }))
+    };
+    let app = axum::Router::new()
+        .route("/v1/oauth/device", axum::routing::post(ask))
+        .route("/v1/oauth/token", axum::routing::post(poll));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (url, polls)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_terminal_asks_as_slowly_as_it_is_told_and_no_longer_than_the_code_is_good() {
+    let home = tempfile::tempdir().unwrap();
+    let login = async |url: String| {
+        let home = home.path().to_owned();
+        let run = move || {
+            let mut command = sluice();
+            command.args(["login", "--device", "--url", &url]).env("XDG_CONFIG_HOME", home);
+            command.output().unwrap()
+        };
+        tokio::task::spawn_blocking(run).await.unwrap()
+    };
+    let (url, polls) =
+        stand_in(60, &["authorization_pending", "slow_down", "authorization_pending", "oops"]).await;
+    let out = login(url).await;
+    assert_eq!(out.status.code(), Some(2), "{}", said(&out));
+    let polls = polls.lock().unwrap().clone();
+    assert_eq!(polls.len(), 4, "an error that is none of the known ones ends it");
+    let pause = |n: usize| polls[n + 1].duration_since(polls[n]).as_secs_f64();
+    assert!(pause(0) >= 0.9 && pause(1) >= 5.9 && pause(2) >= 5.9, "slower from then on: {polls:?}");
+
+    let (url, polls) = stand_in(2, &["authorization_pending"]).await;
+    let out = login(url).await;
+    assert!(out.status.code() == Some(2) && said(&out).contains("before the code ended"), "{}", said(&out));
+    assert!(polls.lock().unwrap().len() <= 4);
 }

@@ -5,11 +5,18 @@ mod access;
 #[cfg(test)]
 mod approvals;
 #[cfg(test)]
+mod backups;
+#[cfg(test)]
 mod bars;
 #[cfg(test)]
 mod budgets;
+mod compare;
+#[cfg(test)]
+mod config_map;
 #[cfg(test)]
 mod crashes;
+#[cfg(test)]
+mod edits;
 #[cfg(test)]
 mod families;
 #[cfg(test)]
@@ -26,6 +33,8 @@ mod login;
 mod notices;
 #[cfg(test)]
 mod operation;
+#[cfg(test)]
+mod otlp;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]

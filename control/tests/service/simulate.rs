@@ -30,7 +30,7 @@ rules:
 "#;
 
 /// Records an exchange in which the model calls Bash, as a filter does.
-async fn exchange(service: &Service, id: &str, session: &str, command: &str) {
+pub async fn exchange(service: &Service, id: &str, session: &str, command: &str) {
     let request = json!({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "hello"}]});
     let call = json!({"type": "tool_use", "id": "t", "name": "Bash", "input": {"command": command}});
     let reply = json!({"content": [call], "stop_reason": "tool_use"});

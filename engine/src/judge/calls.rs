@@ -191,6 +191,8 @@ impl Case {
     ) -> HoldAsk {
         HoldAsk {
             thread: key.clone(),
+            earlier: Vec::new(),
+            editable: part != Part::ToolCall && self.mcp.is_none(),
             key,
             history: false,
             exchange: self.exchange.clone(),

@@ -6,7 +6,7 @@ use crate::json::{Kind, Value};
 
 /// Feeds values into SHA-256 in a canonical form: keys sorted, strings resolved, each part with its length.
 /// Numbers count as written.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Digest {
     hash: Sha256,
 }

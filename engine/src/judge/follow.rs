@@ -1,6 +1,6 @@
 //! What the rules said about a part of a request is done: it goes on, is refused, or waits.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::calls::lengthen;
 use super::{Case, Refusal, Settled, decision};
@@ -24,8 +24,8 @@ pub(super) struct Held {
 /// A question about one or more units, or about the request as a whole.
 pub(super) struct Waiting {
     pub ask: HoldAsk,
-    /// The last message among the units.
-    pub message: Option<usize>,
+    /// The messages that the units stand in.
+    pub messages: BTreeSet<usize>,
     /// The thread, where it is not the conversation.
     pub thread: Option<String>,
 }
@@ -113,6 +113,12 @@ impl Held {
         self.keys.entry(rule.to_owned()).or_insert_with(make).clone()
     }
 
+    /// The messages of earlier turns that the rule holds of which this question is.
+    pub fn history(&self, waiting: &Waiting) -> BTreeSet<usize> {
+        let same = |other: &&Waiting| other.ask.history && other.ask.rule == waiting.ask.rule;
+        self.waiting.iter().filter(same).flat_map(|other| other.messages.iter().copied()).collect()
+    }
+
     /// Adds what a rule holds; says whether it is a question of its own.
     ///
     /// One approval of the request covers all that is new in it, so its reviewer sees all of it. An approval of an
@@ -122,17 +128,17 @@ impl Held {
         ask.history = self.last_reply.is_some_and(|reply| message.is_none_or(|own| own < reply));
         let same = |other: &&mut Waiting| {
             let (one, two) = (&other.ask, &ask);
-            let place = !ask.history || other.message.is_some() == message.is_some();
+            let place = !ask.history || other.messages.is_empty() == message.is_none();
             one.key == two.key && one.history == two.history && place
         };
         match self.waiting.iter_mut().find(same) {
             Some(other) => {
-                other.message = other.message.max(message);
+                other.messages.extend(message);
                 lengthen(&mut other.ask.preview, &ask.preview);
                 false
             }
             None => {
-                self.waiting.push(Waiting { ask, message, thread });
+                self.waiting.push(Waiting { ask, messages: message.into_iter().collect(), thread });
                 true
             }
         }

@@ -61,8 +61,9 @@ fn judge(case: &mut Case, line: &[u8], out: &mut Vec<u8>) -> Result<(), Unreadab
                     decision: HoldDecision::Denied,
                     reason: Some("a call that needs approval cannot be approved in a batch; send it as a message of its own".into()),
                     by: Some("Sluice".into()),
+                    masked: Vec::new(),
                 };
-                case.settle(&ask.key, &ask.rule, &state);
+                case.settle(&ask, &state);
             }
             Replied::Refused(_) | Replied::Tools(_) => return Err(Unreadable),
         }

@@ -110,13 +110,13 @@ impl Case {
     }
 }
 
-fn splice(value: Value<'_, '_>, edits: &[Edit], splices: &mut Splices) {
+pub(super) fn splice(value: Value<'_, '_>, edits: &[Edit], splices: &mut Splices) {
     if !edits.is_empty() {
         value.splice(edits.iter().map(|edit| (edit.start..edit.end, &*edit.with)), splices);
     }
 }
 
-fn splice_encoded(value: Value<'_, '_>, text: &str, edits: &[Edit], splices: &mut Splices) {
+pub(super) fn splice_encoded(value: Value<'_, '_>, text: &str, edits: &[Edit], splices: &mut Splices) {
     if !edits.is_empty() {
         let length = value.text().map_or(0, |text| text.len());
         let encoded = BASE64.encode(apply(text, edits));

@@ -16,6 +16,7 @@
 mod budget;
 mod calls;
 mod digest;
+mod edited;
 mod follow;
 mod head;
 mod lines;
@@ -36,6 +37,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 pub use calls::{Command, commands};
+pub use edited::Edited;
 pub use head::{undecided, unencoded};
 pub use reply::Replied;
 pub use request::Judged;
@@ -50,8 +52,8 @@ use crate::identity::Principal;
 use crate::mask::{Memory, Profile};
 use crate::policy::document::{Action, Part};
 use crate::policy::rights::{Denied, Rights};
-use crate::record::{Decision, Record, Stage, TOOLS, Usage, Who};
-use crate::wire::{HoldDecision, HoldState};
+use crate::record::{Decision, Record, Stage, TOOLS, Usage, Who, traceparent};
+use crate::wire::{HoldAsk, HoldDecision, HoldState};
 
 /// Why something is refused: what the caller reads, and the rule that stands in the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,9 +98,12 @@ pub struct Case {
     started_ms: u64,
     session: Option<String>,
     agent: Option<String>,
+    traceparent: Option<String>,
     model: Option<String>,
     stream: bool,
     settled: HashMap<String, Settled>,
+    /// What approvals have masked of the request.
+    masked: edited::Masked,
     decisions: Vec<Decision>,
     /// Tools that were called and not refused since the last record.
     calls: BTreeMap<String, u32>,
@@ -143,9 +148,11 @@ impl Case {
             started_ms: now_ms,
             session: None,
             agent: None,
+            traceparent: None,
             model: None,
             stream: false,
             settled: HashMap::new(),
+            masked: edited::Masked::default(),
             decisions: Vec::new(),
             calls: BTreeMap::new(),
             usage: None,
@@ -165,6 +172,11 @@ impl Case {
     pub fn set_session(&mut self, session: Option<String>, agent: Option<String>) {
         self.session = session.map(|session| self.recorded_text(&session));
         self.agent = agent.map(|agent| self.recorded_text(&agent));
+    }
+
+    /// Sets the caller's place in a trace, as `traceparent` says it; what is none is left out.
+    pub fn set_trace(&mut self, header: &str) {
+        self.traceparent = traceparent(header);
     }
 
     /// The bundle that this exchange is judged by, from its first byte to its last.
@@ -187,18 +199,27 @@ impl Case {
         self.started_ms
     }
 
-    /// Tells what became of a hold. A hold that still waits settles nothing.
-    pub fn settle(&mut self, key: &str, rule: &str, state: &HoldState) {
+    /// Tells what became of a hold. A hold that still waits settles nothing. One that was approved with more masked
+    /// settles it, and what is sent is what [`Case::edit`] makes of it.
+    pub fn settle(&mut self, ask: &HoldAsk, state: &HoldState) {
         let named = !state.id.is_empty();
-        if !named && state.decision == HoldDecision::Approved {
+        let plain = state.decision == HoldDecision::Approved && state.masked.is_empty();
+        if !named && plain {
             // Nothing was held.
-            self.settled.insert(key.to_owned(), Settled::Approved);
+            self.settled.insert(ask.key.clone(), Settled::Approved);
             return;
         }
-        let of = |action| Decision { hold: named.then(|| state.id.clone()), ..decision(rule, action) };
+        let of = |action| Decision { hold: named.then(|| state.id.clone()), ..decision(&ask.rule, action) };
         let (settled, decision) = match state.decision {
             HoldDecision::Waiting => return,
-            HoldDecision::Approved => (Settled::Approved, of(Action::Allow)),
+            HoldDecision::Approved if plain => (Settled::Approved, of(Action::Allow)),
+            HoldDecision::Approved | HoldDecision::Edited => match self.take_masked(ask, state) {
+                Ok(()) => {
+                    let by = state.by.as_deref().unwrap_or("a reviewer").to_owned();
+                    (Settled::Approved, Decision { edited_by: Some(by), ..of(Action::Allow) })
+                }
+                Err(words) => (Settled::Refused(words), of(Action::Deny)),
+            },
             HoldDecision::Denied => {
                 let by = state.by.as_deref().unwrap_or("a reviewer");
                 let reason = state.reason.as_deref().unwrap_or("no reason was given");
@@ -211,7 +232,7 @@ impl Case {
                 (Settled::Refused(words), of(Action::Deny))
             }
         };
-        self.settled.insert(key.to_owned(), settled);
+        self.settled.insert(ask.key.clone(), settled);
         self.decisions.push(decision);
     }
 
@@ -257,6 +278,7 @@ impl Case {
             principal: Some(self.who()),
             session: self.session.clone(),
             agent: self.agent.clone(),
+            traceparent: self.traceparent.clone(),
             route: self.route.name.to_owned(),
             model: self.model.as_deref().map(|model| self.recorded_text(model)),
             stream: self.stream,
@@ -325,6 +347,7 @@ pub fn refused_record(
         principal: None,
         session: None,
         agent: None,
+        traceparent: None,
         route: "unknown".into(),
         model: None,
         stream: false,
@@ -350,6 +373,7 @@ fn decision(rule: &str, action: Action) -> Decision {
         role: None,
         effects: Vec::new(),
         hold: None,
+        edited_by: None,
         observed: false,
         left_out: false,
     }

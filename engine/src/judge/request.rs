@@ -1,9 +1,10 @@
 //! A request body: read, limited, masked, judged.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::digest::Digest;
-use super::follow::{About, Covers, Held};
+use super::follow::{About, Covers, Held, Waiting};
 use super::marks::decoded;
 use super::{Case, Refusal};
 use crate::claude::error::ErrorKind;
@@ -35,11 +36,11 @@ impl Judged {
 }
 
 /// The body of a request, or of each request in a batch.
-struct Params<'d, 'a> {
+pub(super) struct Params<'d, 'a> {
     root: Value<'d, 'a>,
     /// Whether this is what stands around the requests of a batch, and no request itself.
     around: bool,
-    units: Vec<Unit<'d, 'a>>,
+    pub units: Vec<Unit<'d, 'a>>,
 }
 
 impl Case {
@@ -104,10 +105,12 @@ impl Case {
                     refusal = self.judge_unit(request.root, unit, &mut held);
                 }
             }
-            holds.extend(held.waiting.into_iter().map(|waiting| {
-                let of_conversation = || self.thread_key(&waiting.ask.rule, request.root, waiting.message);
-                let thread = waiting.thread.clone().unwrap_or_else(of_conversation);
-                HoldAsk { thread, ..waiting.ask }
+            holds.extend(held.waiting.iter().map(|waiting| {
+                let (thread, earlier) = match &waiting.thread {
+                    Some(thread) => (thread.clone(), Vec::new()),
+                    None => self.threads(request.root, waiting, held.history(waiting)),
+                };
+                HoldAsk { thread, earlier, ..waiting.ask.clone() }
             }));
         }
         splices.put_over(left_out);
@@ -116,7 +119,7 @@ impl Case {
     }
 
     /// The parts of the body that are Messages requests, with their units, and facts about them for the record.
-    fn params<'d, 'a>(&mut self, root: Value<'d, 'a>) -> Vec<Params<'d, 'a>> {
+    pub(super) fn params<'d, 'a>(&mut self, root: Value<'d, 'a>) -> Vec<Params<'d, 'a>> {
         match self.route.kind {
             BodyKind::Messages | BodyKind::CountTokens => {
                 self.read_facts(root);
@@ -158,7 +161,7 @@ impl Case {
     }
 
     /// The masked copy for the record. `masked`: the units were masked for the wire.
-    fn recorded(&self, params: &[Params<'_, '_>], body: &[u8], masked: bool) -> Option<String> {
+    pub(super) fn recorded(&self, params: &[Params<'_, '_>], body: &[u8], masked: bool) -> Option<String> {
         if self.runtime.recording == RecordMode::Off {
             return None;
         }
@@ -274,18 +277,29 @@ impl Case {
         digest.hex()
     }
 
-    /// One key for the conversation up to the held unit, by which later turns know that it was approved.
-    /// `message`: the last that is held; `None`: the system text.
-    fn thread_key(&self, rule: &str, root: Value<'_, '_>, message: Option<usize>) -> String {
-        let mut digest = self.hold_digest("sluice hold: thread", rule);
-        match message {
-            Some(index) => {
-                let messages = root.get("messages").into_iter().flat_map(Value::items);
-                messages.take(index + 1).for_each(|message| digest.value(message, &[]));
+    /// One key for the conversation up to the last message held, by which later turns know that it was approved; the
+    /// system text has its own. And the keys for the conversation up to each held message before it: `history`, and
+    /// what is held with it.
+    fn threads(
+        &self,
+        root: Value<'_, '_>,
+        waiting: &Waiting,
+        history: BTreeSet<usize>,
+    ) -> (String, Vec<String>) {
+        let mut digest = self.hold_digest("sluice hold: thread", &waiting.ask.rule);
+        let Some(last) = waiting.messages.last() else {
+            root.get("system").into_iter().for_each(|system| digest.value(system, &[]));
+            return (digest.hex(), Vec::new());
+        };
+        let mut earlier = Vec::new();
+        let messages = root.get("messages").into_iter().flat_map(Value::items);
+        for (index, message) in messages.enumerate().take(last + 1) {
+            digest.value(message, &[]);
+            if index < *last && (history.contains(&index) || waiting.messages.contains(&index)) {
+                earlier.push(digest.clone().hex());
             }
-            None => root.get("system").into_iter().for_each(|system| digest.value(system, &[])),
         }
-        digest.hex()
+        (digest.hex(), earlier)
     }
 
     pub(super) fn hold_digest(&self, purpose: &str, rule: &str) -> Digest {

@@ -67,6 +67,11 @@ impl Runtime {
         })
     }
 
+    /// Whether a text can stand in what reviewers are shown as it is: nothing in it is masked there.
+    pub fn is_shown(&self, text: &str) -> bool {
+        self.masker.is_shown(text)
+    }
+
     /// Whether the bundle is older than policy allows.
     pub fn is_stale(&self, now_ms: u64) -> bool {
         now_ms.saturating_sub(self.issued_at_ms) > self.limits.bundle_age.as_millis()

@@ -1,6 +1,7 @@
 //! Cases from the caller's principal to the last byte of the reply.
 
 mod budgets;
+mod edits;
 mod evasions;
 mod reach;
 mod replies;
@@ -63,7 +64,13 @@ pub(super) fn case(policy: Value) -> Case {
 }
 
 pub(super) fn state(decision: HoldDecision) -> HoldState {
-    HoldState { id: "h1".into(), decision, reason: Some("because".into()), by: Some("bob".into()) }
+    HoldState {
+        id: "h1".into(),
+        decision,
+        reason: Some("because".into()),
+        by: Some("bob".into()),
+        masked: Vec::new(),
+    }
 }
 
 /// A rule about Bash commands.

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use super::blocks::{BLOCK, Kinds, any_of, below, first, kinds};
 use super::words::Words;
 
 /// Luhn's check (ISO/IEC 7812-1 annex B) over digits 0 to 9.
@@ -82,25 +83,42 @@ pub(super) fn weighted(digits: &[u8], weights: &[u32], modulus: u32, rest: u32) 
     sum % modulus == rest
 }
 
-/// Shannon entropy in bits a byte.
-pub(super) fn entropy(bytes: &[u8]) -> f64 {
-    /// Counts times their logarithms, as far as most values need them.
-    static TERMS: LazyLock<[f64; 65]> = LazyLock::new(|| std::array::from_fn(|count| term(count as f64)));
-    fn term(count: f64) -> f64 {
-        count * count.log2()
+/// Whether Shannon's entropy is at least so many bits a byte.
+pub(super) fn is_random(bytes: &[u8], least: f64) -> bool {
+    /// Of most counts of one byte, times their logarithms.
+    static TERMS: LazyLock<[f64; BLOCK + 1]> = LazyLock::new(|| std::array::from_fn(term));
+    fn term(count: usize) -> f64 {
+        if count < 2 { 0.0 } else { count as f64 * (count as f64).log2() }
     }
-    let mut counts = [0_u16; 256];
-    for byte in bytes {
-        if let Some(count) = counts.get_mut(usize::from(*byte)) {
-            *count = count.saturating_add(1);
+    let term = |count: usize| TERMS.get(count).copied().unwrap_or_else(|| term(count));
+    // Times the length it is the length's own term, less those of the different bytes; this is the most that they may be.
+    let most = term(bytes.len()) - bytes.len() as f64 * least;
+    if bytes.is_empty() {
+        return false;
+    }
+    if bytes.len() > BLOCK {
+        let mut counts = [0; 256];
+        for byte in bytes {
+            if let Some(count) = counts.get_mut(usize::from(*byte)) {
+                *count += 1;
+            }
         }
+        return counts.into_iter().map(term).sum::<f64>() <= most;
     }
-    let total = bytes.len().max(1) as f64;
-    // Each count is taken once: at the first byte of its value. Of those that are one the logarithm is nothing.
-    let take = |byte: &u8| counts.get_mut(usize::from(*byte)).map_or(0, std::mem::take);
-    let of = |count: u16| TERMS.get(usize::from(count)).copied().unwrap_or_else(|| term(f64::from(count)));
-    let repeated: f64 = bytes.iter().map(take).filter(|count| *count > 1).map(of).sum();
-    total.log2() - repeated / total
+    // One different byte after the other, until those that are left cannot change the answer.
+    let (mut sum, mut left) = (0.0, below(bytes.len()));
+    first(bytes, |block| {
+        while left != 0 && sum <= most {
+            if sum + term(left.count_ones() as usize) <= most {
+                return true;
+            }
+            let byte = bytes.get(left.trailing_zeros() as usize).copied().unwrap_or(0);
+            let same = any_of(block, [byte]) & left;
+            sum += term(same.count_ones() as usize);
+            left &= !same;
+        }
+        sum <= most
+    })
 }
 
 /// Which kinds of characters stand in a value.
@@ -115,32 +133,15 @@ pub(super) struct Mix {
 impl Mix {
     /// Of these bytes.
     pub(super) fn of(bytes: &[u8]) -> Self {
-        const LOWER: u8 = 1;
-        const UPPER: u8 = 2;
-        const DIGIT: u8 = 4;
-        const OTHER: u8 = 8;
-        static KINDS: [u8; 256] = {
-            let mut kinds = [OTHER; 256];
-            let mut byte = 0;
-            while byte < 128_u8 {
-                // `byte` is below 256.
-                #[allow(clippy::indexing_slicing)]
-                {
-                    kinds[byte as usize] = match byte {
-                        b'a'..=b'z' => LOWER,
-                        b'A'..=b'Z' => UPPER,
-                        b'0'..=b'9' => DIGIT,
-                        _ => OTHER,
-                    };
-                }
-                byte += 1;
-            }
-            kinds
-        };
-        let kinds =
-            bytes.iter().fold(0, |kinds, b| kinds | KINDS.get(usize::from(*b)).copied().unwrap_or(OTHER));
-        let has = |kind: u8| kinds & kind != 0;
-        Self { lower: has(LOWER), upper: has(UPPER), digit: has(DIGIT), other: has(OTHER) }
+        let mut mix = Self::default();
+        for part in bytes.chunks(BLOCK) {
+            let Kinds { lower, upper, digit } = first(part, kinds);
+            mix.lower |= lower != 0;
+            mix.upper |= upper != 0;
+            mix.digit |= digit != 0;
+            mix.other |= lower | upper | digit != below(part.len());
+        }
+        mix
     }
 
     /// How many of the four kinds.
@@ -190,9 +191,39 @@ mod tests {
         assert!(weighted(&digits("0306406152"), &[10, 9, 8, 7, 6, 5, 4, 3, 2, 1], 11, 0));
     }
 
+    /// As the formula has it, for values of every length and of few and many different bytes.
+    #[test]
+    fn randomness_is_what_shannon_says() {
+        let mut seed = 7_u32;
+        let mut draw = |below: u32| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 16) % below
+        };
+        let entropy = |bytes: &[u8]| {
+            let share = |byte: &u8| bytes.iter().filter(|b| *b == byte).count() as f64 / bytes.len() as f64;
+            -bytes.iter().map(|byte| share(byte).log2()).sum::<f64>() / bytes.len() as f64
+        };
+        for round in 0..6000_u32 {
+            let of = 1 + draw(40);
+            let value: Vec<u8> = (0..1 + round % 150).map(|_| 33 + draw(of) as u8 * 5).collect();
+            for least in [2.0, 2.5, 3.0] {
+                let exact = entropy(&value);
+                // On the bar itself the formula's own roundings decide.
+                if (exact - least).abs() > 1e-9 {
+                    assert_eq!(is_random(&value, least), exact > least, "{value:?} {least}");
+                }
+            }
+        }
+        assert!(
+            is_random(b"abcdefghabcdefgh", 3.0)
+                && is_random(&b"abcdefgh".repeat(16), 3.0)
+                && !is_random(b"", 2.0)
+        );
+    }
+
     #[test]
     fn randomness_is_told_from_filler() {
-        assert!(entropy(b"aaaaaaaa") < 0.1 && entropy(b"q8Zr2LxW") > 2.9);
+        assert!(!is_random(b"aaaaaaaa", 0.1) && is_random(b"q8Zr2LxW", 3.0) && !is_random(b"q8Zr2LxW", 3.1));
         assert!(plausible(b"Zk3v9Qa0Lm2xR7bT") && !plausible(b"xxxxxxxxxxxxxxxx"));
         assert!(!plausible(b"your-api-key-goes-here") && !plausible(b"111111111111"));
         assert_eq!(Mix::of(b"aB3-").count(), 4);

@@ -11,7 +11,7 @@ use regex_automata::nfa::thompson;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
-use super::check::{entropy, luhn, mod97};
+use super::check::{is_random, luhn, mod97};
 use super::error::MaskError;
 use super::region::{Region, What};
 use crate::policy::document::{CustomPattern, Validator};
@@ -180,7 +180,7 @@ impl Search<'_> {
                 // An IBAN has its check digits in front; other numbers have them at the end.
                 mod97(tail.iter().chain(head).copied()) || mod97(letters.iter().copied())
             }
-            Some(Validator::Entropy) => entropy(value) >= 3.0,
+            Some(Validator::Entropy) => is_random(value, 3.0),
         };
         let behind = self.bytes.get(hit.start.saturating_sub(CONTEXT)..hit.start).unwrap_or_default();
         valid && (check.context.is_empty() || named(behind, &check.context)) && hit.end > hit.start

@@ -25,6 +25,7 @@ mod look;
 mod masks;
 mod memory;
 mod merge;
+mod named;
 mod region;
 mod scan;
 mod starts;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 pub use error::MaskError;
 pub use kinds::{default_kinds, pack_kinds};
 pub use memory::Memory;
+pub use named::{LONGEST as LONGEST_NAMED, Named, NamedError, REVIEWER, SHORTEST as SHORTEST_NAMED};
 pub use stream::StreamMasker;
 pub(crate) use view::undisguised;
 

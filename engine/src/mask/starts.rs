@@ -1,6 +1,6 @@
 //! Where something may start: a first look that is fast, and wrong only by saying yes too often.
 
-use super::blocks::{BLOCK, Marks, marks};
+use super::blocks::{BLOCK, Marks, first, marks};
 use super::detect::{assignment, azure, behind, email, number};
 
 /// Finds the places where a detector must look.
@@ -122,12 +122,7 @@ impl Window {
             return;
         }
         let rest = bytes.get(from..).unwrap_or_default();
-        let mut last = [0; BLOCK];
-        let block = rest.first_chunk::<BLOCK>().unwrap_or_else(|| {
-            last.iter_mut().zip(rest).for_each(|(slot, byte)| *slot = *byte);
-            &last
-        });
-        let Marks { alphanumeric, signs } = marks(block);
+        let Marks { alphanumeric, signs } = first(rest, marks);
         let before = from.checked_sub(1).and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
         let left = signs | alphanumeric & !(alphanumeric << 1 | u64::from(before));
         *self = Self { start: from, end: from + BLOCK, left };

@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 
-use super::blocks::BLOCK;
+use super::blocks::{BLOCK, first};
 
 /// How far back, in bytes of the view, a detector may look. A stream keeps this much of what has left.
 pub(super) const LOOK_BACK: usize = 128;
@@ -59,16 +59,8 @@ impl<'t> Text<'t> {
 
     /// What `of` says of the block that starts at `at`; behind the end stand zeros.
     #[inline]
-    pub(super) fn block<T>(&self, at: usize, of: impl Fn(&[u8; BLOCK]) -> T) -> T {
-        let rest = self.bytes.get(at..).unwrap_or_default();
-        match rest.first_chunk::<BLOCK>() {
-            Some(block) => of(block),
-            None => {
-                let mut last = [0; BLOCK];
-                last.iter_mut().zip(rest).for_each(|(slot, byte)| *slot = *byte);
-                of(&last)
-            }
-        }
+    pub(super) fn block<T>(&self, at: usize, of: impl FnOnce(&[u8; BLOCK]) -> T) -> T {
+        first(self.bytes.get(at..).unwrap_or_default(), of)
     }
 
     /// Whether `word` stands at `at`.
@@ -91,14 +83,36 @@ impl<'t> Text<'t> {
         at + count
     }
 
+    /// The same, where the class says which bytes of a block belong to it. Zeros do not.
+    pub(super) fn run_of(&self, at: usize, max: usize, class: impl Fn(&[u8; BLOCK]) -> u64) -> usize {
+        let mut end = at;
+        let most = at.saturating_add(max);
+        loop {
+            let count = (self.block(end, &class).trailing_ones() as usize).min(most - end);
+            end += count;
+            if count < BLOCK || end == most {
+                break;
+            }
+        }
+        if end < most {
+            self.reaches(end);
+        }
+        end
+    }
+
+    /// Notes that the end of the text was seen at `at`, if that is where it is.
+    pub(super) fn reaches(&self, at: usize) {
+        if at >= self.len() {
+            self.past_end.set(true);
+        }
+    }
+
     /// The end of the run of `[A-Za-z0-9_-]` that goes through `at`. Remembered, so that many candidates in one
     /// long token cost one pass.
     pub(super) fn token_end(&self, at: usize) -> usize {
         let (start, end) = self.token.get();
         if start <= at && at < end {
-            if end == self.len() {
-                self.past_end.set(true);
-            }
+            self.reaches(end);
             return end;
         }
         let end = self.run(at, usize::MAX, is_token);

@@ -10,9 +10,11 @@ pub mod assemble;
 pub mod chain;
 pub mod checkpoint;
 pub mod cut;
+mod trace;
 
 pub use assemble::{AssembleError, assemble};
 pub use cut::{cut, cut_unless};
+pub use trace::traceparent;
 
 use std::collections::BTreeMap;
 
@@ -46,6 +48,9 @@ pub struct Record {
     /// The subagent, where the client names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
+    /// The span of the caller's that it is part of, where they send one ([`traceparent`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// The route's name (`messages.create`), or `unknown`.
     pub route: String,
     /// The model asked for, or that answered.
@@ -69,7 +74,7 @@ pub struct Record {
     /// How many findings of each kind were seen.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub findings: BTreeMap<String, u32>,
-    /// The masked body: of the request at [`Stage::Open`], of the reply (a whole message, also when it was
+    /// The masked body: of the request at [`Stage::Open`], and at [`Stage::Edited`] as it was sent; of the reply (a whole message, also when it was
     /// streamed) at [`Stage::Close`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Body>,
@@ -93,6 +98,8 @@ pub struct Record {
 pub enum Stage {
     /// The request was judged; it went upstream unless the decisions say otherwise.
     Open,
+    /// Reviewers had more of the request masked when they approved it; so it goes upstream.
+    Edited,
     /// The exchange ended: the reply is complete, or was refused, or the client left.
     Close,
 }
@@ -132,6 +139,9 @@ pub struct Decision {
     /// The hold that came of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<String>,
+    /// Who had more of the request masked when they approved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edited_by: Option<String>,
     /// The rule only observes: nothing was done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub observed: bool,

@@ -6,7 +6,7 @@
 //! | `GET /v1/bundle?after=VERSION&issued=MS&wait=SECONDS&node=ID&filter=VERSION` | 200 [`SignedBundle`](crate::policy::bundle::SignedBundle), or 304 when the wait ended without a new one. New is one of another version, or (with `issued`, the `issuedAtMs` in hand) one that was renewed since |
 //! | `POST /v1/exchanges` [`Open`] | writes the record durably, opens or joins the hold; [`OpenReply`] |
 //! | `POST /v1/holds/{id}/wait?seconds=N` | [`HoldState`] once it is decided or the wait ends. Uses nothing up: whoever waits may be gone when the answer comes |
-//! | `POST /v1/holds/{id}/use?exchange=ID` | [`HoldState`]; `approved` uses the approval up for this exchange, which may ask again. Where another exchange was faster, the answer carries the id of the hold to wait for instead |
+//! | `POST /v1/holds/{id}/use?exchange=ID` | [`HoldState`]; `approved` or `edited` uses the approval up for this exchange, which may ask again. Where another exchange was faster, the answer carries the id of the hold to wait for instead |
 //! | `POST /v1/records` [`Batch`] | writes records durably; [`BatchReply`] |
 //! | `POST /v1/budgets` [`Spending`] | adds up durably what was used of budgets; [`SpendingReply`] says what others have used |
 //! | `POST /v1/introspect` [`Introspect`] | [`Introspected`]: who an opaque token speaks for, by its issuer |
@@ -33,6 +33,10 @@ pub const BUDGETS: &str = "/v1/budgets";
 pub const INTROSPECT: &str = "/v1/introspect";
 /// Path on which a fresh look at an issuer's keys is asked for.
 pub const REFRESH: &str = "/v1/issuers/refresh";
+
+/// Most texts that reviewers may have masked in one request, those of its earlier turns included. An approval with more is
+/// none.
+pub const MOST_MASKED: usize = 256;
 
 /// Asks for a record to be written before its request is forwarded, and for a hold where a rule says so.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -105,6 +109,14 @@ pub struct HoldAsk {
     pub key: String,
     /// Hexadecimal SHA-256 of principal, rule and the conversation up to what is held.
     pub thread: String,
+    /// The same for each earlier message that the rule holds, of the turns before. What reviewers had masked in them stays
+    /// masked, whatever becomes of this.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
+    /// Whether it may be approved with more masked ([`HoldDecision::Edited`]): it is no call of a tool, and who asks knows
+    /// how. A filter that is older does not say so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub editable: bool,
     /// Whether what is held stands in an earlier turn of the conversation: an approval that was used for the same
     /// `thread` covers it, so that a conversation goes on after its approval.
     #[serde(default)]
@@ -185,9 +197,12 @@ pub struct HoldState {
     /// The reason that the reviewer gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who decided.
+    /// Who decided; of what was [`HoldDecision::Edited`], who had texts masked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
+    /// With [`HoldDecision::Edited`]: the texts that are masked, as a reviewer reads them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<String>,
 }
 
 /// What was decided on a hold.
@@ -198,6 +213,9 @@ pub enum HoldDecision {
     Waiting,
     /// Go on, once the approval is used (`POST /v1/holds/{id}/use`); in an [`OpenReply`] it has been.
     Approved,
+    /// Go on as [`HoldDecision::Approved`] says, with [`HoldState::masked`] masked before. A filter that is older than
+    /// this word cannot read it, and so has no approval.
+    Edited,
     /// Refused, by a person.
     Denied,
     /// Nobody decided in time: refused.
@@ -205,11 +223,17 @@ pub enum HoldDecision {
 }
 
 impl HoldDecision {
+    /// Whether it goes on, as it is or with more masked.
+    pub fn goes_on(self) -> bool {
+        matches!(self, Self::Approved | Self::Edited)
+    }
+
     /// The word for it, in stores and messages.
     pub fn word(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Approved => "approved",
+            Self::Edited => "edited",
             Self::Denied => "denied",
             Self::Expired => "expired",
         }

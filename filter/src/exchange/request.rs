@@ -129,6 +129,10 @@ impl Exchange {
                 Case::open_mcp(runtime.clone(), principal, server, method, headers, exchange, now_ms)
             }
         };
+        // More than one is none (W3C Trace Context, 3.2.1).
+        if let [trace] = head.all("traceparent").as_slice() {
+            case.set_trace(trace);
+        }
         if let Err(refusal) = allowed {
             return self.refuse(case, &refusal, None, host);
         }

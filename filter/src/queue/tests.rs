@@ -14,6 +14,7 @@ fn record(n: u64) -> Record {
         principal: None,
         session: None,
         agent: None,
+        traceparent: None,
         route: "messages.create".into(),
         model: None,
         stream: false,

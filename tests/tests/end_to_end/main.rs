@@ -6,6 +6,7 @@
 mod budgets;
 mod bundle;
 mod clients;
+mod edits;
 mod failures;
 mod grants;
 mod holds;

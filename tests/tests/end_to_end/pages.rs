@@ -10,6 +10,7 @@ use sluice_tests::stack::{Settings, Stack, place};
 use tempfile::TempDir;
 
 use super::clients::{CLAUDE_CODE, run, text};
+use super::signin;
 
 /// Text that does something where a page takes it for its own.
 const HOSTILE: &str = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'><svg onload=alert(3)>";
@@ -129,4 +130,25 @@ async fn every_page_is_accessible_keeps_its_content_policy_and_shows_hostile_tex
     let out = browser(asked("look", &stack, &paths)).await;
     assert_eq!(out["looked"].as_array().unwrap().len(), paths.len() * 4);
     waiting.abort();
+}
+
+#[tokio::test]
+async fn people_sign_in_at_the_provider_let_devices_in_and_sign_out_for_good() {
+    let (stack, _provider) = signin::stack().await;
+    let out = browser(asked("signin", &stack, &[])).await;
+    let came = out["came"].as_array().unwrap();
+    assert_eq!(came.len(), 4 * 5, "in two themes and two widths: {out:#}");
+    let auditor = stack.token("aida", &["auditors"]).unwrap();
+    let control = stack.control().unwrap();
+    let events = control.run(&["records", "export", "--format", "ocsf"], &auditor).unwrap();
+    let events: Vec<Value> = events.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let count = |activity: u64, status: u64| {
+        let is = |event: &&Value| {
+            event["class_uid"] == 3002 && event["activity_id"] == activity && event["status_id"] == status
+        };
+        events.iter().filter(is).count()
+    };
+    // In each of the four: three sign-ins, a sign-out, and a provider that said no.
+    assert_eq!((count(1, 1), count(2, 1), count(1, 2)), (12, 4, 4), "{events:#?}");
+    assert!(control.sluice(&["records", "verify"]).is_ok());
 }

@@ -45,7 +45,7 @@ pub fn provider(control_port: u16) -> (Ends, String) {
 }
 
 /// A stack whose people sign in at the provider.
-async fn stack() -> (Stack, Ends) {
+pub async fn stack() -> (Stack, Ends) {
     let control_port = free_port();
     let (provider, issuer) = provider(control_port);
     let policy = DEFAULT_POLICY.replace(

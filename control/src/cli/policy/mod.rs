@@ -8,6 +8,7 @@ mod schema;
 mod simulate;
 mod steps;
 mod test;
+mod versions;
 
 use clap::Subcommand;
 
@@ -27,6 +28,7 @@ pub enum Policy {
     Diff(diff::Diff),
     Simulate(simulate::Simulate),
     Current(proposals::Current),
+    Versions(versions::Versions),
     Propose(proposals::Propose),
     Proposals(proposals::Proposals),
     /// Show a proposal: what it would change, and the digest to accept.
@@ -49,6 +51,7 @@ impl Policy {
             Self::Diff(diff) => diff.run(),
             Self::Simulate(simulate) => simulate.run().await,
             Self::Current(current) => current.run().await,
+            Self::Versions(versions) => versions.run().await,
             Self::Propose(propose) => propose.run().await,
             Self::Proposals(proposals) => proposals.run().await,
             Self::Proposal(asked) => proposals::show(asked).await,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use axum::http::Method;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 use sluice_engine::policy::document::Duration;
 
 use super::faults;
@@ -14,7 +14,6 @@ use crate::cli::replay::exchanges;
 use crate::cli::{Failure, Outcome, Output, Service};
 use crate::http::Sessions;
 use crate::policies::load;
-use crate::records::session::Exchange;
 use crate::serve::now_ms;
 use crate::trial::exchange::Verdict;
 use crate::trial::simulate::{Example, Recorded, Simulation};
@@ -75,7 +74,8 @@ impl Simulate {
         for session in &sessions {
             let path = format!("/v1/sessions/{}", escape(session));
             let text = self.service.text(Method::GET, &path, None).await?;
-            let all = exchanges(&text)?.into_iter().map(|exchange| recorded(session, exchange));
+            let all = exchanges(&text)?;
+            let all = all.iter().map(|exchange| Recorded::of(session, exchange));
             for one in all.filter(|one| one.at_ms >= earliest && self.is_asked_for(one)) {
                 simulation.add(&compiled, &one);
             }
@@ -122,27 +122,6 @@ impl Simulate {
         let subject =
             self.subject.as_ref().is_none_or(|subject| who.is_some_and(|who| who.subject == *subject));
         group && subject
-    }
-}
-
-fn recorded(session: &str, exchange: Exchange) -> Recorded {
-    let body = |body: Option<Value>| match body {
-        // A body that was no JSON, or could not be put together.
-        Some(Value::String(text)) => Some(text.into_bytes()),
-        Some(value) => Some(value.to_string().into_bytes()),
-        None => None,
-    };
-    let stages = || exchange.open.iter().chain(&exchange.close);
-    let status = exchange.close.as_ref().and_then(|close| close.status).unwrap_or(200);
-    Recorded {
-        session: session.to_owned(),
-        who: stages().find_map(|record| record.principal.clone()),
-        route: stages().next().map(|record| record.route.clone()).unwrap_or_default(),
-        decisions: stages().flat_map(|record| record.decisions.clone()).collect(),
-        at_ms: stages().map(|record| record.at_ms).next().unwrap_or_default(),
-        request: body(exchange.request.clone()),
-        reply: body(exchange.reply.clone()).map(|body| (status, body)),
-        id: exchange.id,
     }
 }
 

@@ -116,6 +116,7 @@ impl Transcript {
         about.extend(decision.role.as_ref().map(|role| format!("role {role}")));
         about.extend(decision.effects.iter().map(word));
         about.extend(decision.hold.as_ref().map(|id| format!("hold {id}")));
+        about.extend(decision.edited_by.as_ref().map(|who| format!("more was masked, as {who} wanted")));
         let mut text = format!("{} by {}", word(&decision.action), decision.rule);
         if !about.is_empty() {
             let _written = write!(text, " ({})", about.join(", "));
@@ -135,9 +136,10 @@ impl Transcript {
         let behalf =
             event.on_behalf.as_ref().map(|given| format!(" for {}", given.subject)).unwrap_or_default();
         let pass = event.pass.as_ref().map(|pass| format!(" (pass {pass})")).unwrap_or_default();
+        let masked = event.masked.map(|masked| format!(", with {masked} texts masked")).unwrap_or_default();
         let reason = event.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let (change, at) = (event.change.word(), time(event.at_ms));
-        let text = format!("hold {} {change}{by}{behalf}{pass}{reason}  {at} UTC", event.id);
+        let text = format!("hold {} {change}{by}{behalf}{pass}{masked}{reason}  {at} UTC", event.id);
         let text = clean_line(&text);
         let text = match event.change {
             HoldChange::Approved => self.paint.green(&text),

@@ -10,12 +10,18 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sluice_engine::identity::Lineage;
+use sluice_engine::record::Who;
 
+use super::super::address::Address;
 use super::super::auth::{Person, bearer};
 use super::super::introspect::of_person;
 use super::super::visitor::visitor;
 use super::super::{Control, Problem};
+use super::give::{life, own_issuer};
+use super::token::narrowed;
 use super::{Refused, read, unable, unkept};
+use crate::records::{SignInChange, SignInEvent};
 use crate::tokens::device::{Device, LIFE_MS, PAUSE_MS, typed, user_code};
 use crate::tokens::source::{Secret, Source};
 
@@ -48,10 +54,39 @@ pub struct ShownDevice {
     /// The scopes that it asks for; absent: whatever the person may do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    /// The address that asked: its own, or that of the gateway or proxy in between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// When it asked, in Unix milliseconds.
     pub created_ms: u64,
     /// Until when it may be let in.
     pub expires_ms: u64,
+    /// What it would get from this person; absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gets: Option<Gets>,
+    /// Why it would get nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barred: Option<String>,
+}
+
+/// What a device would get.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gets {
+    /// Who it would act as: the issuer's name in the policy.
+    pub issuer: String,
+    /// Their subject.
+    pub subject: String,
+    /// Their groups.
+    pub groups: Vec<String>,
+    /// The scopes that its tokens are narrowed to; absent: whatever the groups may do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<String>>,
+    /// How long one token lives, in seconds.
+    pub token_seconds: u64,
+    /// How long it gets new ones without asking again, in seconds; absent: it gets one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_in_seconds: Option<u64>,
 }
 
 /// A decision on a device, as it is sent.
@@ -66,6 +101,14 @@ pub struct Allowing {
 pub struct Approver {
     person: Person,
     source: Source,
+}
+
+impl Approver {
+    /// Somebody who is signed in in a browser.
+    pub fn visitor(person: Person, lineage: Lineage) -> Self {
+        let source = Source::of(person.0.clone(), lineage);
+        Self { person, source }
+    }
 }
 
 impl FromRequestParts<Arc<Control>> for Approver {
@@ -88,13 +131,21 @@ impl FromRequestParts<Arc<Control>> for Approver {
 /// `POST /v1/oauth/device`.
 pub async fn ask(
     State(control): State<Arc<Control>>,
+    address: Address,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Response> {
-    open(&control, &headers, &body).await.map(unkept).map_err(IntoResponse::into_response)
+    open(&control, address, &headers, &body).await.map(unkept).map_err(IntoResponse::into_response)
 }
 
-async fn open(control: &Control, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refused> {
+async fn open(
+    control: &Control,
+    address: Address,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Value, Refused> {
+    // Better now than after a person has let it in.
+    own_issuer(control)?;
     let ask: Ask = if body.is_empty() { Ask::default() } else { read(headers, body)? };
     if ask.scope.as_ref().is_some_and(|scope| scope.len() > SCOPES) {
         return Err(Refused::new("invalid_scope", format!("`scope` is longer than {SCOPES} bytes")));
@@ -111,6 +162,7 @@ async fn open(control: &Control, headers: &HeaderMap, body: &[u8]) -> Result<Val
             .map(|client| named(&client))
             .filter(|client| !client.is_empty()),
         scopes: Some(scopes).filter(|scopes| !scopes.is_empty()),
+        address: address.text(),
         created_ms: now,
         expires_ms: now.saturating_add(LIFE_MS),
         source: None,
@@ -146,14 +198,7 @@ pub async fn show(
     State(control): State<Arc<Control>>,
     Path(code): Path<String>,
 ) -> Result<Json<ShownDevice>, Problem> {
-    let device = waiting(&control, &approver.person, &code).await?;
-    Ok(Json(ShownDevice {
-        user_code: device.user_code,
-        client: device.client,
-        scopes: device.scopes,
-        created_ms: device.created_ms,
-        expires_ms: device.expires_ms,
-    }))
+    look(&control, &approver, &code).await.map(Json)
 }
 
 /// `POST /v1/devices/{code}/decision`.
@@ -165,24 +210,62 @@ pub async fn decide(
 ) -> Result<StatusCode, Problem> {
     let allowing: Allowing =
         serde_json::from_slice(&body).map_err(|e| Problem::unreadable("a decision on a device", &e))?;
-    let device = waiting(&control, &approver.person, &code).await?;
-    settle(&control, device, approver.source, allowing.approve).await?;
+    rule(&control, approver, &code, allowing.approve).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Writes a decision down.
-pub async fn settle(control: &Control, device: Device, source: Source, approve: bool) -> Result<(), Problem> {
-    let by = source.who.subject.clone();
-    let source = approve.then_some(source);
-    if !control.store.decide_device(device.user_code, source, (control.clock)()).await? {
+/// What asks with a code, and what it would get.
+pub async fn look(control: &Control, approver: &Approver, code: &str) -> Result<ShownDevice, Problem> {
+    let device = waiting(control, &approver.person, code).await?;
+    let (gets, barred) = match would_get(control, approver, &device) {
+        Ok(gets) => (Some(gets), None),
+        Err(refused) => (None, Some(refused.why)),
+    };
+    let Device { user_code, client, scopes, address, created_ms, expires_ms, .. } = device;
+    Ok(ShownDevice { user_code, client, scopes, address, created_ms, expires_ms, gets, barred })
+}
+
+/// Lets a device in, or refuses it, and says which one it was.
+pub async fn rule(
+    control: &Control,
+    approver: Approver,
+    code: &str,
+    approve: bool,
+) -> Result<Device, Problem> {
+    let device = waiting(control, &approver.person, code).await?;
+    if approve {
+        would_get(control, &approver, &device)?;
+    }
+    let change = if approve { SignInChange::DeviceLetIn } else { SignInChange::DeviceRefused };
+    let who = approver.source.who.clone();
+    tracing::info!(by = who.subject, approve, "a device is decided on");
+    let client = device.client.as_deref().unwrap_or("(nothing)");
+    let event = SignInEvent {
+        device: Some(format!("{} ({client})", device.user_code)),
+        // That of the device, which is what is let in.
+        address: device.address.clone(),
+        ..SignInEvent::new(change, &who.issuer.clone(), (control.clock)())
+    };
+    let event = SignInEvent { who: Some(who), ..event };
+    let source = approve.then_some(approver.source);
+    if !control.store.decide_device(device.user_code.clone(), source, event).await? {
         return Err(unknown());
     }
-    tracing::info!(by, approve, "a device was decided on");
-    Ok(())
+    Ok(device)
+}
+
+fn would_get(control: &Control, approver: &Approver, device: &Device) -> Result<Gets, Refused> {
+    let source = &approver.source;
+    let asked = device.scopes.as_ref().map(|scopes| scopes.join(" "));
+    let (scopes, _) = narrowed(source.scopes.as_deref(), asked.as_deref())?;
+    let life = life(control, source, true, (control.clock)())?;
+    let Who { issuer, subject, groups } = source.who.clone();
+    let sign_in_seconds = life.sign_in.map(|ms| ms / 1000);
+    Ok(Gets { issuer, subject, groups, scopes, token_seconds: life.token, sign_in_seconds })
 }
 
 /// The device that waits with a code; whoever types wrong ones too often waits.
-pub async fn waiting(control: &Control, person: &Person, code: &str) -> Result<Device, Problem> {
+async fn waiting(control: &Control, person: &Person, code: &str) -> Result<Device, Problem> {
     person.needs("devices.decide")?;
     let who = person.who();
     let key = (who.issuer.as_str(), who.subject.as_str());

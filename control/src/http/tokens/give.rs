@@ -58,6 +58,36 @@ pub fn own_issuer(control: &Control) -> Result<OwnIssuer, Refused> {
     })
 }
 
+/// How long what is given for a source lives.
+pub struct Life {
+    own: OwnIssuer,
+    /// One token, in seconds.
+    pub token: u64,
+    /// The sign-in, in which one token follows another, in milliseconds; `None`: it is one token and no more.
+    pub sign_in: Option<u64>,
+}
+
+/// How long what would be given for a source lives.
+///
+/// # Errors
+/// Why nothing would be given.
+pub fn life(control: &Control, source: &Source, lasting: bool, now_ms: u64) -> Result<Life, Refused> {
+    let own = own_issuer(control)?;
+    if source.from.tokens.len() > MAX_LINEAGE {
+        let why = format!("the token comes from {MAX_LINEAGE} others already; exchange an earlier one");
+        return Err(Refused::new("invalid_grant", why));
+    }
+    let sign_in = {
+        let bundle = control.bundle.borrow();
+        let may = lasting && !source.is_own && source.from.tokens.len() < MAX_LINEAGE;
+        longest(&bundle.policy, &source.who.issuer).filter(|_| may)
+    };
+    let left = source.expires_ms.saturating_sub(now_ms) / 1000;
+    let token = if source.is_own { left } else { LIFETIME };
+    let token = token.min(own.longest).min(sign_in.map_or(u64::MAX, |ms| ms / 1000));
+    Ok(Life { own, token, sign_in })
+}
+
 /// A token that is made and not yet given, with what the log will say of it.
 struct Made {
     answer: Value,
@@ -66,21 +96,11 @@ struct Made {
 
 /// Gives a token for what was shown.
 pub async fn give(control: &Control, gift: Gift, now_ms: u64) -> Result<Value, Refused> {
-    let own = own_issuer(control)?;
     let Gift { mut source, scopes, lasting, device, until_ms } = gift;
-    if source.from.tokens.len() > MAX_LINEAGE {
-        let why = format!("the token comes from {MAX_LINEAGE} others already; exchange an earlier one");
-        return Err(Refused::new("invalid_grant", why));
-    }
-    let left = source.expires_ms.saturating_sub(now_ms) / 1000;
+    let Life { own, token, sign_in } = life(control, &source, lasting, now_ms)?;
     let until = until_ms.map_or(u64::MAX, |until_ms| until_ms.saturating_sub(now_ms));
-    let lifetime = if source.is_own { left } else { LIFETIME }.min(until / 1000);
-    let lasts = {
-        let bundle = control.bundle.borrow();
-        let may = lasting && !source.is_own && source.from.tokens.len() < MAX_LINEAGE;
-        longest(&bundle.policy, &source.who.issuer).filter(|_| may).map(|longest| longest.min(until))
-    };
-    let Some(lasts) = lasts else {
+    let lifetime = token.min(until / 1000);
+    let Some(lasts) = sign_in.map(|sign_in| sign_in.min(until)) else {
         let made = make(control, &own, &source, scopes, device, lifetime, now_ms)?;
         let written =
             control.store.add(Addition { entries: vec![made.entry], ..Addition::default() }, now_ms).await;
@@ -90,7 +110,6 @@ pub async fn give(control: &Control, gift: Gift, now_ms: u64) -> Result<Value, R
     let id = token_id().map_err(unable)?;
     source.from.tokens.push(TokenId(own.name.clone(), id.clone()));
     let family = Family { id, source, created_ms: now_ms, ends_ms: now_ms.saturating_add(lasts) };
-    let lifetime = lifetime.min(lasts / 1000);
     let made = make(control, &own, &family.source, scopes, device, lifetime, now_ms)?;
     let secret = Secret::draw(PREFIX).map_err(unable)?;
     control.store.open_family(family, secret.hash(), made.entry).await.map_err(unable)?;

@@ -6,17 +6,16 @@
 //! | `POST /v1/oauth/revoke` | the end of a token or of a sign-in ([`revoke`]) |
 //! | `POST /v1/oauth/device` | a code for a device ([`device`]) |
 //! | `GET /v1/devices/{code}`, `POST /v1/devices/{code}/decision` | a person looks at a device, and lets it in or refuses it |
-//! | `GET /device`, `POST /device` | the same in a browser ([`page`]) |
+//! | `GET /device`, `POST /device` | the same in a browser ([`crate::pages`]) |
 //! | `GET /.well-known/oauth-authorization-server` | where all that is (RFC 8414, [`discovery`]) |
 //!
 //! Claude Code falls back to `/oauth/token` and `/oauth/device_authorization` where discovery names another origin than the one
 //! it was given, as behind a further proxy.
 
 mod assertion;
-mod device;
+pub(crate) mod device;
 mod discovery;
 mod give;
-mod page;
 mod revoke;
 mod token;
 
@@ -29,7 +28,7 @@ use axum::{Json, Router};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{Control, area};
+use super::{Control, Problem, area};
 
 pub use device::{Allowing, ShownDevice};
 pub use token::{DEVICE_CODE, EXCHANGE, JWT_BEARER, REFRESH, SAML_BEARER};
@@ -44,6 +43,12 @@ struct Refused {
 impl Refused {
     fn new(error: &'static str, why: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, error, why: why.into() }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        Self::new(refused.status, refused.why)
     }
 }
 
@@ -64,7 +69,6 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/oauth/device_authorization", post(device::ask))
         .route("/v1/devices/{code}", get(device::show))
         .route("/v1/devices/{code}/decision", post(device::decide))
-        .route("/device", get(page::confirm).post(page::settle))
         .route("/.well-known/oauth-authorization-server", get(discovery::discovery));
     area(Router::new(), people)
 }

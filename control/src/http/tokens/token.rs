@@ -242,7 +242,7 @@ fn presented(ask: &Ask) -> Result<(Given<'_>, bool), Refused> {
 
 /// The scopes of the new token: those of the old one, or those of them that are asked for; and whether the sign-in is to
 /// last.
-fn narrowed(own: Option<&[String]>, asked: Option<&str>) -> Result<(Option<Vec<String>>, bool), Refused> {
+pub fn narrowed(own: Option<&[String]>, asked: Option<&str>) -> Result<(Option<Vec<String>>, bool), Refused> {
     let mut asked: Vec<String> =
         asked.unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect();
     let before = asked.len();

@@ -79,6 +79,13 @@ impl Postgres {
     }
 }
 
+/// A connection to copy all of it, or from all of it, however long that takes.
+pub(super) async fn connection(url: &str) -> Result<Connection, StoreError> {
+    let options = options(url)?;
+    let place = place(&options);
+    options.connect().await.map_err(|e| StoreError::Open { what: place, why: e.to_string() })
+}
+
 fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     // The URL may carry a password: it is never repeated.
     let why = "it is not a URL as in postgres://user:password@host:5432/database";
@@ -132,6 +139,9 @@ fn migrator() -> Migrator {
         (13, "retention", include_str!("../migrations/postgres/0013_retention.sql")),
         (14, "days", include_str!("../migrations/postgres/0014_days.sql")),
         (15, "notices", include_str!("../migrations/postgres/0015_notices.sql")),
+        (16, "edited", include_str!("../migrations/postgres/0016_edited.sql")),
+        (17, "followers", include_str!("../migrations/postgres/0017_followers.sql")),
+        (18, "previews", include_str!("../migrations/postgres/0018_previews.sql")),
         (22, "assertions", include_str!("../migrations/postgres/0022_assertions.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
@@ -141,7 +151,7 @@ fn migrator() -> Migrator {
 }
 
 /// Waits until no other replica writes; the turn ends with the transaction.
-async fn take_turn(connection: &mut Connection) -> Result<(), StoreError> {
+pub(super) async fn take_turn(connection: &mut Connection) -> Result<(), StoreError> {
     sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(TURN).execute(connection).await?;
     Ok(())
 }

@@ -3,6 +3,8 @@
 mod definitions;
 mod writes;
 
+use std::collections::BTreeSet;
+
 use sluice_engine::wire::{HoldAsk, HoldDecision};
 use sqlx::{AssertSqlSafe, Row as _};
 
@@ -16,7 +18,10 @@ use crate::records::{Entry, HoldEvent};
 use crate::store::{Decided, Decision, News, StoreError};
 
 const COLUMNS: &str = "id, state, ask, created_ms, expires_ms, decided_ms, decided_by, decided_issuer, reason, \
-                       used_by, used_ms, voices, pass";
+                       used_by, used_ms, voices, pass, masked";
+
+/// Threads that are looked for at a time.
+const LOOKED_FOR: usize = 500;
 
 /// How many earlier holds of a key are looked at.
 const LOOKED_AT: i64 = 100;
@@ -34,7 +39,7 @@ pub async fn ask(
     if ask.history
         && let Some(hold) = covering(connection, &ask.thread).await?
     {
-        return Ok(hold);
+        return with_earlier(connection, hold, ask).await;
     }
     let sql =
         format!("SELECT {COLUMNS} FROM holds WHERE key = $1 ORDER BY created_ms DESC, rowid DESC LIMIT $2");
@@ -44,14 +49,16 @@ pub async fn ask(
     for row in &rows {
         holds.push(read(row)?.at(now_ms));
     }
-    match course(&holds, &ask.exchange, now_ms) {
+    match course(&holds, &ask.exchange, ask.editable, now_ms) {
         Course::Tell(hold) => Ok(hold.clone()),
         Course::Use(hold) => use_up(connection, hold.clone(), &ask.exchange, now_ms, log).await,
         Course::Open => {
             // One may wait for a key; the newest, when it is over and not marked so, makes room.
             expire_where(connection, "key = $1 AND state = 'waiting'", Some(&ask.key), now_ms, log).await?;
             let hold = open(connection, ask, now_ms, log).await?;
-            match pass_for(connection, ask, now_ms).await? {
+            // What somebody had parts of masked before does not go on as it is without a look.
+            let edited = holds.iter().any(|hold| hold.state == HoldDecision::Edited);
+            match pass_for(connection, ask, now_ms).await?.filter(|_| !edited) {
                 Some(pass) => let_pass(connection, hold, &pass, now_ms, log).await,
                 None => Ok(hold),
             }
@@ -85,7 +92,32 @@ async fn covering(connection: &mut Connection, thread: &str) -> Result<Option<Ho
     );
     let row = sqlx::query(AssertSqlSafe(sql)).bind(thread).fetch_optional(connection).await?;
     let hold = row.as_ref().map(read).transpose()?;
-    Ok(hold.filter(|hold| hold.state == HoldDecision::Approved))
+    Ok(hold.filter(|hold| hold.state.goes_on()))
+}
+
+/// An approval that covers a conversation, with what was masked in the messages before the one that it is about. Who
+/// asks names those, and so did who asked for the approval.
+async fn with_earlier(
+    connection: &mut Connection,
+    mut hold: Hold,
+    ask: &HoldAsk,
+) -> Result<Hold, StoreError> {
+    let earlier: BTreeSet<String> = ask.earlier.iter().chain(&hold.ask.earlier).cloned().collect();
+    let earlier: Vec<String> = earlier.into_iter().collect();
+    for some in earlier.chunks(LOOKED_FOR) {
+        let places: Vec<String> = (1..=some.len()).map(|n| format!("${n}")).collect();
+        let sql = format!(
+            "SELECT DISTINCT thread FROM holds WHERE masked IS NOT NULL AND thread IN ({})",
+            places.join(", ")
+        );
+        let asked = some.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, thread| query.bind(thread));
+        for row in asked.fetch_all(&mut *connection).await? {
+            if let Some(before) = covering(connection, row.try_get("thread")?).await? {
+                hold = hold.with_masked(before);
+            }
+        }
+    }
+    Ok(hold)
 }
 
 /// Asks on behalf of an exchange for the approval of a hold that it knows by id.
@@ -98,7 +130,7 @@ pub async fn claim(
 ) -> Result<Option<Hold>, StoreError> {
     let Some(hold) = by_id(connection, id).await? else { return Ok(None) };
     let hold = hold.at(now_ms);
-    if hold.state != HoldDecision::Approved || hold.used.as_ref().is_some_and(|u| u.exchange == exchange) {
+    if !hold.state.goes_on() || hold.used.as_ref().is_some_and(|u| u.exchange == exchange) {
         return Ok(Some(hold));
     }
     let asked = HoldAsk { exchange: exchange.to_owned(), history: false, ..hold.ask };
@@ -123,7 +155,9 @@ pub async fn decide(
         Err(bar) => return Ok(Decided::Barred(bar)),
     };
     let by = DecidedBy { on_behalf, ..DecidedBy::new(&decision.by, now_ms, decision.reason.clone()) };
-    hold.hear(Voice { approve: decision.approve, by: by.clone(), span: decision.span });
+    let masked = u32::try_from(decision.masked.len()).unwrap_or(u32::MAX);
+    let voice = Voice { approve: decision.approve, by: by.clone(), span: decision.span, masked };
+    hold.hear(voice, decision.masked.clone());
     if hold.state == HoldDecision::Approved
         && let Some(pass) = Pass::of(random_id(), &hold.id, &hold.ask, &hold.voices, now_ms)
     {
@@ -141,7 +175,7 @@ async fn settle(connection: &mut Connection, hold: &Hold) -> Result<(), StoreErr
     let decided = hold.decided.as_ref();
     sqlx::query(
         "UPDATE holds SET state = $1, decided_ms = $2, decided_by = $3, decided_issuer = $4, reason = $5, voices = $6,
-                          pass = $7 WHERE id = $8",
+                          pass = $7, masked = $8 WHERE id = $9",
     )
     .bind(hold.state.word())
     .bind(decided.map(|by| signed(by.at_ms)))
@@ -150,6 +184,7 @@ async fn settle(connection: &mut Connection, hold: &Hold) -> Result<(), StoreErr
     .bind(decided.and_then(|by| by.reason.as_deref()).map(column))
     .bind(json(&hold.voices)?)
     .bind(&hold.pass)
+    .bind(if hold.masked.is_empty() { None } else { Some(json(&hold.masked)?) })
     .bind(&hold.id)
     .execute(connection)
     .await?;
@@ -214,6 +249,7 @@ async fn open(
         ask: ask.clone(),
         decided: None,
         voices: Vec::new(),
+        masked: Vec::new(),
         pass: None,
         used: None,
     };
@@ -241,7 +277,8 @@ async fn use_up(
 ) -> Result<Hold, StoreError> {
     // The condition repeats what the caller has seen: an approval is used once, whatever else goes wrong.
     let done = sqlx::query(
-        "UPDATE holds SET used_by = $1, used_ms = $2 WHERE id = $3 AND state = 'approved' AND used_by IS NULL",
+        "UPDATE holds SET used_by = $1, used_ms = $2 WHERE id = $3 AND state IN ('approved', 'edited') \
+         AND used_by IS NULL",
     )
     .bind(column(exchange))
     .bind(signed(now_ms))
@@ -282,7 +319,8 @@ pub async fn list(
     limit: u32,
 ) -> Result<Vec<Hold>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS} FROM holds WHERE CAST($1 AS TEXT) IS NULL OR state = $1 ORDER BY created_ms DESC, rowid DESC LIMIT $2"
+        "SELECT {COLUMNS} FROM holds WHERE CAST($1 AS TEXT) IS NULL OR state = $1 OR (state = 'edited' AND $1 = 'approved') \
+         ORDER BY created_ms DESC, rowid DESC LIMIT $2"
     );
     let rows = sqlx::query(AssertSqlSafe(sql))
         .bind(state.map(HoldDecision::word))
@@ -298,6 +336,7 @@ fn read(row: &Row) -> Result<Hold, StoreError> {
     let state = match row.try_get::<String, _>("state")?.as_str() {
         "waiting" => HoldDecision::Waiting,
         "approved" => HoldDecision::Approved,
+        "edited" => HoldDecision::Edited,
         "denied" => HoldDecision::Denied,
         "expired" => HoldDecision::Expired,
         other => return Err(unreadable(format!("unknown state `{other}`"))),
@@ -307,6 +346,10 @@ fn read(row: &Row) -> Result<Hold, StoreError> {
     let voices: Vec<Voice> = match row.try_get::<Option<String>, _>("voices")? {
         None => Vec::new(),
         Some(voices) => serde_json::from_str(&voices).map_err(|e| unreadable(e.to_string()))?,
+    };
+    let masked: Vec<String> = match row.try_get::<Option<String>, _>("masked")? {
+        None => Vec::new(),
+        Some(masked) => serde_json::from_str(&masked).map_err(|e| unreadable(e.to_string()))?,
     };
     let decided = match row.try_get::<Option<i64>, _>("decided_ms")? {
         None => None,
@@ -332,6 +375,7 @@ fn read(row: &Row) -> Result<Hold, StoreError> {
         ask,
         decided,
         voices,
+        masked,
         pass: row.try_get("pass")?,
         used,
         id,

@@ -10,6 +10,7 @@
 mod approvals;
 mod columns;
 mod days;
+mod followers;
 mod grants;
 mod holds;
 mod log;

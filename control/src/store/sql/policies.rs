@@ -22,15 +22,20 @@ impl Policies for Database {
     async fn policy_after(&self, number: u64) -> Result<Option<StoredPolicy>, StoreError> {
         let sql = "SELECT number, at_ms, documents, signature FROM policies WHERE number > $1
                    ORDER BY number DESC LIMIT 1";
-        let Some(row) = sqlx::query(sql).bind(signed(number)).fetch_optional(&self.readers).await? else {
-            return Ok(None);
-        };
-        Ok(Some(StoredPolicy {
-            number: unsigned(row.try_get("number")?),
-            documents: documents(&row)?,
-            at_ms: unsigned(row.try_get("at_ms")?),
-            signature: row.try_get("signature")?,
-        }))
+        let row = sqlx::query(sql).bind(signed(number)).fetch_optional(&self.readers).await?;
+        row.as_ref().map(stored).transpose()
+    }
+
+    async fn policy(&self, number: u64) -> Result<Option<StoredPolicy>, StoreError> {
+        let sql = "SELECT number, at_ms, documents, signature FROM policies WHERE number = $1";
+        let row = sqlx::query(sql).bind(signed(number)).fetch_optional(&self.readers).await?;
+        row.as_ref().map(stored).transpose()
+    }
+
+    async fn policies(&self, limit: u32) -> Result<Vec<(u64, u64)>, StoreError> {
+        let sql = "SELECT number, at_ms FROM policies ORDER BY number DESC LIMIT $1";
+        let rows = sqlx::query(sql).bind(i64::from(limit)).fetch_all(&self.readers).await?;
+        rows.iter().map(|row| Ok((unsigned(row.try_get(0)?), unsigned(row.try_get(1)?)))).collect()
     }
 
     async fn begin_policy(&self, policy: StoredPolicy, version: String) -> Result<(), StoreError> {
@@ -214,6 +219,15 @@ async fn update(connection: &mut Connection, proposal: &Proposal) -> Result<(), 
 /// A proposal as its column holds it: its documents have one of their own.
 fn bare(proposal: &Proposal) -> Result<String, StoreError> {
     json(&Proposal { documents: Documents::new(), ..proposal.clone() })
+}
+
+fn stored(row: &Row) -> Result<StoredPolicy, StoreError> {
+    Ok(StoredPolicy {
+        number: unsigned(row.try_get("number")?),
+        documents: documents(row)?,
+        at_ms: unsigned(row.try_get("at_ms")?),
+        signature: row.try_get("signature")?,
+    })
 }
 
 fn documents(row: &Row) -> Result<Documents, StoreError> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
+use serde_json::Value;
 use sluice_engine::record::{Block, Piece};
 use sqlx::{AssertSqlSafe, Row as _};
 
@@ -21,6 +22,9 @@ const DAY_MS: u64 = 24 * 3600 * 1000;
 /// commit.
 const GRACE_MS: u64 = 10 * 60 * 1000;
 
+/// What stands in the place of a hold's preview.
+const REMOVED: &str = "(removed: older than the policy keeps texts)";
+
 /// Digests in one statement.
 const DIGESTS: usize = 200;
 
@@ -36,6 +40,14 @@ impl Retention for Database {
 
     async fn sweep(&self, most: u32, now_ms: u64) -> Result<u64, StoreError> {
         self.write(Sweep { most, now_ms }).await
+    }
+
+    async fn clear_previews(&self, most: u32) -> Result<u64, StoreError> {
+        // Asking is cheap and happens all the time; writing is neither.
+        if old_holds(&mut *self.readers.acquire().await?, 1).await?.is_empty() {
+            return Ok(0);
+        }
+        self.write(ClearPreviews(most)).await
     }
 }
 
@@ -192,6 +204,59 @@ impl Write for Sweep {
         .execute(&mut *turn.connection)
         .await?;
         Ok(gone.rows_affected())
+    }
+}
+
+/// Holds that began before the floor, behind those that were looked at, the oldest first: when they began, id, state and what
+/// was asked.
+async fn old_holds(
+    connection: &mut Connection,
+    most: u32,
+) -> Result<Vec<(i64, String, String, String)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT created_ms, id, state, ask FROM holds
+         WHERE (created_ms, id) > ((SELECT previews_ms FROM retention), (SELECT previews_id FROM retention))
+           AND created_ms < (SELECT floor_day FROM retention) * $1
+         ORDER BY created_ms, id LIMIT $2",
+    )
+    .bind(signed(DAY_MS))
+    .bind(i64::from(most))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))).collect()
+}
+
+struct ClearPreviews(u32);
+
+impl Write for ClearPreviews {
+    type Answer = u64;
+
+    async fn run(&self, turn: &mut Turn<'_>) -> Result<u64, StoreError> {
+        let mut seen = 0;
+        for (created_ms, id, state, ask) in old_holds(turn.connection, self.0).await? {
+            // Whoever decides must see it. Its time is over soon, and it is looked at then.
+            if state == "waiting" {
+                break;
+            }
+            // A row that cannot be read shows nothing to anybody.
+            if let Ok(mut asked) = serde_json::from_str::<Value>(&ask)
+                && let Some(preview) = asked.get_mut("preview")
+            {
+                *preview = REMOVED.into();
+                sqlx::query("UPDATE holds SET ask = $1 WHERE id = $2")
+                    .bind(asked.to_string())
+                    .bind(&id)
+                    .execute(&mut *turn.connection)
+                    .await?;
+            }
+            sqlx::query("UPDATE retention SET previews_ms = $1, previews_id = $2")
+                .bind(created_ms)
+                .bind(&id)
+                .execute(&mut *turn.connection)
+                .await?;
+            seen += 1;
+        }
+        Ok(seen)
     }
 }
 

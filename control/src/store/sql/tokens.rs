@@ -9,7 +9,7 @@ use super::super::Connection;
 use super::Database;
 use super::columns::{column, signed, unsigned};
 use super::turn::{Turn, Write};
-use crate::records::Entry;
+use crate::records::{Entry, SignInEvent};
 use crate::store::{StoreError, Tokens};
 use crate::tokens::device::{Device, PAUSE_MS, Poll, WAITING};
 use crate::tokens::family::{Family, ROTATIONS, Rotated, Rotation};
@@ -45,9 +45,9 @@ impl Tokens for Database {
         &self,
         user_code: String,
         source: Option<Source>,
-        now_ms: u64,
+        event: SignInEvent,
     ) -> Result<bool, StoreError> {
-        self.write(Decide { user_code, source, now_ms }).await
+        self.write(Decide { user_code, source, event }).await
     }
 
     async fn poll_device(&self, hash: String, now_ms: u64) -> Result<Poll, StoreError> {
@@ -198,14 +198,14 @@ impl Write for Ask {
 struct Decide {
     user_code: String,
     source: Option<Source>,
-    now_ms: u64,
+    event: SignInEvent,
 }
 
 impl Write for Decide {
     type Answer = bool;
 
     async fn run(&self, turn: &mut Turn<'_>) -> Result<bool, StoreError> {
-        let Some(device) = by_user_code(turn.connection, &self.user_code, self.now_ms).await? else {
+        let Some(device) = by_user_code(turn.connection, &self.user_code, self.event.at_ms).await? else {
             return Ok(false);
         };
         let state = if self.source.is_some() { "approved" } else { "denied" };
@@ -216,6 +216,7 @@ impl Write for Decide {
             .bind(&self.user_code)
             .execute(&mut *turn.connection)
             .await?;
+        turn.log.push(Entry::SignIn(Box::new(self.event.clone())));
         Ok(true)
     }
 }

@@ -7,13 +7,14 @@ use super::super::Row;
 use super::Database;
 use super::columns::signed;
 use super::turn::{Turn, Write};
+use crate::records::{Entry, SignInEvent};
 use crate::store::{StoreError, Visits};
 use crate::visits::Visit;
 
 #[async_trait]
 impl Visits for Database {
-    async fn open_visit(&self, digest: String, visit: Visit) -> Result<(), StoreError> {
-        self.write(Open { digest, visit }).await
+    async fn open_visit(&self, digest: String, visit: Visit, event: SignInEvent) -> Result<(), StoreError> {
+        self.write(Open { digest, visit, event }).await
     }
 
     async fn visit(&self, digest: &str) -> Result<Option<Visit>, StoreError> {
@@ -25,8 +26,8 @@ impl Visits for Database {
         self.write(See { digest, now_ms }).await
     }
 
-    async fn end_visit(&self, digest: String) -> Result<(), StoreError> {
-        self.write(End { digest }).await
+    async fn end_visit(&self, digest: String, event: SignInEvent) -> Result<(), StoreError> {
+        self.write(End { digest, event }).await
     }
 
     async fn end_visits(&self, now_ms: u64) -> Result<usize, StoreError> {
@@ -39,6 +40,7 @@ impl Visits for Database {
 struct Open {
     digest: String,
     visit: Visit,
+    event: SignInEvent,
 }
 
 impl Write for Open {
@@ -53,6 +55,7 @@ impl Write for Open {
             .bind(detail)
             .execute(&mut *turn.connection)
             .await?;
+        turn.log.push(Entry::SignIn(Box::new(self.event.clone())));
         Ok(())
     }
 }
@@ -77,6 +80,7 @@ impl Write for See {
 
 struct End {
     digest: String,
+    event: SignInEvent,
 }
 
 impl Write for End {
@@ -84,7 +88,9 @@ impl Write for End {
 
     async fn run(&self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
         let query = sqlx::query("DELETE FROM visits WHERE digest = $1").bind(&self.digest);
-        query.execute(&mut *turn.connection).await?;
+        if query.execute(&mut *turn.connection).await?.rows_affected() > 0 {
+            turn.log.push(Entry::SignIn(Box::new(self.event.clone())));
+        }
         Ok(())
     }
 }

@@ -50,6 +50,29 @@ impl Sqlite {
     }
 }
 
+/// A connection to a file that is there, to copy all of it or from all of it.
+pub(super) async fn connection(path: &Path) -> Result<Connection, StoreError> {
+    let open = options(path).create_if_missing(false).connect().await;
+    open.map_err(|why| open_error(path, &why))
+}
+
+/// Gives what the file does not use any more back to the file system; says how large it was, and is now, in bytes. Nobody
+/// else may have it open.
+///
+/// # Errors
+/// [`StoreError::Open`] when it cannot be opened, and when there is no room for what is made anew.
+pub async fn compact(path: &Path) -> Result<(u64, u64), StoreError> {
+    let size = || std::fs::metadata(path).map(|file| file.len()).unwrap_or_default();
+    let mut connection = connection(path).await?;
+    // What stands in the write-ahead log counts, too.
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
+    let before = size();
+    sqlx::query("VACUUM").execute(&mut connection).await?;
+    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await?;
+    sqlx::Connection::close(connection).await?;
+    Ok((before, size()))
+}
+
 /// Copies a database that a service may be writing, as it is at one moment, into a new file.
 ///
 /// # Errors
@@ -107,6 +130,9 @@ fn migrator() -> Migrator {
         (14, "retention", include_str!("../migrations/sqlite/0014_retention.sql")),
         (15, "days", include_str!("../migrations/sqlite/0015_days.sql")),
         (16, "notices", include_str!("../migrations/sqlite/0016_notices.sql")),
+        (17, "edited", include_str!("../migrations/sqlite/0017_edited.sql")),
+        (18, "followers", include_str!("../migrations/sqlite/0018_followers.sql")),
+        (19, "previews", include_str!("../migrations/sqlite/0019_previews.sql")),
         (23, "assertions", include_str!("../migrations/sqlite/0023_assertions.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {

@@ -1,7 +1,7 @@
 //! A store of a test's own, on either database.
 
 #[path = "../../../tests/service/postgres.rs"]
-mod postgres;
+pub mod postgres;
 
 use std::path::PathBuf;
 
@@ -76,18 +76,23 @@ impl Kept {
 
     /// Somebody with the database and without the key.
     pub async fn tamper(&self, sql: &str) {
+        self.attempt(sql).await.unwrap();
+    }
+
+    /// The same, where the database may refuse it.
+    pub async fn attempt(&self, sql: &str) -> Result<(), sqlx::Error> {
         let sql = AssertSqlSafe(sql.to_owned());
         match &self.place {
             Place::File(path, _) => {
                 let url = format!("sqlite://{}", path.display());
-                let mut connection = SqliteConnection::connect(&url).await.unwrap();
-                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-                connection.close().await.unwrap();
+                let mut connection = SqliteConnection::connect(&url).await?;
+                sqlx::raw_sql(sql).execute(&mut connection).await?;
+                connection.close().await
             }
             Place::Url(url) => {
-                let mut connection = PgConnection::connect(url).await.unwrap();
-                sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-                connection.close().await.unwrap();
+                let mut connection = PgConnection::connect(url).await?;
+                sqlx::raw_sql(sql).execute(&mut connection).await?;
+                connection.close().await
             }
         }
     }

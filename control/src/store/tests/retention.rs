@@ -11,6 +11,7 @@ on_both! {
     what_retention_does_not_cover_is_missed,
     an_act_that_nobody_signed_covers_nothing,
     clocks_that_go_wrong_move_the_floor_for_nobody,
+    previews_of_old_holds_go_and_what_was_decided_stays,
 }
 
 fn text(seed: &str) -> String {
@@ -165,4 +166,37 @@ async fn clocks_that_go_wrong_move_the_floor_for_nobody(on: On) {
     assert!(sweep_all(&kept, LATER + 11 * 60 * 1000).await > 1, "both go together, when today is over");
     let report = kept.verify().await;
     assert!(report.sound, "{report:?}");
+}
+
+async fn previews_of_old_holds_go_and_what_was_decided_stays(on: On) {
+    let kept = kept(on).await;
+    let old = NOW - 100 * DAY;
+    let mut ids = Vec::new();
+    for (key, at) in [("a", old), ("b", old), ("c", old), ("waits", old + 1), ("new", NOW)] {
+        let hold = kept.store.add(asking(key, key), at).await.unwrap().unwrap();
+        if key != "waits" {
+            kept.store.decide(approval(&hold.id), at).await.unwrap();
+        }
+        ids.push(hold.id);
+    }
+    let ask = |id: String| {
+        let store = &kept.store;
+        async move { store.hold(&id).await.unwrap().unwrap() }
+    };
+    let preview = ask(ids[0].clone()).await.ask.preview;
+    assert_eq!(kept.store.clear_previews(100).await.unwrap(), 0, "nothing is too old");
+    kept.store.raise_floor(floor(90), NOW).await.unwrap();
+    while kept.store.clear_previews(2).await.unwrap() > 0 {}
+    for (id, gone) in ids.iter().zip([true, true, true, false, false]) {
+        let hold = ask(id.clone()).await;
+        assert_eq!(hold.ask.preview != preview, gone, "{hold:?}");
+        assert_eq!(hold.ask.rule, "writes", "who asked for what, and what was decided, stays");
+    }
+    assert_eq!(ask(ids[0].clone()).await.state, HoldDecision::Approved);
+    // The one that waited is over: now it goes too.
+    kept.store.expire(NOW).await.unwrap();
+    assert_eq!(kept.store.clear_previews(100).await.unwrap(), 1);
+    assert!(ask(ids[3].clone()).await.ask.preview.contains("removed"));
+    assert_eq!(ask(ids[4].clone()).await.ask.preview, preview);
+    assert!(kept.verify().await.sound);
 }

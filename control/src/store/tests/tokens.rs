@@ -5,7 +5,8 @@ use sluice_engine::policy::bundle::Revocation;
 use sluice_engine::record::Who;
 
 use super::{NOW, On, kept, record};
-use crate::records::Entry;
+use crate::records::{Entry, SignInChange, SignInEvent};
+use crate::store::Which;
 use crate::tokens::device::{Device, LIFE_MS, PAUSE_MS, Poll};
 use crate::tokens::family::{Family, Rotated, Rotation};
 use crate::tokens::revocation::Revoked;
@@ -87,10 +88,15 @@ fn device(user_code: &str) -> Device {
         user_code: user_code.into(),
         client: Some("claude_code".into()),
         scopes: None,
+        address: Some("192.0.2.7".into()),
         created_ms: NOW,
         expires_ms: NOW + LIFE_MS,
         source: None,
     }
+}
+
+fn decided(at_ms: u64) -> SignInEvent {
+    SignInEvent::new(SignInChange::DeviceLetIn, "corp", at_ms)
 }
 
 async fn a_device_is_let_in_once_and_told_to_slow_down(on: On) {
@@ -105,7 +111,7 @@ async fn a_device_is_let_in_once_and_told_to_slow_down(on: On) {
     assert_eq!(poll("h", slower - 1001).await, Poll::SlowDown, "the pause has grown");
     assert_eq!(poll("h", slower + 3 * PAUSE_MS).await, Poll::Pending);
 
-    let decide = |source| kept.store.decide_device("BCDF-GHJK".into(), source, NOW);
+    let decide = |source| kept.store.decide_device("BCDF-GHJK".into(), source, decided(NOW));
     assert!(decide(Some(source())).await.unwrap());
     assert!(!decide(None).await.unwrap(), "decided once");
     assert_eq!(kept.store.device("BCDF-GHJK", NOW).await.unwrap(), None);
@@ -117,10 +123,13 @@ async fn a_device_is_let_in_once_and_told_to_slow_down(on: On) {
     for (hash, code) in [("h3", "BBBB-BBBB"), ("h4", "CCCC-CCCC")] {
         assert!(kept.store.open_device(device(code), hash.into()).await.unwrap());
     }
-    assert!(kept.store.decide_device("BBBB-BBBB".into(), None, NOW).await.unwrap());
+    assert!(kept.store.decide_device("BBBB-BBBB".into(), None, decided(NOW)).await.unwrap());
     assert_eq!(poll("h3", NOW).await, Poll::Denied);
     assert_eq!(poll("h4", NOW + LIFE_MS).await, Poll::Gone);
-    assert!(!kept.store.decide_device("CCCC-CCCC".into(), Some(source()), NOW + LIFE_MS).await.unwrap());
+    let late = kept.store.decide_device("CCCC-CCCC".into(), Some(source()), decided(NOW + LIFE_MS));
+    assert!(!late.await.unwrap());
+    let which = Which { limit: 100, ..Which::default() };
+    assert_eq!(kept.store.entries(which).await.unwrap().len(), 2, "the log has who decided, once for each");
 }
 
 async fn a_thousand_devices_wait_and_no_more(on: On) {

@@ -29,6 +29,8 @@ fn recorded(id: &str, command: &str) -> Recorded {
         request: Some(request.to_string().into()),
         reply: Some((200, reply.to_string().into())),
         decisions: Vec::new(),
+        findings: BTreeMap::new(),
+        lost: false,
         at_ms: 0,
     }
 }
@@ -42,6 +44,7 @@ fn decision(rule: &str, action: Action, part: Option<Part>, hold: Option<&str>) 
         tool,
         effects,
         hold,
+        edited_by: None,
         role: None,
         observed: false,
         left_out: false,

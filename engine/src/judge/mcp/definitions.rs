@@ -99,6 +99,8 @@ impl Case {
         HoldAsk {
             key: String::new(),
             thread: String::new(),
+            earlier: Vec::new(),
+            editable: false,
             history: false,
             exchange: self.exchange.clone(),
             rule: RULE.to_owned(),

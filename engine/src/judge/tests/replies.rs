@@ -57,7 +57,7 @@ fn a_held_call_waits_and_then_leaves_or_is_refused() {
             (ask.tool.as_deref(), ask.preview.as_str()),
             (Some("Bash"), r#"{"command":"make deploy"}"#)
         );
-        case.settle(&ask.key, &ask.rule, &state(decision));
+        case.settle(&ask, &state(decision));
         let sent = ready(case.reply(reply.as_bytes(), 200, None), &reply);
         assert_eq!(sent["content"][0] == bash("a", "make deploy"), left, "{decision:?}");
     }
@@ -118,19 +118,31 @@ fn the_record_says_what_was_used_and_decided() {
 }
 
 #[test]
+fn both_records_name_the_span_of_the_caller_and_nothing_else_that_stands_in_its_place() {
+    let mut case = case(json!({}));
+    let span = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    case.set_trace(span);
+    for stage in [crate::record::Stage::Open, crate::record::Stage::Close] {
+        assert_eq!(case.record(stage, 1, "n").traceparent.as_deref(), Some(span));
+    }
+    case.set_trace("00-ana@example.com");
+    assert_eq!(case.record(crate::record::Stage::Close, 1, "n").traceparent, None);
+}
+
+#[test]
 fn a_call_that_two_rules_hold_needs_the_approval_of_each() {
     let reply = message(json!([bash("a", "make deploy")]));
     let mut legal = bash_rule("legal", "make", "hold");
     legal["approval"] = json!({"groups":["lawyers"]});
     let mut case = case(json!({"rules":[bash_rule("deploys","deploy","hold"), legal]}));
     let Replied::Hold(first) = case.reply(reply.as_bytes(), 200, None) else { panic!("held") };
-    case.settle(&first.key, &first.rule, &state(HoldDecision::Approved));
+    case.settle(&first, &state(HoldDecision::Approved));
     let Replied::Hold(second) = case.reply(reply.as_bytes(), 200, None) else { panic!("held again") };
     assert_eq!(
         (second.rule.as_str(), second.approvers.as_slice()),
         ("legal", ["lawyers".to_owned()].as_slice())
     );
-    case.settle(&second.key, &second.rule, &state(HoldDecision::Denied));
+    case.settle(&second, &state(HoldDecision::Denied));
     let sent = ready(case.reply(reply.as_bytes(), 200, None), &reply);
     assert!(sent["content"][0]["text"].as_str().unwrap().contains("rule `legal`"), "{sent}");
 }
@@ -152,7 +164,7 @@ fn the_record_has_the_roles_that_were_used_and_the_calls_that_were_let_through()
     let open = case.record(crate::record::Stage::Open, 1, "n");
     assert_eq!((open.roles, open.calls.len()), (vec!["talk".to_owned()], 0));
     let Replied::Hold(ask) = case.reply(reply.as_bytes(), 200, None) else { panic!("held") };
-    case.settle(&ask.key, &ask.rule, &state(HoldDecision::Denied));
+    case.settle(&ask, &state(HoldDecision::Denied));
     ready(case.reply(reply.as_bytes(), 200, None), &reply);
     let close = case.record(crate::record::Stage::Close, 2, "n");
     assert_eq!(

@@ -145,9 +145,9 @@ fn a_held_prompt_asks_once_and_goes_on_when_approved() {
         (ask.approvers.as_slice(), ask.expires_seconds, ask.history),
         (["ops".to_owned()].as_slice(), 300, false)
     );
-    case.settle(&ask.key, &ask.rule, &state(HoldDecision::Waiting));
+    case.settle(&ask, &state(HoldDecision::Waiting));
     assert_eq!(case.request(body.as_bytes(), &[]).holds.len(), 1, "waiting settles nothing");
-    case.settle(&ask.key, &ask.rule, &state(HoldDecision::Approved));
+    case.settle(&ask, &state(HoldDecision::Approved));
     let judged = case.request(body.as_bytes(), &[]);
     assert!(judged.holds.is_empty() && judged.refusal.is_none());
 }
@@ -157,7 +157,7 @@ fn a_held_prompt_that_was_denied_is_refused_with_the_reviewers_reason() {
     let mut case = case(hold_policy());
     let body = with("messages", json!([{"role":"user","content":"deploy it"}])).to_string();
     let ask = case.request(body.as_bytes(), &[]).holds.remove(0);
-    case.settle(&ask.key, &ask.rule, &state(HoldDecision::Denied));
+    case.settle(&ask, &state(HoldDecision::Denied));
     let refusal = case.request(body.as_bytes(), &[]).refusal.unwrap();
     assert_eq!(refusal.rule, "deploys");
     assert!(refusal.message.contains("bob denied it (hold h1): because"), "{}", refusal.message);
@@ -235,11 +235,11 @@ fn held_media_waits_for_its_approvers_and_goes_on_when_they_agree() {
     assert!(ask.preview.contains("url") && ask.preview.contains("application/pdf"), "{}", ask.preview);
     assert!(!ask.preview.contains("ann@example.com"), "{}", ask.preview);
     let mut denied = super::case(media_policy());
-    denied.settle(&ask.key, &ask.rule, &state(HoldDecision::Denied));
+    denied.settle(&ask, &state(HoldDecision::Denied));
     let refusal = denied.request(body.as_bytes(), &[]).refusal.unwrap();
     assert_eq!(refusal.rule, "media");
     assert!(refusal.message.contains("bob denied it"), "{}", refusal.message);
-    case.settle(&ask.key, &ask.rule, &state(HoldDecision::Approved));
+    case.settle(&ask, &state(HoldDecision::Approved));
     let judged = case.request(body.as_bytes(), &[]);
     assert!(judged.holds.is_empty() && judged.refusal.is_none());
 }

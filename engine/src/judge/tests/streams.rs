@@ -165,7 +165,7 @@ fn a_held_call_keeps_back_what_comes_behind_it_and_then_goes_on() {
         let Flow::Held(ask) = reply.push(&mut case, &stream(&events), &mut out) else { panic!("held") };
         assert_eq!(text(&out), text(&stream(&[start()])));
         assert!(matches!(reply.end(&mut case, &mut out), Flow::Open));
-        case.settle(&ask.key, &ask.rule, &state(decision));
+        case.settle(&ask, &state(decision));
         assert!(matches!(reply.resume(&mut case, &mut out), Flow::Open));
         let out = text(&out);
         assert_eq!(out == text(&stream(&events)), left, "{out}");

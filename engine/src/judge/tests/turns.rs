@@ -58,7 +58,7 @@ fn streamed(blocks: &[Value], size: usize, decision: HoldDecision) -> Value {
     let (mut reply, mut out) = (ReplyStream::events(), Vec::new());
     let mut flow = reply.push(&mut case, &events(blocks, size), &mut out);
     while let Flow::Held(ask) = flow {
-        case.settle(&ask.key, &ask.rule, &state(decision));
+        case.settle(&ask, &state(decision));
         flow = reply.resume(&mut case, &mut out);
     }
     reply.end(&mut case, &mut out);
@@ -84,7 +84,7 @@ fn whole(blocks: &[Value], decision: HoldDecision) -> Value {
                 return serde_json::from_slice(&changed.unwrap_or_else(|| body.clone().into_bytes()))
                     .unwrap();
             }
-            Replied::Hold(ask) => case.settle(&ask.key, &ask.rule, &state(decision)),
+            Replied::Hold(ask) => case.settle(&ask, &state(decision)),
             other => panic!("{other:?}"),
         }
     }
@@ -212,7 +212,7 @@ fn a_held_or_refused_request_gets_the_same_answer_retried_reordered_and_without_
     for body in forms("the secret plan") {
         let judged = case.request(body.as_bytes(), &[]);
         match judged.holds.first() {
-            Some(held) => case.settle(&held.key, &held.rule, &state(HoldDecision::Denied)),
+            Some(held) => case.settle(&held, &state(HoldDecision::Denied)),
             None => assert!(judged.refusal.unwrap().message.contains("because")),
         }
     }

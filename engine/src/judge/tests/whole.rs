@@ -138,7 +138,7 @@ fn a_held_offer_is_asked_about_once_and_later_turns_know_it() {
         "{}",
         ask_first.preview
     );
-    case.settle(&ask_first.key, &ask_first.rule, &state(HoldDecision::Approved));
+    case.settle(&ask_first, &state(HoldDecision::Approved));
     assert!(case.request(first.to_string().as_bytes(), &[]).holds.is_empty());
 
     let of = |body: &Value, betas: &[&str]| ask(&policy, body, betas).holds.remove(0);

@@ -5,7 +5,7 @@
 
 use super::keys::AWS_SECRET;
 use super::value::{aws_secret, credentials, holds_other, password, secret, starts_with_stop_word};
-use super::{Class, Found, Tail, cookie, unquoted};
+use super::{Class, Found, Tail, bare, cookie, unquoted};
 use crate::mask::region::LIMIT;
 use crate::mask::text::Text;
 use crate::mask::words::Endings;
@@ -84,6 +84,9 @@ static OTHERS: Endings = Endings::new(&[
     "publickey",
 ]);
 
+/// Shortest key that a comma ends, in bytes.
+const KEY: usize = 16;
+
 /// How much of a value is looked at, in bytes.
 const SAMPLE: usize = 64;
 
@@ -137,11 +140,12 @@ pub(in crate::mask) fn find(
         false => Class::Unquoted,
     };
     let mut end = value_end(text, place, SAMPLE, class);
-    let sample = text.get(place, end);
-    if class == Class::Unquoted && unquoted::is_call(sample, text.at(end)) {
-        return None;
+    let drawn = class == Class::Unquoted && matches!(promise, Promise::Secret | Promise::AwsSecret);
+    if drawn {
+        end = key_end(text, place, end, KEY);
     }
-    if quoted && sample.contains(&b' ') && promise != Promise::Password || holds_other(sample) {
+    let sample = text.get(place, end);
+    if quoted && sample.contains(&b' ') && promise != Promise::Password {
         return None;
     }
     let kind = match promise {
@@ -151,13 +155,25 @@ pub(in crate::mask) fn find(
         Promise::Secret | Promise::AwsSecret if secret(sample, quoted || !spaced || scheme) => SECRET,
         _ => return None,
     };
-    if !wanted(kind, place) {
+    let call = || class == Class::Unquoted && unquoted::is_call(sample, text.at(end));
+    if holds_other(sample) || call() || !wanted(kind, place) {
         return None;
     }
     if end - place + 4 > SAMPLE {
         end = value_end(text, place, usize::MAX, class);
+        if drawn && end - place <= LIMIT {
+            end = key_end(text, place, end, SAMPLE - 4);
+        }
     }
     Some(Found { kind, start: place, end, tail: Tail::Run(class) })
+}
+
+/// Where the key or token ends that a value up to `end` starts with: keys have no comma in them, as passwords do, so
+/// one of `least` characters or more ends in front of it.
+fn key_end(text: &Text<'_>, start: usize, end: usize, least: usize) -> usize {
+    let key = text.get(start, end).iter().take_while(|b| Class::Wide.has(**b)).count();
+    let ends = matches!(text.get(start, end).get(key), Some(b',' | b';'));
+    if ends && key >= least { start + key } else { end }
 }
 
 /// The end of a value, of which at most `max` bytes are read, without the sentence's own marks, unless it is longer
@@ -166,8 +182,11 @@ fn value_end(text: &Text<'_>, start: usize, max: usize, class: Class) -> usize {
     if class == Class::Unquoted {
         return unquoted::end(text, start, max);
     }
-    let end = text.run(start, max, |b| class.has(b));
-    if class != Class::Bare || end - start > LIMIT {
+    if class != Class::Bare {
+        return text.run(start, max, |b| class.has(b));
+    }
+    let end = text.run_of(start, max, bare);
+    if end - start > LIMIT {
         return end;
     }
     end - text.get(start, end).iter().rev().take_while(|b| matches!(b, b'.' | b':')).count().min(3)

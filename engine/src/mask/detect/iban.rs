@@ -111,20 +111,23 @@ pub(in crate::mask) fn find(text: &Text<'_>, at: usize) -> Option<Found> {
     let index = COUNTRIES.binary_search_by(|(c, _)| c.cmp(&country)).ok()?;
     let (_, length) = COUNTRIES.get(index)?;
     // The check has country and digits behind the account.
-    let mut rest = 0;
-    let mut place = at + 4;
-    let mut left = length - 4;
-    while left > 0 {
-        let byte = text.at(place);
+    let (mut rest, mut left, mut place, mut apart) = (0, length - 4, at + 4, false);
+    for byte in text.get(place, text.len()) {
         if byte.is_ascii_alphanumeric() {
-            rest = mod97_step(rest, byte);
-            left -= 1;
-        } else if !matches!(byte, b' ' | b'-' | b'\n') || !text.at(place + 1).is_ascii_alphanumeric() {
+            rest = mod97_step(rest, *byte);
+            (left, apart) = (left - 1, false);
+        } else if apart || !matches!(byte, b' ' | b'-' | b'\n') {
             return None;
+        } else {
+            apart = true;
         }
         place += 1;
+        if left == 0 {
+            break;
+        }
     }
-    if text.word_at(place) {
+    if left > 0 || text.word_at(place) {
+        text.reaches(place);
         return None;
     }
     let rest = text.get(at, at + 4).iter().fold(rest, |rest, byte| mod97_step(rest, *byte));

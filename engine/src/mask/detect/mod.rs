@@ -27,6 +27,8 @@ mod value;
 pub(super) mod wallet;
 pub(super) mod wrap;
 
+use super::blocks::{BLOCK, any_of, unquoted as unquoted_bytes};
+
 /// A span that a detector claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
@@ -75,6 +77,14 @@ pub(super) enum Class {
     Cookie,
 }
 
+/// What ends a bare value, beside what ends an unquoted one.
+const CODE_SIGNS: [u8; 13] = *b",;()[]{}<>&|\\";
+
+/// Which bytes of a block belong to [`Class::Bare`].
+pub(super) fn bare(block: &[u8; BLOCK]) -> u64 {
+    unquoted_bytes(block) & !any_of(block, CODE_SIGNS)
+}
+
 /// Each byte's bits: the classes that it belongs to.
 static CLASSES: [u8; 256] = {
     const fn among(byte: u8, signs: &[u8]) -> bool {
@@ -99,7 +109,7 @@ static CLASSES: [u8; 256] = {
             (TOKEN, token),
             (DOTTED, token || byte == b'.'),
             (WIDE, token || among(byte, b"./+=%~")),
-            (BARE, unquoted && !among(byte, b",;()[]{}<>&|\\")),
+            (BARE, unquoted && !among(byte, &CODE_SIGNS)),
             (UNQUOTED, unquoted),
             (COOKIE, unquoted && !among(byte, b",;<>\\")),
         ];
@@ -146,4 +156,18 @@ impl Class {
 /// A finding of bounded length.
 pub(super) fn found(kind: &'static str, start: usize, end: usize) -> Option<Found> {
     Some(Found { kind, start, end, tail: Tail::None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_says_of_a_class_what_the_class_says_of_each_byte() {
+        for byte in 0..=255 {
+            let is = |class: Class| u64::from(class.has(byte));
+            assert_eq!(bare(&[byte; BLOCK]) & 1, is(Class::Bare), "{byte}");
+            assert_eq!(unquoted_bytes(&[byte; BLOCK]) & 1, is(Class::Unquoted), "{byte}");
+        }
+    }
 }

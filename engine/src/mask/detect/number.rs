@@ -245,9 +245,9 @@ pub(in crate::mask) fn may_stand(bytes: &[u8], at: usize) -> bool {
     }
 }
 
-/// Whether a digit and a space stand in front of `at`: the number there is one of a row.
+/// Whether a digit and a space or a bracket stand in front of `at`: the number there is one of a row.
 pub(in crate::mask) fn continues(text: &Text<'_>, at: usize) -> bool {
-    matches!(text.behind(at, 2), [digit, b' '] if digit.is_ascii_digit())
+    matches!(text.behind(at, 2), [digit, b' ' | b'('] if digit.is_ascii_digit())
 }
 
 /// Whether a number may end at `at`: no letter or digit follows directly, nor a decimal fraction.

@@ -5,7 +5,7 @@
 //! `;Database=`, `,user:`), a mark of HTML that closes or breaks, or a mask. Signs in front of the blank are those of
 //! the sentence or the code around it, not of the value.
 
-use super::Class;
+use crate::mask::blocks::{BLOCK, any_of, below, unquoted};
 use crate::mask::check::changes_case;
 use crate::mask::masks;
 use crate::mask::region::LIMIT;
@@ -20,11 +20,29 @@ const MAX_SIGNS: usize = 3;
 /// The end of the value that starts at `start`, of which at most `max` bytes are read. Beyond what a stream holds
 /// back nothing ends a value but its class, since that is how the stream drops it.
 pub(in crate::mask) fn end(text: &Text<'_>, start: usize, max: usize) -> usize {
-    let run = text.run(start, max, |b| Class::Unquoted.has(b));
-    let near = text.get(start, run.min(start + LIMIT - 2 * MAX_NEXT));
-    let signs = near.iter().enumerate().filter(|(_, b)| matches!(b, b'&' | b';' | b',' | b'<' | b'['));
-    let cut = signs.map(|(step, sign)| (start + step, *sign)).find(|(at, sign)| cuts(text, *at, *sign));
-    let end = cut.map_or(run, |(at, _)| at);
+    let (mut end, most, near) = (start, start.saturating_add(max), start + LIMIT - 2 * MAX_NEXT);
+    loop {
+        let (inside, signs) = text.block(end, |block| (unquoted(block), any_of(block, *b"&;,<[")));
+        let count = (inside.trailing_ones() as usize).min(most - end);
+        let mut signs = signs & below(count);
+        let cut = std::iter::from_fn(|| {
+            let at = end + signs.trailing_zeros() as usize;
+            let is_left = signs != 0;
+            signs &= signs.wrapping_sub(1);
+            is_left.then_some(at)
+        });
+        if let Some(at) = cut.take_while(|at| *at < near).find(|at| cuts(text, *at)) {
+            end = at;
+            break;
+        }
+        end += count;
+        if count < BLOCK || end == most {
+            break;
+        }
+    }
+    if end < most {
+        text.reaches(end);
+    }
     if end - start > LIMIT {
         return end;
     }
@@ -33,8 +51,8 @@ pub(in crate::mask) fn end(text: &Text<'_>, start: usize, max: usize) -> usize {
 }
 
 /// Whether what follows the sign at `at` is not of the value.
-fn cuts(text: &Text<'_>, at: usize, sign: u8) -> bool {
-    match sign {
+fn cuts(text: &Text<'_>, at: usize) -> bool {
+    match text.at(at) {
         b'&' => next(text, at + 1, b"=", false),
         b';' => next(text, at + 1, b"=", true),
         b',' => next(text, at + 1, b"=:", false),

@@ -1,6 +1,7 @@
 //! What a value looks like that a name or a place gives away: a password, a key, or what only stands for one.
 
-use crate::mask::check::{Mix, changes_case, entropy};
+use crate::mask::blocks::has_any;
+use crate::mask::check::{Mix, changes_case, is_random};
 use crate::mask::text::Text;
 use crate::mask::words::Words;
 
@@ -83,8 +84,11 @@ fn holds_a_place(value: &[u8]) -> bool {
 
 /// Whether a value can be a password: six characters or more, of two kinds or more, and no name or call in code.
 pub(super) fn password(value: &[u8], quoted: bool, spaced: bool) -> bool {
-    let spaces = value.iter().filter(|b| **b == b' ').count();
-    if value.len() < 6 || spaces > 5 {
+    if value.len() < 6 {
+        return false;
+    }
+    let spaces = if has_any(value, [b' ']) { value.iter().filter(|b| **b == b' ').count() } else { 0 };
+    if spaces > 5 {
         return false;
     }
     let mix = Mix::of(value);
@@ -97,7 +101,7 @@ pub(super) fn password(value: &[u8], quoted: bool, spaced: bool) -> bool {
                 || mix.upper && mix.lower && spaces == 0 && value.len() >= 8
                 || mix.other && spaces == 0)
             && (spaces == 0 || mix.digit)
-            && entropy(value) >= 2.0
+            && is_random(value, 2.0)
     };
     // What costs most comes last.
     looks_like_one && !stands_for_a_value(value)
@@ -112,7 +116,7 @@ pub(super) fn secret(value: &[u8], sure: bool) -> bool {
     mix.digit
         && (mix.lower || mix.upper)
         && !value.contains(&b' ')
-        && entropy(value) >= 3.0
+        && is_random(value, 3.0)
         && (!code(value) || sure)
         && !code_call(value)
         && !stands_for_a_value(value)
@@ -133,7 +137,7 @@ pub(super) fn credentials(value: &[u8]) -> bool {
     value.len() >= 8
         && (mix.digit || mix.upper && mix.lower)
         && !stands_for_a_value(value)
-        && entropy(value) >= 2.5
+        && is_random(value, 2.5)
 }
 
 /// Whether it is written as a name, a path of names or a call.
@@ -147,5 +151,5 @@ fn code(value: &[u8]) -> bool {
 }
 
 fn code_call(value: &[u8]) -> bool {
-    value.iter().any(|b| matches!(b, b'(' | b')')) && !value.iter().any(u8::is_ascii_digit)
+    has_any(value, *b"()") && !Mix::of(value).digit
 }

@@ -101,6 +101,14 @@ const FOUND: &[(&str, &str)] = &[
     ("secret", "CLIENT_SECRET=⟦v1Q8~x2Lm9Kd7Rt4Wp0sZa⟧"),
     ("secret", "AccountKey=⟦u8Zr3kLm2Qx9Tv7Wp1sYb5Nc4Hd6Jf0Ga3Ke8Ri2Uo7Xt1Vz5Mw9Pq4Sd6Fg8Hj==⟧;"),
     ("aws_secret_key", "aws_secret_access_key = ⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYzKq3v9Qa0L⟧"),
+    ("aws_secret_key", "a,aws_secret_access_key = ⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYzKq3v9Qa0L⟧,b"),
+    ("secret", "a,api_key=⟦k3v9Qa0Lm2xR7bTzWp5s⟧,b"),
+    (
+        "secret",
+        "api_key=⟦k3v9Qa0Lm2xR7bTzWp5sk3v9Qa0Lm2xR7bTzWp5sk3v9Qa0Lm2xR7bTzWp5sk3v9Qa0Lm2xR7bTzWp5s⟧;b",
+    ),
+    ("secret", "SECRET_KEY=⟦k3v9,a0Lm2xR7bTzWp5s⟧ here"),
+    ("password", "a,DB_PASSWORD=⟦abcde!1234,b⟧"),
     ("aws_secret_key", "\"SecretAccessKey\": \"⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYzKq3v9Qa0L⟧\""),
     ("aws_secret_key", "export AWS_SECRET_ACCESS_KEY=⟦wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY⟧"),
     (

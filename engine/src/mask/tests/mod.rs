@@ -7,6 +7,7 @@ mod edits;
 mod evasions;
 mod found;
 mod leaks;
+mod named;
 mod passes;
 mod recall;
 mod streams;

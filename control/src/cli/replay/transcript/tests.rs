@@ -30,7 +30,7 @@ fn session() -> Vec<Exchange> {
             }),
         )),
         reply: Some(json!({"content": [call]})),
-        holds: Vec::new(),
+        ..Exchange::default()
     };
     let again = json!({"role": "user", "content": [{"type": "text", "text": "drop the orders table of <email:k3v9q2>"}]});
     let second = Exchange {

@@ -78,6 +78,7 @@ fn unlisted(ask: &HoldAsk, tool: &ToolKey, now_ms: u64) -> Hold {
         ask: ask.clone(),
         decided: Some(decided),
         voices: Vec::new(),
+        masked: Vec::new(),
         pass: None,
         used: None,
     }
@@ -98,6 +99,8 @@ async fn settle(
         let counts = match hold.state {
             HoldDecision::Approved | HoldDecision::Waiting => true,
             HoldDecision::Denied => hold.is_remembered(now_ms),
+            // Of a definition nothing can be masked.
+            HoldDecision::Edited => false,
             // One that is not the latest made room for another before anybody had decided.
             HoldDecision::Expired => is_latest && hold.is_remembered(now_ms),
         };

@@ -50,7 +50,7 @@ fn a_result_that_a_rule_denies_is_left_out_and_one_that_it_holds_waits() {
     for (decision, passes) in [(HoldDecision::Approved, true), (HoldDecision::Denied, false)] {
         let mut case = asked(hold.clone(), &call("read", json!({})));
         let Replied::Hold(held) = case.reply(bad.to_string().as_bytes(), 200, None) else { panic!() };
-        case.settle(&held.key, &held.rule, &state(decision));
+        case.settle(&held, &state(decision));
         assert_eq!(reply(&mut case, &bad) == bad, passes);
     }
 }
@@ -150,7 +150,7 @@ fn a_held_result_stops_the_stream_and_its_refusal_answers_the_call() {
         String::from_utf8(out).unwrap()
     };
     let approved = run(&|case, reply, out, held| {
-        case.settle(&held.key, &held.rule, &state(HoldDecision::Approved));
+        case.settle(&held, &state(HoldDecision::Approved));
         assert!(matches!(reply.resume(case, out), Flow::Open));
     });
     assert_eq!(approved, events);

@@ -202,8 +202,9 @@ fn a_call_is_in_the_record_of_the_end_unless_it_was_refused() {
         let mut case = case(json!({"rules":[rule]}));
         let judged = ask(&mut case, &call(tool, json!({})));
         if let (Some(held), Some(decision)) = (judged.holds.first(), hold) {
-            let state = crate::wire::HoldState { id: "h".into(), decision, reason: None, by: None };
-            case.settle(&held.key, &held.rule, &state);
+            let state =
+                crate::wire::HoldState { id: "h".into(), decision, reason: None, by: None, masked: vec![] };
+            case.settle(&held, &state);
         }
         let open = case.record(crate::record::Stage::Open, 1, "n");
         assert!(open.calls.is_empty());

@@ -1,0 +1,7 @@
+-- Those who follow the log: each is done with the entries up to `done`. Until `until_ms` it is the turn of `holder` alone.
+CREATE TABLE followers (
+    name     TEXT    PRIMARY KEY,
+    done     INTEGER NOT NULL,
+    holder   TEXT    NOT NULL,
+    until_ms INTEGER NOT NULL
+);
