@@ -3,6 +3,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::policy::document::KeySource;
 
 /// Shaped as a certificate: a SEQUENCE of 256 bytes.
 fn pem() -> String {
