@@ -30,12 +30,12 @@ async fn claude_code_logs_in_at_the_gateway_and_asks_as_whoever_let_it_in() {
         let line = lines.next().expect("it says what is wrong on stderr (see `make clients`)").unwrap();
         serde_json::from_str(&line).unwrap()
     };
-    let (shown, mut line) = tokio::task::spawn_blocking(move || (line(), line)).await.unwrap();
+    let (shown, line) = tokio::task::spawn_blocking(move || (line(), line)).await.unwrap();
     let person = stack.token("lea", &["readers"]).unwrap();
     let code = shown["code"].as_str().unwrap();
     stack.control().unwrap().run(&["tokens", "device", "approve", code], &person).unwrap();
 
-    let said = tokio::task::spawn_blocking(move || line()).await.unwrap();
+    let said = tokio::task::spawn_blocking(line).await.unwrap();
     assert_eq!(said["who"], "lea", "it shows who let it in: {said}");
     assert!(
         said["said"].as_str().unwrap().contains("jane.doe@example.com"),
