@@ -34,7 +34,7 @@ demo: envoy wasm programs ## A tour of a minute in the terminal
 	@exec $(RELEASE)/demo
 
 .PHONY: test
-test: rust envoy wasm clients browser postgres test-v8 ## Every test, on real parts
+test: rust envoy wasm clients browser postgres xmlsec1 test-v8 ## Every test, on real parts
 	cargo test --workspace --exclude sluice-tests
 	cargo build -p sluice-control --bin sluice
 	control/tests/fuzz_api.sh target/debug/sluice $(CLIENTS)/schemathesis/bin/schemathesis --max-examples 5
@@ -143,6 +143,12 @@ postgres:
 	@[ -n "$${TEST_DATABASE_URL:-}" ] || command -v postgres >/dev/null || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 \
 	  || $(call debian,postgresql) \
 	  || { echo "PostgreSQL 15 or newer is missing: install Debian's postgresql, or let TEST_DATABASE_URL name a server" >&2; exit 1; }
+
+# Signatures of SAML assertions are checked by it, and in tests some are made.
+.PHONY: xmlsec1
+xmlsec1:
+	@[ -x /usr/bin/xmlsec1 ] || $(call debian,xmlsec1) \
+	  || { echo "/usr/bin/xmlsec1 is missing: install Debian's xmlsec1; SAML assertions are tested with it" >&2; exit 1; }
 
 # The pages are tested in a real browser, driven by playwright-core (among the npm clients).
 .PHONY: browser

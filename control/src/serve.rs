@@ -29,6 +29,7 @@ use crate::tls::{Files, Tls};
 use crate::tokens::device::Attempts;
 use crate::tokens::introspection::Introspector;
 use crate::tokens::revocation::now_revoked;
+use crate::tokens::saml::{self, Signatures};
 use crate::visits::{Provider, Refusals, SignIns, VisitKey};
 
 /// How often holds are looked over for those whose time is over.
@@ -79,6 +80,8 @@ pub struct Options {
     /// A directory with the secrets of the clients that control is at introspection endpoints, each in a file of its issuer's
     /// name.
     pub introspection_secrets: Option<PathBuf>,
+    /// The program that checks the signatures of SAML assertions.
+    pub xmlsec1: PathBuf,
     /// Whether people may say themselves who they are, and sidecars need no token.
     pub dev: bool,
 }
@@ -152,6 +155,9 @@ pub async fn serve(options: Options) -> Result<(), String> {
         ),
     };
     warn_of_other_issuer(&loaded, &url);
+    if let Some(lacking) = saml::lacking(&loaded.policy, &options.xmlsec1) {
+        tracing::warn!("{lacking}");
+    }
     let clock: Arc<dyn Fn() -> u64 + Send + Sync> = Arc::new(now_ms);
     let status = Arc::new(Mutex::new(Status {
         version: loaded.version.clone(),
@@ -201,6 +207,7 @@ pub async fn serve(options: Options) -> Result<(), String> {
         revocations_changed: Arc::clone(&revocations_changed),
         introspector: Introspector::new(options.introspection_secrets.clone()),
         heard: Heard::default(),
+        signatures: Signatures::new(&options.xmlsec1, &options.state),
         attempts: Attempts::default(),
         withheld_changed: Arc::clone(&withheld_changed),
         bundle,

@@ -14,6 +14,7 @@ use crate::anchors::{ACCOUNT, Anchors, ConfigMap};
 use crate::http::Rates;
 use crate::serve::{Options, serve};
 use crate::tls::Files;
+use crate::tokens::saml::PROGRAM;
 
 /// Run the control service.
 ///
@@ -111,6 +112,9 @@ pub struct Serve {
     /// each in a file of its issuer's name. Read at each use.
     #[arg(long, env = "SLUICE_INTROSPECTION_SECRETS", value_name = "DIR")]
     introspection_secrets: Option<PathBuf>,
+    /// The program that checks the signatures of SAML assertions (`issuers[].saml` in the policy): Debian's xmlsec1.
+    #[arg(long, env = "SLUICE_XMLSEC1", default_value = PROGRAM, value_name = "FILE")]
+    xmlsec1: PathBuf,
     #[command(flatten)]
     otlp: OtlpSettings,
     /// How the log is written.
@@ -181,6 +185,7 @@ impl Serve {
             notices: self.notices,
             public_url: self.public_url,
             introspection_secrets: self.introspection_secrets,
+            xmlsec1: self.xmlsec1,
             rates: Rates { peer: self.peer_rate, person: self.person_rate },
             metrics: self.metrics_listen,
             anchors,

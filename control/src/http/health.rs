@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::json;
 
-use super::tokens::{DEVICE_CODE, EXCHANGE, JWT_BEARER, REFRESH};
+use super::tokens::{DEVICE_CODE, EXCHANGE, JWT_BEARER, REFRESH, SAML_BEARER};
 use super::{Control, area};
 
 /// The routes of this area.
@@ -58,7 +58,7 @@ pub async fn discovery(State(control): State<Arc<Control>>) -> Response {
         "revocation_endpoint": format!("{issuer}/v1/oauth/revoke"),
         "revocation_endpoint_auth_methods_supported": ["none"],
         "token_endpoint_auth_methods_supported": ["none"],
-        "grant_types_supported": [JWT_BEARER, EXCHANGE, REFRESH, DEVICE_CODE],
+        "grant_types_supported": [JWT_BEARER, SAML_BEARER, EXCHANGE, REFRESH, DEVICE_CODE],
     });
     ([(header::CACHE_CONTROL, "max-age=300")], Json(body)).into_response()
 }

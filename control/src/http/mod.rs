@@ -125,6 +125,7 @@ use crate::store::Store;
 use crate::tokens::Issuer;
 use crate::tokens::device::Attempts;
 use crate::tokens::introspection::Introspector;
+use crate::tokens::saml::Signatures;
 use crate::visits::SignIns;
 
 /// The largest call by a filter: a body of 32 MB that JSON escapes to twice its size, and the record around it.
@@ -153,6 +154,8 @@ pub struct Control {
     pub introspector: Introspector,
     /// What was written of what issuers say of people.
     pub heard: Heard,
+    /// Checks the signatures of SAML assertions.
+    pub signatures: Signatures,
     /// Who has typed wrong codes of devices.
     pub attempts: Attempts,
     /// Notified when what reviews have taken back has changed here.

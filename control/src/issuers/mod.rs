@@ -115,6 +115,7 @@ impl Keyring {
                 let (keys, due) = match &issuer.keys {
                     KeySource::Control => (vec![own.clone()], None),
                     KeySource::Jwks(set) => (inline(set), None),
+                    KeySource::None => (Vec::new(), None),
                     KeySource::Discovery | KeySource::JwksUri(_) => (Vec::new(), Some(Instant::now())),
                 };
                 Known { issuer: issuer.clone(), keys, due, last: None, failures: 0, busy: false }

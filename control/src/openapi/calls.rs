@@ -34,7 +34,8 @@ fn of_anyone() -> Vec<Call> {
         "type": "object", "required": ["grant_type"],
         "properties": {
             "grant_type": {"type": "string", "enum": [
-                "urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:token-exchange",
+                "urn:ietf:params:oauth:grant-type:jwt-bearer", "urn:ietf:params:oauth:grant-type:saml2-bearer",
+                "urn:ietf:params:oauth:grant-type:token-exchange",
             ]},
             "assertion": {"type": "string"}, "subject_token": {"type": "string"},
             "subject_token_type": {"type": "string"}, "scope": {"type": "string"},
@@ -50,7 +51,12 @@ fn of_anyone() -> Vec<Call> {
             .text("base", "For a gateway: the URL by which its clients reach it."),
         Call {
             refusals: vec![400, 401, 403, 503],
-            ..call("post", "/v1/oauth/token", Anyone, "A token for a token (RFC 7523, RFC 8693).")
+            ..call(
+                "post",
+                "/v1/oauth/token",
+                Anyone,
+                "A token for a token or a SAML assertion (RFC 7522, 7523, 8693).",
+            )
         }
         .body("application/x-www-form-urlencoded", form),
         call("get", "/v1/signin", Anyone, "How people sign in here, for the command line.").refuses(&[404]),

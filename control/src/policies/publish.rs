@@ -161,6 +161,7 @@ impl Sources {
         bundle.policy.reviews.clear();
         bundle.policy.notices.clear();
         bundle.policy.people.clear();
+        bundle.policy.issuers.iter_mut().for_each(|issuer| issuer.saml = None);
         let teams = std::mem::take(&mut bundle.policy.access.teams);
         bundle.policy.access = Access { teams, ..Access::default() };
         bundle.format = bundle.format_needed();

@@ -1,4 +1,4 @@
-//! Refresh tokens, and devices that wait for tokens.
+//! Refresh tokens, devices that wait for tokens, and assertions that were used.
 
 use async_trait::async_trait;
 
@@ -38,6 +38,10 @@ pub trait Tokens: Send + Sync {
     /// What a device is told that polls.
     async fn poll_device(&self, hash: String, now_ms: u64) -> Result<Poll, StoreError>;
 
-    /// Forgets families and devices whose time is over.
+    /// Uses an assertion up, by the hash of what it is known by, and remembers it until a moment. `false`: it was used before,
+    /// here or at another replica.
+    async fn use_assertion(&self, hash: String, until_ms: u64) -> Result<bool, StoreError>;
+
+    /// Forgets families, devices and used assertions whose time is over.
     async fn forget_tokens(&self, now_ms: u64) -> Result<(), StoreError>;
 }

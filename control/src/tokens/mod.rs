@@ -4,6 +4,7 @@ pub mod device;
 pub mod family;
 pub mod introspection;
 pub mod revocation;
+pub mod saml;
 pub mod source;
 
 use base64::Engine as _;

@@ -26,7 +26,7 @@ pub fn issuer_keys(policy: &Policy, own: Option<&Value>) -> Vec<IssuerKeys> {
     let keys = |source: &KeySource| match source {
         KeySource::Jwks(set) => inline(set),
         KeySource::Control => own.cloned().into_iter().collect(),
-        KeySource::Discovery | KeySource::JwksUri(_) => Vec::new(),
+        KeySource::Discovery | KeySource::JwksUri(_) | KeySource::None => Vec::new(),
     };
     let issuers = policy.issuers.iter();
     issuers.map(|issuer| IssuerKeys { issuer: issuer.name.clone(), keys: keys(&issuer.keys) }).collect()

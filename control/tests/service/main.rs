@@ -59,6 +59,8 @@ mod reviews;
 #[cfg(test)]
 mod revocations;
 #[cfg(test)]
+mod saml;
+#[cfg(test)]
 mod sidecars;
 #[cfg(test)]
 mod signin;

@@ -17,7 +17,7 @@ pub use credential::{CredentialError, credential};
 pub use key::KeyProblem;
 pub use lineage::{FROM, Lineage, MAX_LINEAGE, SINCE, TokenId};
 pub use token::MAX_TOKEN;
-pub use verify::{TokenError, VIA, Verified, Verifier};
+pub use verify::{SKEW_MS, TokenError, VIA, Verified, Verifier};
 
 use serde::{Deserialize, Serialize};
 

@@ -158,6 +158,25 @@ pub struct Issuer {
     /// Example: `{ url: https://pam.example.com/introspect, clientId: sluice }`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub introspection: Option<Introspection>,
+    /// What signs the SAML assertions of this issuer (`issuer` is then its entity ID). Control gives a token of its own for one
+    /// (RFC 7522). Control alone has it: it is not in bundles.
+    ///
+    /// Example: `{ certificates: ["-----BEGIN CERTIFICATE-----\n..."] }`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saml: Option<Saml>,
+}
+
+/// An issuer of SAML 2.0 assertions. As claims, `sub` is the NameID, and each attribute is one under its `Name`: the issuer's
+/// `claims` say which are subject, groups and scopes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Saml {
+    /// The certificates, as PEM, whose keys sign its assertions; one to four, so that the next one can be there before it is
+    /// used. No other key counts, whatever an assertion carries. Their own dates do not count: remove one that is over.
+    ///
+    /// Example: `["-----BEGIN CERTIFICATE-----\n..."]`
+    pub certificates: Vec<String>,
 }
 
 /// An introspection endpoint (RFC 7662). Its answer must say `active` and `exp`; subject, groups and scopes are found in it as
@@ -210,6 +229,8 @@ pub enum KeySource {
     Jwks(serde_json::Value),
     /// Control's own issuer (`sluice token mint`).
     Control,
+    /// It has none: its tokens are opaque (`introspection`), or assertions (`saml`).
+    None,
 }
 
 /// Where things stand among a token's claims: dotted paths, as in `realm_access.roles`. A path is tried as the name of

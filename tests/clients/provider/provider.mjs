@@ -1,5 +1,6 @@
 // An identity provider: oidc-provider on a free port of 127.0.0.1, which it prints. It knows whoever signs in: their groups
-// stand behind their name, as in `ana:staff,auditors`.
+// stand behind their name, as in `ana:staff,auditors`. The client `agent` gets opaque tokens of its own, in the group `readers`,
+// which the client `sluice` may ask about.
 //
 //   node provider.mjs MODULES CALLBACK
 //
@@ -25,7 +26,20 @@ server.listen(0, '127.0.0.1', () => {
         token_endpoint_auth_method: 'none',
         redirect_uris: ['http://127.0.0.1/callback'],
       },
+      {
+        client_id: 'agent',
+        client_secret: 'only-for-tests',
+        grant_types: ['client_credentials'],
+        redirect_uris: [],
+        response_types: [],
+      },
     ],
+    features: {
+      clientCredentials: { enabled: true },
+      introspection: { enabled: true },
+      revocation: { enabled: true },
+    },
+    extraTokenClaims: (_, token) => (token.kind === 'ClientCredentials' ? { groups: ['readers'] } : undefined),
     claims: { openid: ['sub', 'name', 'groups'] },
     // The groups go into the ID token itself.
     conformIdTokenClaims: false,

@@ -11,12 +11,12 @@ use sluice_tests::stack::{DEFAULT_POLICY, Policy, Settings, Stack, place};
 use tempfile::TempDir;
 
 /// The first free port that the system gives.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A process that ends with the test, and its files.
-pub struct Ends(Child, TempDir);
+pub struct Ends(Child, pub TempDir);
 
 impl Drop for Ends {
     fn drop(&mut self) {
@@ -26,7 +26,7 @@ impl Drop for Ends {
 }
 
 /// Starts `oidc-provider` for a control on this port; gives its issuer.
-fn provider(control_port: u16) -> (Ends, String) {
+pub fn provider(control_port: u16) -> (Ends, String) {
     let modules = place::repository().join("target/clients/provider");
     assert!(modules.join("node_modules").is_dir(), "make clients");
     let child = Command::new("node")

@@ -61,8 +61,8 @@ async fn a_token_that_is_given_back_at_the_gateway_is_refused_there_with_what_wa
     assert!(refused.text().contains("revoked"), "{}", refused.text());
 }
 
-/// The requests of Claude Code 2.1.330 at `/login` and `/logout`, as they were seen on the wire (docs/tokens.md). The program
-/// itself signs in at a gateway only where settings of the whole machine tell it to.
+/// The requests of Claude Code 2.1.330 at `/login` and `/logout`, as they were seen on the wire (docs/tokens.md); the program itself
+/// is in `login.rs`.
 #[tokio::test]
 async fn claude_code_signs_in_by_a_device_code_works_and_signs_out() {
     let stack = stack().await;

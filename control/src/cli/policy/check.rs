@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::cli::{Failure, Outcome, Output, print};
-use crate::policies::{is_test, load};
+use crate::policies::{Fault, is_test, load};
+use crate::tokens::saml::{PROGRAM, lacking};
 
 /// Each fault says file, line, field, why, and what was probably meant. Warnings are about what hardly anybody means
 /// (a role that nobody has, a rule that can never decide); they do not make a policy bad.
@@ -16,6 +17,10 @@ pub struct Check {
     /// A policy file, or a directory of them that make one policy. Each path is a policy of its own.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// The program that will check the signatures of SAML assertions, as for `sluice serve`; where it is not there and the policy
+    /// needs it, that is a warning.
+    #[arg(long, env = "SLUICE_XMLSEC1", default_value = PROGRAM, value_name = "FILE")]
+    xmlsec1: PathBuf,
     /// How to write it.
     #[arg(long, default_value = "text")]
     output: Output,
@@ -37,7 +42,18 @@ impl Check {
         for path in self.paths {
             let shown = path.display().to_string();
             let (version, faults, warnings) = match load(&path) {
-                Ok(loaded) => (Some(loaded.version), Vec::new(), loaded.warnings),
+                Ok(loaded) => {
+                    let mut warnings = loaded.warnings;
+                    let lacking = lacking(&loaded.policy, &self.xmlsec1);
+                    warnings.extend(lacking.map(|why| Fault {
+                        file: shown.clone(),
+                        line: None,
+                        field: None,
+                        why,
+                        suggestion: None,
+                    }));
+                    (Some(loaded.version), Vec::new(), warnings)
+                }
                 Err(faults) => (None, faults, Vec::new()),
             };
             bad += faults.len();

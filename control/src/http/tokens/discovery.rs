@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::super::sidecars::DataPlane;
 use super::super::{Control, Problem, Query};
-use super::{DEVICE_CODE, EXCHANGE, JWT_BEARER, REFRESH, unkept};
+use super::{DEVICE_CODE, EXCHANGE, JWT_BEARER, REFRESH, SAML_BEARER, unkept};
 
 /// `GET /.well-known/oauth-authorization-server`. A gateway says under which base URL its client knows it (`base`); every
 /// endpoint is then below it, since Claude Code uses those of its own origin alone.
@@ -24,7 +24,7 @@ pub async fn discovery(
         "token_endpoint": format!("{base}/v1/oauth/token"),
         "revocation_endpoint": format!("{base}/v1/oauth/revoke"),
         "device_authorization_endpoint": format!("{base}/v1/oauth/device"),
-        "grant_types_supported": [DEVICE_CODE, REFRESH, JWT_BEARER, EXCHANGE],
+        "grant_types_supported": [DEVICE_CODE, REFRESH, JWT_BEARER, SAML_BEARER, EXCHANGE],
         "response_types_supported": [],
         "token_endpoint_auth_methods_supported": ["none"],
         "revocation_endpoint_auth_methods_supported": ["none"],

@@ -24,6 +24,8 @@ pub struct Gift {
     pub lasting: bool,
     /// What the device says that it is which the token is for.
     pub device: Option<String>,
+    /// When everything that is given ends at the latest, in Unix milliseconds; `None`: the source does not say.
+    pub until_ms: Option<u64>,
 }
 
 /// Control's issuer, as the policy has it.
@@ -94,9 +96,11 @@ struct Made {
 
 /// Gives a token for what was shown.
 pub async fn give(control: &Control, gift: Gift, now_ms: u64) -> Result<Value, Refused> {
-    let Gift { mut source, scopes, lasting, device } = gift;
-    let Life { own, token: lifetime, sign_in } = life(control, &source, lasting, now_ms)?;
-    let Some(lasts) = sign_in else {
+    let Gift { mut source, scopes, lasting, device, until_ms } = gift;
+    let Life { own, token, sign_in } = life(control, &source, lasting, now_ms)?;
+    let until = until_ms.map_or(u64::MAX, |until_ms| until_ms.saturating_sub(now_ms));
+    let lifetime = token.min(until / 1000);
+    let Some(lasts) = sign_in.map(|sign_in| sign_in.min(until)) else {
         let made = make(control, &own, &source, scopes, device, lifetime, now_ms)?;
         let written =
             control.store.add(Addition { entries: vec![made.entry], ..Addition::default() }, now_ms).await;

@@ -2,7 +2,7 @@
 //!
 //! | path | what |
 //! |---|---|
-//! | `POST /v1/oauth/token` | a token for another, for a refresh token, or for a device ([`token`]) |
+//! | `POST /v1/oauth/token` | a token for another, for a SAML assertion ([`assertion`]), for a refresh token, or for a device ([`token`]) |
 //! | `POST /v1/oauth/revoke` | the end of a token or of a sign-in ([`revoke`]) |
 //! | `POST /v1/oauth/device` | a code for a device ([`device`]) |
 //! | `GET /v1/devices/{code}`, `POST /v1/devices/{code}/decision` | a person looks at a device, and lets it in or refuses it |
@@ -12,6 +12,7 @@
 //! Claude Code falls back to `/oauth/token` and `/oauth/device_authorization` where discovery names another origin than the one
 //! it was given, as behind a further proxy.
 
+mod assertion;
 pub(crate) mod device;
 mod discovery;
 mod give;
@@ -30,7 +31,7 @@ use serde_json::json;
 use super::{Control, Problem, area};
 
 pub use device::{Allowing, ShownDevice};
-pub use token::{DEVICE_CODE, EXCHANGE, JWT_BEARER, REFRESH};
+pub use token::{DEVICE_CODE, EXCHANGE, JWT_BEARER, REFRESH, SAML_BEARER};
 
 /// An error as RFC 6749, section 5.2, has it.
 struct Refused {

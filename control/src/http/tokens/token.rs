@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `jwt-bearer` | RFC 7523, section 2.1 | a token of an issuer in the policy, by the Anthropic SDKs and Claude Code, as JSON |
 //! | `token-exchange` | RFC 8693 | the same by anything else, as a form |
+//! | `saml2-bearer` | RFC 7522 | a SAML assertion ([`assertion`](super::assertion)); by RFC 8693, too |
 //! | `refresh_token` | RFC 6749, section 6 | a refresh token |
 //! | `device_code` | RFC 8628, section 3.4 | the code of a device that a person has let in |
 //!
@@ -22,6 +23,7 @@ use sluice_engine::identity::covers;
 use sluice_engine::policy::bundle::Revocation;
 
 use super::super::introspect::verified;
+use super::assertion::{Shown, shown};
 use super::give::{Gift, give, own_issuer, renew};
 use super::{Control, Refused, read, unable, unkept};
 use crate::tokens::device::Poll;
@@ -32,6 +34,8 @@ use crate::tokens::source::{self, Source};
 
 /// RFC 7523.
 pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+/// RFC 7522.
+pub const SAML_BEARER: &str = "urn:ietf:params:oauth:grant-type:saml2-bearer";
 /// RFC 8693.
 pub const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// RFC 6749, section 6.
@@ -43,6 +47,7 @@ pub const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
+const SAML2: &str = "urn:ietf:params:oauth:token-type:saml2";
 
 /// The scope by which a refresh token is asked for (OpenID Connect Core 1.0, section 11).
 const OFFLINE: &str = "offline_access";
@@ -78,13 +83,26 @@ pub async fn token(
 
 async fn exchange(control: &Control, ask: &Ask) -> Result<serde_json::Value, Refused> {
     let (given, exchanged) = presented(ask)?;
+    let Shown { source, until_ms, once } = match given {
+        Given::Token(token) => {
+            let verified = verified(control, token).await.map_err(|why| match why {
+                Unverified::Refused(why) => Refused::new("invalid_grant", why.to_string()),
+                Unverified::Away => unable("its issuer is away"),
+            })?;
+            Source::from(verified).into()
+        }
+        Given::Assertion(assertion) => shown(control, assertion).await?,
+    };
     let now = (control.clock)();
-    let source = Source::from(verified(control, given).await.map_err(|why| match why {
-        Unverified::Refused(why) => Refused::new("invalid_grant", why.to_string()),
-        Unverified::Away => unable("its issuer is away"),
-    })?);
     let (scopes, lasting) = narrowed(source.scopes.as_deref(), ask.scope.as_deref())?;
-    let mut answer = give(control, Gift { source, scopes, lasting, device: None }, now).await?;
+    if let Some((hash, until_ms)) = once
+        && !control.store.use_assertion(hash, until_ms).await.map_err(unable)?
+    {
+        let why = "the assertion was used before, and is good once; get a new one";
+        return Err(Refused::new("invalid_grant", why));
+    }
+    let gift = Gift { source, scopes, lasting, device: None, until_ms };
+    let mut answer = give(control, gift, now).await?;
     if let Some(members) = answer.as_object_mut() {
         members.extend(exchanged.then(|| ("issued_token_type".to_owned(), ACCESS_TOKEN.into())));
     }
@@ -120,7 +138,8 @@ async fn poll(control: &Control, ask: &Ask) -> Result<serde_json::Value, Refused
             let (scopes, _) = narrowed(source.scopes.as_deref(), asked.as_deref())?;
             let account = source.who.subject.clone();
             let device = Some(device.client.unwrap_or_default());
-            let mut answer = give(control, Gift { source, scopes, lasting: true, device }, now).await?;
+            let mut answer =
+                give(control, Gift { source, scopes, lasting: true, device, until_ms: None }, now).await?;
             if let Some(members) = answer.as_object_mut() {
                 // What Claude Code shows and has confirmed before it keeps the token.
                 members.insert("email".to_owned(), account.into());
@@ -177,20 +196,32 @@ fn lacks(field: &str) -> Refused {
     Refused::new("invalid_request", format!("`{field}` is missing"))
 }
 
-/// The token that is presented, and whether by a token exchange.
-fn presented(ask: &Ask) -> Result<(&str, bool), Refused> {
+/// What is presented.
+enum Given<'a> {
+    /// A token.
+    Token(&'a str),
+    /// A SAML assertion.
+    Assertion(&'a str),
+}
+
+/// What is presented, and whether by a token exchange.
+fn presented(ask: &Ask) -> Result<(Given<'_>, bool), Refused> {
+    let assertion = || ask.assertion.as_deref().ok_or_else(|| lacks("assertion"));
     match ask.grant_type.as_deref() {
-        Some(JWT_BEARER) => Ok((ask.assertion.as_deref().ok_or_else(|| lacks("assertion"))?, false)),
+        Some(JWT_BEARER) => Ok((Given::Token(assertion()?), false)),
+        Some(SAML_BEARER) => Ok((Given::Assertion(assertion()?), false)),
         Some(EXCHANGE) => {
             let token = ask.subject_token.as_deref().ok_or_else(|| lacks("subject_token"))?;
-            match ask.subject_token_type.as_deref() {
-                Some(JWT | ACCESS_TOKEN | ID_TOKEN) => {}
+            let given = match ask.subject_token_type.as_deref() {
+                Some(JWT | ACCESS_TOKEN | ID_TOKEN) => Given::Token(token),
+                Some(SAML2) => Given::Assertion(token),
                 None => return Err(lacks("subject_token_type")),
                 Some(_) => {
-                    let why = format!("`subject_token_type` takes {JWT}, {ACCESS_TOKEN} or {ID_TOKEN}");
+                    let why =
+                        format!("`subject_token_type` takes {JWT}, {ACCESS_TOKEN}, {ID_TOKEN} or {SAML2}");
                     return Err(Refused::new("invalid_request", why));
                 }
-            }
+            };
             if ask.actor_token.is_some() {
                 let why = "acting for somebody else is not supported: leave `actor_token` out";
                 return Err(Refused::new("invalid_request", why));
@@ -199,12 +230,12 @@ fn presented(ask: &Ask) -> Result<(&str, bool), Refused> {
                 let why = format!("`requested_token_type` takes {ACCESS_TOKEN} or {JWT}");
                 return Err(Refused::new("invalid_request", why));
             }
-            Ok((token, true))
+            Ok((given, true))
         }
         None => Err(lacks("grant_type")),
         Some(_) => Err(Refused::new(
             "unsupported_grant_type",
-            format!("`grant_type` takes {JWT_BEARER}, {EXCHANGE}, {REFRESH} or {DEVICE_CODE}"),
+            format!("`grant_type` takes {JWT_BEARER}, {SAML_BEARER}, {EXCHANGE}, {REFRESH} or {DEVICE_CODE}"),
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! Families of refresh tokens, and devices. What changes them runs inside the writer's transaction.
+//! Families of refresh tokens, devices, and used assertions. What changes them runs inside the writer's transaction.
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -59,9 +59,14 @@ impl Tokens for Database {
         self.write(Poller { hash, now_ms }).await
     }
 
+    async fn use_assertion(&self, hash: String, until_ms: u64) -> Result<bool, StoreError> {
+        self.write(Use { hash, until_ms }).await
+    }
+
     async fn forget_tokens(&self, now_ms: u64) -> Result<(), StoreError> {
         let sql = "SELECT (SELECT count(*) FROM families WHERE ends_ms <= $1)
-                        + (SELECT count(*) FROM devices WHERE expires_ms <= $1)";
+                        + (SELECT count(*) FROM devices WHERE expires_ms <= $1)
+                        + (SELECT count(*) FROM used_assertions WHERE until_ms <= $1)";
         let query = sqlx::query(sql).bind(signed(now_ms));
         let over: i64 = query.fetch_one(&mut *self.readers.acquire().await?).await?.try_get(0)?;
         if over == 0 {
@@ -282,6 +287,21 @@ impl Poller {
     }
 }
 
+struct Use {
+    hash: String,
+    until_ms: u64,
+}
+
+impl Write for Use {
+    type Answer = bool;
+
+    async fn run(&self, turn: &mut Turn<'_>) -> Result<bool, StoreError> {
+        let sql = "INSERT INTO used_assertions (hash, until_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+        let query = sqlx::query(sql).bind(&self.hash).bind(signed(self.until_ms));
+        Ok(query.execute(&mut *turn.connection).await?.rows_affected() == 1)
+    }
+}
+
 struct Forget {
     now_ms: u64,
 }
@@ -295,6 +315,7 @@ impl Write for Forget {
             "DELETE FROM family_origins WHERE family IN (SELECT id FROM families WHERE ends_ms <= $1)",
             "DELETE FROM families WHERE ends_ms <= $1",
             "DELETE FROM devices WHERE expires_ms <= $1",
+            "DELETE FROM used_assertions WHERE until_ms <= $1",
         ] {
             sqlx::query(sql).bind(signed(self.now_ms)).execute(&mut *turn.connection).await?;
         }

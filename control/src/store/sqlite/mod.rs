@@ -137,6 +137,7 @@ fn migrator() -> Migrator {
         (20, "texts", include_str!("../migrations/sqlite/0020_texts.sql")),
         (21, "trouble", include_str!("../migrations/sqlite/0021_trouble.sql")),
         (22, "vouched", include_str!("../migrations/sqlite/0022_vouched.sql")),
+        (23, "assertions", include_str!("../migrations/sqlite/0023_assertions.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

@@ -17,6 +17,7 @@ on_both! {
     a_family_ends_with_a_token_that_it_comes_from_and_at_its_end,
     a_device_is_let_in_once_and_told_to_slow_down,
     a_thousand_devices_wait_and_no_more,
+    an_assertion_is_used_once_until_it_is_forgotten,
 }
 
 fn source() -> Source {
@@ -138,4 +139,17 @@ async fn a_thousand_devices_wait_and_no_more(on: On) {
     assert_eq!(all.iter().filter(|one| matches!(one, Ok(true))).count(), 1000);
     kept.store.forget_tokens(NOW + LIFE_MS).await.unwrap();
     assert!(open(2000).await.unwrap());
+}
+
+async fn an_assertion_is_used_once_until_it_is_forgotten(on: On) {
+    let kept = kept(on).await;
+    let all = (0..50).map(|_| kept.store.use_assertion("h".into(), NOW + 10));
+    let all = futures_util::future::join_all(all).await;
+    assert_eq!(all.into_iter().filter(|used| *used.as_ref().unwrap()).count(), 1);
+    assert!(kept.store.use_assertion("other".into(), NOW + 20).await.unwrap());
+    kept.store.forget_tokens(NOW + 9).await.unwrap();
+    assert!(!kept.store.use_assertion("h".into(), NOW + 10).await.unwrap());
+    kept.store.forget_tokens(NOW + 10).await.unwrap();
+    assert!(kept.store.use_assertion("h".into(), NOW + 10).await.unwrap(), "forgotten at its end");
+    assert!(!kept.store.use_assertion("other".into(), NOW + 20).await.unwrap(), "and no other");
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::*;
 use sha2::{Digest as _, Sha256};
 
-use crate::identity::{MAX_LINEAGE, MAX_TOKEN};
+use crate::identity::{MAX_LINEAGE, MAX_TOKEN, TokenId};
 use crate::policy::document::{Duration, KeySource};
 
 const NOW: u64 = 1_800_000_000;
@@ -62,6 +62,7 @@ fn issuer(name: &str, iss: &str, audiences: &[&str]) -> Issuer {
         max_lifetime: Duration::hours(24),
         refresh: None,
         introspection: None,
+        saml: None,
     }
 }
 
@@ -511,4 +512,35 @@ fn a_token_of_controls_own_issuer_may_speak_for_another_issuers_principal_and_no
         Ok("corp"),
         "anybody may write the claim; only control is believed"
     );
+}
+
+#[test]
+fn what_an_issuer_asserted_in_another_form_than_a_token_is_held_to_the_same() {
+    let idp = Issuer { keys: KeySource::None, ..issuer("idp", ISS, &["sluice"]) };
+    let revoked = Revocation::Token { issuer: "idp".into(), id: "_out".into() };
+    let (verifier, problems) = Verifier::new(&[idp], &[], &[revoked]);
+    assert_eq!(problems, [], "it needs no key");
+    let good = json!({"sub": "ana", "aud": ["sluice"], "exp": NOW + 300, "iat": NOW, "jti": "_a1", "groups": "staff"});
+    let asserted = |name: &str, value: Value| {
+        let mut claims = good.as_object().unwrap().clone();
+        claims.insert(name.to_owned(), value);
+        verifier.asserted("idp", &claims, NOW * 1000)
+    };
+    let verified = asserted("groups", json!("staff")).unwrap();
+    assert_eq!((verified.principal.subject.as_str(), verified.is_own), ("ana", false));
+    assert_eq!(verified.lineage.tokens, [TokenId("idp".into(), "_a1".into())]);
+    assert_eq!(verified.lineage.issued_ms, Some(NOW * 1000));
+    for (name, value, rule) in [
+        ("aud", json!(["other"]), "audience"),
+        ("exp", json!(NOW - 31), "expired"),
+        ("exp", json!(NOW + 90_000), "too_long_lived"),
+        ("nbf", json!(NOW + 31), "not_yet_valid"),
+        ("iat", json!(NOW + 31), "not_yet_valid"),
+        ("sub", json!(["ana", "eve"]), "malformed"),
+        ("groups", json!(["a", {}]), "malformed"),
+        ("jti", json!("_out"), "revoked"),
+    ] {
+        assert_eq!(asserted(name, value.clone()).unwrap_err().rule(), rule, "{name}: {value}");
+    }
+    assert_eq!(verifier.asserted("other", good.as_object().unwrap(), NOW * 1000), Err(TokenError::Issuer));
 }

@@ -23,6 +23,12 @@ fn check_sign_in(policy: &Policy, sign_in: &SignIn, found: &mut Found) {
         if issuer.keys == KeySource::Control {
             let why = "control's own issuer has no page to sign in at; name an OIDC provider";
             found.add("access.signIn.issuer", why);
+        } else if issuer.keys == KeySource::None {
+            let why = format!(
+                "issuer `{}` has `keys: none`, and an ID token is checked by a key; say where its keys are",
+                issuer.name
+            );
+            found.add("access.signIn.issuer", why);
         } else if !is_http(&issuer.issuer) {
             let why =
                 format!("`{}` is no https (or http) URL, so that nobody could sign in there", issuer.issuer);

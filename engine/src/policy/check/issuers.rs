@@ -1,7 +1,10 @@
 //! Issuers: whom we believe.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
 use super::Found;
-use crate::policy::document::{ClaimPaths, Duration, Introspection, Issuer, KeySource, Policy};
+use crate::policy::document::{ClaimPaths, Duration, Introspection, Issuer, KeySource, Policy, Saml};
 
 /// A token that lives longer than this is a password.
 const MAX_LIFETIME: Duration = Duration::hours(24 * 30);
@@ -47,7 +50,7 @@ fn check_one(place: &str, issuer: &Issuer, found: &mut Found) {
     let url = match &issuer.keys {
         KeySource::Discovery => Some(("issuer", &issuer.issuer)),
         KeySource::JwksUri(url) => Some(("keys.jwksUri", url)),
-        KeySource::Jwks(_) | KeySource::Control => None,
+        KeySource::Jwks(_) | KeySource::Control | KeySource::None => None,
     };
     if let Some((field, url)) = url.filter(|(_, url)| !url.is_empty() && !is_http(url)) {
         let why =
@@ -77,6 +80,13 @@ fn check_one(place: &str, issuer: &Issuer, found: &mut Found) {
     }
     if let Some(introspection) = &issuer.introspection {
         check_introspection(&format!("{place}.introspection"), issuer, introspection, found);
+    }
+    if let Some(saml) = &issuer.saml {
+        check_saml(&format!("{place}.saml"), issuer, saml, found);
+    }
+    if issuer.keys == KeySource::None && issuer.introspection.is_none() && issuer.saml.is_none() {
+        let why = "without keys none of its tokens could be taken; say how it vouches otherwise (`introspection` or `saml`), or where its keys are";
+        found.add(format!("{place}.keys"), why);
     }
     if let Some(refresh) = issuer.refresh {
         let why = if issuer.keys == KeySource::Control {
@@ -136,6 +146,45 @@ fn check_introspection(place: &str, issuer: &Issuer, introspection: &Introspecti
     if name.starts_with('.') || name.contains(['/', '\0']) {
         found.add(place, "the file of its secret is named after the issuer, and this name can be none");
     }
+}
+
+/// Certificates of one issuer: each costs a look at a signature that is none of theirs.
+const MOST_CERTIFICATES: usize = 4;
+
+fn check_saml(place: &str, issuer: &Issuer, saml: &Saml, found: &mut Found) {
+    if issuer.keys == KeySource::Control {
+        found.add(place, "control gives no assertions; leave it out");
+    }
+    if !(1..=MOST_CERTIFICATES).contains(&saml.certificates.len()) {
+        let why = format!("one to {MOST_CERTIFICATES}, please: by them its assertions are believed");
+        found.add(format!("{place}.certificates"), why);
+    }
+    for (n, certificate) in saml.certificates.iter().enumerate() {
+        let place = format!("{place}.certificates[{n}]");
+        if certificate.contains("PRIVATE KEY") {
+            found.add(
+                place,
+                "it holds a private key: only the certificate belongs here; take the key to be known",
+            );
+        } else if !is_certificate(certificate) {
+            let why = "it is not one certificate as PEM: `-----BEGIN CERTIFICATE-----`, lines of base64, `-----END CERTIFICATE-----`";
+            found.add(place, why);
+        }
+    }
+}
+
+/// One PEM block (RFC 7468) that holds one DER SEQUENCE and nothing else. What is in it, the program that uses it sees.
+fn is_certificate(pem: &str) -> bool {
+    let body = pem.trim().strip_prefix("-----BEGIN CERTIFICATE-----");
+    let Some(body) = body.and_then(|rest| rest.strip_suffix("-----END CERTIFICATE-----")) else {
+        return false;
+    };
+    let body: String = body.split_ascii_whitespace().collect();
+    // ITU-T X.690, section 8.1.3: certificates are longer than 255 bytes and shorter than 64 kB.
+    BASE64.decode(body).is_ok_and(|der| match der.as_slice() {
+        [0x30, 0x82, high, low, rest @ ..] => rest.len() == usize::from(u16::from_be_bytes([*high, *low])),
+        _ => false,
+    })
 }
 
 pub(super) fn is_http(url: &str) -> bool {

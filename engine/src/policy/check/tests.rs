@@ -1,6 +1,20 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::policy::document::KeySource;
+
+/// Shaped as a certificate: a SEQUENCE of 256 bytes.
+fn pem() -> String {
+    let body = BASE64.encode([&[0x30, 0x82, 1, 0][..], &[0; 256]].concat());
+    format!(
+        "-----BEGIN CERTIFICATE-----
+{body}
+-----END CERTIFICATE-----
+"
+    )
+}
 
 /// A good policy, in which `change` replaces one field (by JSON pointer).
 fn policy(pointer: &str, value: Value) -> Policy {
@@ -94,6 +108,21 @@ fn each_mistake_is_found_where_it_is() {
         ("/issuers/0/keys", json!({"jwks": {}}), "issuers[0].keys.jwks", "JWK Set"),
         ("/issuers/0/keys", json!("control"), "issuers[1].keys", "control has one issuer"),
         ("/issuers/1/issuer", json!("https://login.example.com"), "issuers[1].audiences", "would fit both"),
+        ("/issuers/0/keys", json!("none"), "issuers[0].keys", "none of its tokens could be taken"),
+        ("/issuers/0/saml", json!({"certificates": []}), "issuers[0].saml.certificates", "one to 4"),
+        ("/issuers/0/saml", json!({"certificates": ["MIIB"]}), "issuers[0].saml.certificates[0]", "as PEM"),
+        (
+            "/issuers/0/saml",
+            json!({"certificates": ["-----BEGIN PRIVATE KEY-----"]}),
+            "issuers[0].saml.certificates[0]",
+            "take the key to be known",
+        ),
+        (
+            "/issuers/1/saml",
+            json!({"certificates": [pem()]}),
+            "issuers[1].saml",
+            "control gives no assertions",
+        ),
         ("/issuers/0/audiences", json!([]), "issuers[0].audiences", "empty"),
         ("/issuers/0/audiences", json!([""]), "issuers[0].audiences", "empty"),
         ("/issuers/0/maxLifetime", json!("0s"), "issuers[0].maxLifetime", "every token"),
@@ -233,6 +262,25 @@ fn what_could_match_is_not_complained_of() {
     let mut policy = policy("/issuers/0/keys", inline);
     policy.issuers[0].issuer = "kubernetes/serviceaccount".into();
     assert_eq!(check(&policy), [], "nothing is fetched from an issuer with keys of its own");
+    for saml in [json!({"certificates": [pem()]}), json!({"certificates": [pem(), format!("\n{}", pem())]})] {
+        let mut policy = self::policy("/issuers/0/saml", saml);
+        policy.issuers[0].issuer = "urn:idp".into();
+        policy.issuers[0].keys = KeySource::None;
+        assert_eq!(check(&policy), [], "an entity ID is any text");
+    }
+}
+
+#[test]
+fn nobody_signs_in_at_an_issuer_without_keys() {
+    let mut policy = policy("/issuers/0/saml", json!({"certificates": [pem()]}));
+    policy.issuers[0].keys = KeySource::None;
+    policy.access =
+        serde_json::from_value(json!({"signIn": {"issuer": "corp", "clientId": "sluice"}})).unwrap();
+    let found = check(&policy);
+    assert!(
+        found.iter().any(|p| p.field == "access.signIn.issuer" && p.why.contains("keys: none")),
+        "{found:?}"
+    );
 }
 
 #[test]
