@@ -112,15 +112,15 @@ async fn a_session_recorded_through_envoy_is_put_to_a_new_policy() {
         let told = stack.control().unwrap().sluice(&arguments).unwrap_or_default();
         let told: Value = serde_json::from_str(&told).unwrap_or_default();
         let simulation = &told["simulation"];
-        if simulation["groups"][0]["count"] == 2 && simulation["exchanges"] == 3 {
+        // What was refused then left no call to judge; the request itself comes to no other verdict.
+        let untold = simulation["untold"].as_object().is_some_and(|untold| untold.len() == 1);
+        if simulation["groups"][0]["count"] == 2 && simulation["exchanges"] == 3 && untold {
             let group = &simulation["groups"][0];
             assert_eq!(
                 (&group["was"], &group["now"], &group["rule"]),
                 (&json!("allow"), &json!("deny"), &json!("no-shell"))
             );
             assert_eq!(group["examples"][0]["tool"], "Bash");
-            // What was refused then left no call to judge; the request itself comes to no other verdict.
-            assert_eq!(simulation["untold"].as_object().unwrap().len(), 1, "{simulation}");
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
