@@ -81,6 +81,15 @@ pub enum TokenError {
         /// The issuer's name in the policy.
         issuer: String,
     },
+    /// Bound to a key of its holder (DPoP, RFC 9449; mutual TLS, RFC 8705): as a mere bearer's it would be good in the
+    /// hands of a thief.
+    #[error(
+        "the token is bound to a key (`cnf`), which this gateway does not ask for; get a bearer token from issuer `{issuer}`"
+    )]
+    Bound {
+        /// The issuer's name in the policy.
+        issuer: String,
+    },
     /// Shut out.
     #[error("the token or its subject has been revoked; sign in again, or ask an operator")]
     Revoked,
@@ -101,6 +110,7 @@ impl TokenError {
             Self::NotYetValid => "not_yet_valid",
             Self::TooLongLived { .. } => "too_long_lived",
             Self::Inactive { .. } => "inactive",
+            Self::Bound { .. } => "bound",
             Self::Revoked => "revoked",
         }
     }
@@ -192,18 +202,7 @@ impl Verifier {
         if meant.is_none() {
             return Err(TokenError::Audience { issuer: issuer.name.clone() });
         }
-        let expires_ms = issuer.check_times(&token.claims, now_ms)?;
-        let principal = Principal {
-            issuer: self.vouching(issuer, &token)?,
-            subject: claims::subject(&token.claims, &issuer.paths).map_err(TokenError::Malformed)?,
-            groups: claims::groups(&token.claims, &issuer.paths).map_err(TokenError::Malformed)?,
-            scopes: claims::scopes(&token.claims, &issuer.paths).map_err(TokenError::Malformed)?,
-            expires_ms,
-        };
-        let lineage = Lineage::read(&token.claims, token.signed, &issuer.name, issuer.is_control)
-            .map_err(TokenError::Malformed)?;
-        self.check_revoked(&principal.issuer, &principal.subject, &lineage)?;
-        Ok(Verified { principal, lineage, is_own: issuer.is_control })
+        self.vouched(issuer, &token.claims, token.signed, now_ms)
     }
 
     /// Whether a token is one that only its issuer can read, and there is an issuer to ask.
@@ -261,6 +260,7 @@ impl Verifier {
         self.vouched(known, claims, &[], now_ms)
     }
 
+    /// What claims say that `known` vouches for; `signed`: what was signed, where it was a JWT.
     fn vouched(
         &self,
         known: &Known,
@@ -268,17 +268,22 @@ impl Verifier {
         signed: &[u8],
         now_ms: u64,
     ) -> Result<Verified, TokenError> {
+        // RFC 7800: whoever shows it must prove that they have a key, which nobody here asks them to.
+        if claims.contains_key("cnf") {
+            return Err(TokenError::Bound { issuer: known.name.clone() });
+        }
         let expires_ms = known.check_times(claims, now_ms)?;
         let principal = Principal {
-            issuer: known.name.clone(),
+            issuer: self.vouching(known, claims)?,
             subject: claims::subject(claims, &known.paths).map_err(TokenError::Malformed)?,
             groups: claims::groups(claims, &known.paths).map_err(TokenError::Malformed)?,
             scopes: claims::scopes(claims, &known.paths).map_err(TokenError::Malformed)?,
             expires_ms,
         };
-        let lineage = Lineage::read(claims, signed, &known.name, false).map_err(TokenError::Malformed)?;
+        let lineage =
+            Lineage::read(claims, signed, &known.name, known.is_control).map_err(TokenError::Malformed)?;
         self.check_revoked(&principal.issuer, &principal.subject, &lineage)?;
-        Ok(Verified { principal, lineage, is_own: false })
+        Ok(Verified { principal, lineage, is_own: known.is_control })
     }
 
     /// Refuses what is shut out: the subject, or a token that this one comes from.
@@ -290,8 +295,8 @@ impl Verifier {
     }
 
     /// The issuer of the principal: who exchanged a token at control is still who the first issuer said.
-    fn vouching(&self, issuer: &Known, token: &Untrusted<'_>) -> Result<String, TokenError> {
-        match token.claims.get(VIA).filter(|_| issuer.is_control) {
+    fn vouching(&self, issuer: &Known, claims: &Map<String, Value>) -> Result<String, TokenError> {
+        match claims.get(VIA).filter(|_| issuer.is_control) {
             None => Ok(issuer.name.clone()),
             Some(via) => {
                 let via = self.issuers.iter().find(|known| via.as_str() == Some(&known.name));

@@ -127,6 +127,17 @@ fn verify(claims: &Value) -> &'static str {
 }
 
 #[test]
+fn a_token_that_is_bound_to_a_key_is_no_bearer_token() {
+    for cnf in [
+        json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}),
+        json!({"x5t#S256": "bwcK0esc3ACC3DB2Y5"}),
+        json!(null),
+    ] {
+        assert_eq!(verify(&with(json!({ "cnf": cnf }))), "bound", "{cnf}");
+    }
+}
+
+#[test]
 fn a_good_token_becomes_its_principal() {
     let claims = with(json!({"scope": "openid messages.create batches.*"}));
     assert_eq!(
