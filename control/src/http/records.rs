@@ -34,8 +34,11 @@ const PAGE: u32 = 100;
 /// Entries of a session that are put together at a time.
 const ENTRIES: u32 = 2000;
 
-/// Bytes of text that are put together at a time.
+/// Bytes of text of one exchange that are put together.
 const BYTES: usize = 32 << 20;
+
+/// Bytes of text of a session that are put together at a time: as many as a page of it can have in well under 100 ms.
+const SESSION_BYTES: usize = 8 << 20;
 
 /// The routes of this area.
 pub fn routes() -> Router<Arc<Control>> {
@@ -179,7 +182,7 @@ fn utc_day(text: &str) -> Option<u64> {
     (era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year).checked_sub(719_468)
 }
 
-/// The exchanges of a session, put together: as far as [`ENTRIES`] and [`BYTES`] go, and where the rest begins.
+/// The exchanges of a session, put together: as far as [`ENTRIES`] and [`SESSION_BYTES`] go, and where the rest begins.
 pub async fn exchanges(
     person: Person,
     control: &Control,
@@ -188,7 +191,7 @@ pub async fn exchanges(
 ) -> Result<(Vec<Exchange>, Option<i64>), Problem> {
     person.needs_auditor(control)?;
     let which = Which { session: Some(id.to_owned()), after, ..Which::default() };
-    let (exchanges, more) = read(&*control.store, which, ENTRIES, BYTES).await?;
+    let (exchanges, more) = read(&*control.store, which, ENTRIES, SESSION_BYTES).await?;
     if exchanges.is_empty() {
         let detail = "there is no session with this id; `sluice sessions ls` lists them";
         return Err(Problem::new(StatusCode::NOT_FOUND, detail));

@@ -58,19 +58,23 @@ impl Gathering {
         self.blocks.insert(block.digest.clone(), block);
     }
 
-    /// Takes an entry.
-    pub fn entry(&mut self, entry: Entry) {
-        let Some(id) = entry.exchange().map(str::to_owned) else { return };
+    /// Takes an entry; says how many bytes its body has, put together.
+    pub fn entry(&mut self, entry: Entry) -> usize {
+        let mut size = 0;
+        let Some(id) = entry.exchange().map(str::to_owned) else { return size };
         let place = *self.places.entry(id.clone()).or_insert(self.exchanges.len());
         if place == self.exchanges.len() {
             self.exchanges.push(Exchange { id, ..Exchange::default() });
         }
-        let Some(exchange) = self.exchanges.get_mut(place) else { return };
+        let Some(exchange) = self.exchanges.get_mut(place) else { return size };
         match entry {
             Entry::Hold(event) => exchange.holds.push(*event),
             Entry::Exchange(record) => {
                 let body = record.body.as_ref().map(|body| match value(body, &self.blocks) {
-                    Ok(value) => value,
+                    Ok((value, bytes)) => {
+                        size = bytes;
+                        value
+                    }
                     Err(why) => {
                         exchange.lost = true;
                         Value::String(format!("(the body cannot be shown: {why})"))
@@ -85,6 +89,7 @@ impl Gathering {
             // No part of a session.
             _ => {}
         }
+        size
     }
 
     /// All of them.
@@ -93,7 +98,8 @@ impl Gathering {
     }
 }
 
-/// Reads exchanges and their blocks out of the store: `most` entries, and no more bodies once they have `bytes`.
+/// Reads exchanges and their blocks out of the store: `most` entries, and none that begins once their bodies have
+/// `bytes`, put together: each turn of a conversation has all turns before it in its body.
 /// Says where it stopped before the end; the next reading goes on behind it (`which.after`).
 ///
 /// # Errors
@@ -112,19 +118,21 @@ pub async fn read(
         let page = store.entries(which.clone()).await?;
         let full = page.len() >= which.limit as usize;
         for stored in page {
+            let entry = serde_json::from_str::<Entry>(&stored.entry);
+            let opens = matches!(&entry, Ok(Entry::Exchange(record)) if record.stage == Stage::Open);
+            if opens && size > bytes {
+                return Ok((gathering.exchanges(), Some(which.after)));
+            }
             which.after = stored.cursor;
             left = left.saturating_sub(1);
             // One that cannot be read was tampered with; verification says so.
-            let Ok(entry) = serde_json::from_str::<Entry>(&stored.entry) else { continue };
+            let Ok(entry) = entry else { continue };
             if let Entry::Exchange(record) = &entry
                 && let Some(body) = &record.body
             {
-                size = size.saturating_add(fetch(store, body, &mut gathering).await?);
+                fetch(store, body, &mut gathering).await?;
             }
-            gathering.entry(entry);
-            if size > bytes {
-                return Ok((gathering.exchanges(), Some(which.after)));
-            }
+            size = size.saturating_add(gathering.entry(entry));
         }
         if !full || left == 0 {
             let more = full.then_some(which.after);
@@ -133,9 +141,8 @@ pub async fn read(
     }
 }
 
-/// Fetches the blocks of a body that are not there yet; says how many bytes they are.
-async fn fetch(store: &dyn Store, body: &Body, gathering: &mut Gathering) -> Result<usize, StoreError> {
-    let mut size = 0_usize;
+/// Fetches the blocks of a body that are not there yet.
+async fn fetch(store: &dyn Store, body: &Body, gathering: &mut Gathering) -> Result<(), StoreError> {
     let mut wanted: VecDeque<Piece> = body.pieces.clone().into();
     let mut asked = HashSet::new();
     while !wanted.is_empty() {
@@ -150,15 +157,15 @@ async fn fetch(store: &dyn Store, body: &Body, gathering: &mut Gathering) -> Res
             break;
         }
         for block in store.blocks(digests).await? {
-            size = size.saturating_add(block.text.len());
             wanted.extend(block.pieces().unwrap_or_default());
             gathering.block(block);
         }
     }
-    Ok(size)
+    Ok(())
 }
 
-fn value(body: &Body, blocks: &HashMap<String, Block>) -> Result<Value, AssembleError> {
+fn value(body: &Body, blocks: &HashMap<String, Block>) -> Result<(Value, usize), AssembleError> {
     let text = assemble(body, LARGEST, |digest| blocks.get(digest))?;
-    Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    let size = text.len();
+    Ok((serde_json::from_str(&text).unwrap_or(Value::String(text)), size))
 }

@@ -44,6 +44,7 @@ mod edits;
 mod followers;
 mod grants;
 mod notices;
+mod parts;
 mod policies;
 mod retention;
 mod reviews;

@@ -196,6 +196,11 @@ async fn measure(name: &str, service: &Service) {
     let older = format!("/sessions?before={}", listed["next"].as_str().unwrap());
     let today = listed["sessions"][0]["lastMs"].as_u64().unwrap();
     let (since, until) = (today - 3 * 86_400_000, today - 2 * 86_400_000);
+    let mut end = "/sessions/the-long-session".to_owned();
+    while let Some((_, rest)) = browser.get(&end).await.body.split_once("/the-long-session?after=") {
+        let cursor = rest.split('"').next().unwrap();
+        end = format!("/sessions/the-long-session?after={cursor}");
+    }
     let within = format!("/sessions?since={since}&until={until}");
     let pages: Vec<(&str, &str)> = vec![
         ("overview, 7 days", "/overview?days=7"),
@@ -226,6 +231,7 @@ async fn measure(name: &str, service: &Service) {
         ),
         ("session of 20 exchanges", &session),
         ("session of 200 exchanges", "/sessions/the-long-session"),
+        ("the last part of it", &end),
         ("holds, 500 waiting", "/holds"),
         ("a hold", &hold),
         ("access", "/access"),
