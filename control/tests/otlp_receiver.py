@@ -66,8 +66,13 @@ def check_names(value):
         check_names(inner)
 
 
+# Spans and logs arrive at once; each line is written whole.
+writing = threading.Lock()
+
+
 def say(line):
-    print(json.dumps(line), flush=True)
+    with writing:
+        print(json.dumps(line), flush=True)
 
 
 class Receiver(BaseHTTPRequestHandler):
