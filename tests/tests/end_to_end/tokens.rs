@@ -45,13 +45,17 @@ async fn a_token_that_is_given_back_at_the_gateway_is_refused_there_with_what_wa
         .unwrap();
     assert_eq!(reply.status, 200, "{}", reply.text());
     let start = std::time::Instant::now();
-    while ask(&token).await.status == 200 {
+    // Each of Envoy's workers hears of it by itself: it is the first refusal that is looked at.
+    let refused = loop {
+        let reply = ask(&token).await;
+        if reply.status != 200 {
+            break reply;
+        }
         // What is promised is 2 s; a machine that is busy gets more.
         assert!(start.elapsed() < std::time::Duration::from_secs(15), "still taken");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    };
     println!("refused at the gateway after {:?}", start.elapsed());
-    let refused = ask(&token).await;
     assert_eq!(
         (refused.status, refused.header("x-should-retry")),
         (401, Some("false")),
