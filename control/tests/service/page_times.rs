@@ -197,7 +197,9 @@ async fn measure(name: &str, service: &Service) {
     let today = listed["sessions"][0]["lastMs"].as_u64().unwrap();
     let (since, until) = (today - 3 * 86_400_000, today - 2 * 86_400_000);
     let mut end = "/sessions/the-long-session".to_owned();
-    while let Some((_, rest)) = browser.get(&end).await.body.split_once("/the-long-session?after=") {
+    while let Some((_, rest)) =
+        browser.get(&end).await.body.split_once("class=\"button\" href=\"/sessions/the-long-session?after=")
+    {
         let cursor = rest.split('"').next().unwrap();
         end = format!("/sessions/the-long-session?after={cursor}");
     }
