@@ -12,6 +12,7 @@
 pub mod anchors;
 pub mod approvals;
 pub mod backup;
+mod calendar;
 pub mod cli;
 pub mod client;
 mod fleet;

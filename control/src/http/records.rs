@@ -19,6 +19,7 @@ use super::auth::Person;
 use super::search::{self, Searched};
 use super::sidecars::DataPlane;
 use super::{Control, Problem, Query, area, limit, number};
+use crate::calendar;
 use crate::records::lines::Line;
 use crate::records::session::{Exchange, read};
 use crate::records::{Entry, Report, batch_key, fold, missing, open_kept};
@@ -162,24 +163,10 @@ fn moment(query: &Query, name: &str) -> Result<Option<u64>, Problem> {
     if let Ok(ms) = text.parse() {
         return Ok(Some(ms));
     }
-    let day = utc_day(text).ok_or_else(|| {
+    let day = calendar::day(text).ok_or_else(|| {
         Problem::bad_request(format!("`{name}` takes a day (`2026-11-22`) or Unix milliseconds"))
     })?;
     Ok(Some((day + u64::from(name == "until")) * 86_400_000))
-}
-
-/// A day as days since 1970. By Howard Hinnant's `days_from_civil`
-/// (<https://howardhinnant.github.io/date_algorithms.html>).
-fn utc_day(text: &str) -> Option<u64> {
-    let mut parts = text.splitn(3, '-').map(|part| part.parse::<u64>().ok());
-    let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = year - u64::from(month <= 2);
-    let (era, of_era) = (year / 400, year % 400);
-    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
-    (era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year).checked_sub(719_468)
 }
 
 /// The exchanges of a session, put together: as far as [`ENTRIES`] and [`SESSION_BYTES`] go, and where the rest begins.
@@ -387,20 +374,5 @@ impl Export {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::utc_day;
-
-    #[test]
-    fn a_day_is_counted_from_1970() {
-        assert_eq!(utc_day("1970-01-01"), Some(0));
-        assert_eq!(utc_day("2000-02-29"), Some(11_016));
-        assert_eq!(utc_day("2026-11-22"), Some(20_779));
-        for wrong in ["2026-13-01", "2026-11", "22.11.2026", "1969-12-31", "2026-11-32", "x"] {
-            assert_eq!(utc_day(wrong), None, "{wrong}");
-        }
     }
 }

@@ -14,11 +14,9 @@
 //! |---|---|
 //! | [`document`] | bytes become such a text |
 //! | [`read`] | the text becomes an [`Assertion`] |
-//! | [`moment`] | its times |
 //! | [`signature`] | the signature, by the program `xmlsec1` |
 
 mod document;
-mod moment;
 mod read;
 mod signature;
 

@@ -4,8 +4,8 @@ use roxmltree::Node;
 use serde_json::{Map, Value, json};
 
 use super::document::{Document, KEY, SAML, SIGNATURE, is};
-use super::moment::moment;
 use super::{Assertion, Wrong};
+use crate::calendar::moment;
 
 /// Longest id, in bytes: as of a token.
 const MAX_ID: usize = 256;

@@ -63,11 +63,6 @@ impl Signatures {
         Self { program, scratch, patience, places: Semaphore::new(AT_ONCE) }
     }
 
-    /// The program.
-    pub fn program(&self) -> &Path {
-        &self.program
-    }
-
     /// Whether one of the certificates (PEM) signed the document.
     ///
     /// # Errors

@@ -1,6 +1,13 @@
-//! Moments as SAML writes them (Core, section 1.3.3): UTC, as in `2026-11-22T09:00:00.123Z`.
+//! Days and moments in UTC, as they are written.
 
-/// The moment, in Unix milliseconds; `None`: it is written in another way, or no such day.
+/// A day (`2026-11-22`), as days since 1970; `None`: it is written in another way, or no such day.
+pub fn day(text: &str) -> Option<u64> {
+    let mut parts = text.splitn(3, '-').map(|part| part.parse().ok());
+    days(parts.next()??, parts.next()??, parts.next()??)
+}
+
+/// A moment as SAML writes it (Core, section 1.3.3), as in `2026-11-22T09:00:00.123Z`, in Unix milliseconds; `None`: it
+/// is written in another way, or no such day.
 pub fn moment(text: &str) -> Option<u64> {
     let rest = text.strip_suffix('Z')?;
     let (rest, fraction) = rest.split_once('.').unwrap_or((rest, "0"));
@@ -19,6 +26,15 @@ pub fn moment(text: &str) -> Option<u64> {
         *number = part.parse().ok()?;
     }
     let [year, month, day, hour, minute, second] = numbers;
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    Some((((days(year, month, day)? * 24 + hour) * 60 + minute) * 60 + second) * 1000 + millis)
+}
+
+/// Days since 1970, from 1970 to 9999; `None`: no such day. By Howard Hinnant's `days_from_civil`
+/// (<https://howardhinnant.github.io/date_algorithms.html>).
+fn days(year: u64, month: u64, day: u64) -> Option<u64> {
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let length = match month {
         2 => 28 + u64::from(leap),
@@ -26,20 +42,37 @@ pub fn moment(text: &str) -> Option<u64> {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
         _ => return None,
     };
-    if year < 1970 || !(1..=length).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+    if !(1970..=9999).contains(&year) || !(1..=length).contains(&day) {
         return None;
     }
-    // Howard Hinnant's `days_from_civil` (<https://howardhinnant.github.io/date_algorithms.html>).
     let years = if month <= 2 { year - 1 } else { year };
     let (era, of_era) = (years / 400, years % 400);
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
-    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1000 + millis)
+    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_is_counted_from_1970() {
+        assert_eq!(day("1970-01-01"), Some(0));
+        assert_eq!(day("2000-02-29"), Some(11_016));
+        assert_eq!(day("2026-11-22"), Some(20_779));
+        for wrong in [
+            "2026-13-01",
+            "2026-11",
+            "22.11.2026",
+            "1969-12-31",
+            "2026-11-32",
+            "2026-02-29",
+            "10000-01-01",
+            "x",
+        ] {
+            assert_eq!(day(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn a_moment_is_read_to_the_millisecond() {
