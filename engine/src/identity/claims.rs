@@ -48,8 +48,8 @@ pub(super) fn scopes(claims: &Claims, paths: &ClaimPaths) -> Result<Option<Vec<S
     Ok(if names.is_empty() && carried > 0 { None } else { Some(names) })
 }
 
-/// Whether `aud` names one of `audiences`.
-pub(super) fn has_audience(claims: &Claims, audiences: &[String]) -> bool {
+/// Whether `aud`, a name or several, has one of `audiences`.
+pub fn has_audience(claims: &Claims, audiences: &[String]) -> bool {
     match claims.get("aud") {
         Some(Value::String(audience)) => audiences.contains(audience),
         Some(Value::Array(list)) => {

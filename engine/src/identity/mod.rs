@@ -13,6 +13,7 @@ mod token;
 mod verify;
 
 pub use cache::{Cache, Digest};
+pub use claims::has_audience;
 pub use credential::{CredentialError, credential};
 pub use key::KeyProblem;
 pub use lineage::{FROM, Lineage, MAX_LINEAGE, SINCE, TokenId};

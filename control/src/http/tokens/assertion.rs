@@ -6,12 +6,12 @@ use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde_json::{Value, json};
-use sluice_engine::identity::{SKEW_MS, TokenError};
+use serde_json::json;
+use sluice_engine::identity::{SKEW_MS, TokenError, has_audience};
 
 use super::{Control, Refused};
 use crate::tokens::revocation::AFTER_END_MS;
-use crate::tokens::saml::{Assertion, Document, Unproved, Wrong};
+use crate::tokens::saml::{Document, Unproved, Wrong};
 use crate::tokens::source::{self, Source};
 
 /// RFC 7522, section 2.1: base64url; padding should not be there.
@@ -48,8 +48,7 @@ pub async fn shown(control: &Control, given: &str) -> Result<Shown, Refused> {
     let bundle = Arc::clone(&control.bundle.borrow());
     let all = bundle.policy.issuers.iter().filter(|own| own.issuer == assertion.issuer);
     let signers: Vec<_> = all.filter_map(|own| Some((own, own.saml.as_ref()?))).collect();
-    let meant =
-        signers.iter().find(|(own, _)| own.audiences.iter().any(|name| has_audience(&assertion, name)));
+    let meant = signers.iter().find(|(own, _)| has_audience(&assertion.claims, &own.audiences));
     let (issuer, saml) = meant
         .or(signers.first())
         .ok_or_else(|| grant("the assertion's issuer is none of those in the policy that sign assertions"))?;
@@ -79,11 +78,6 @@ pub async fn shown(control: &Control, given: &str) -> Result<Shown, Refused> {
     let hash = source::hash(&json!([assertion.issuer, assertion.id]).to_string());
     let once = Some((hash, source.expires_ms.saturating_add(AFTER_END_MS)));
     Ok(Shown { source, until_ms: assertion.session_ends_ms, once })
-}
-
-fn has_audience(assertion: &Assertion, name: &str) -> bool {
-    let audiences = assertion.claims.get("aud").and_then(Value::as_array);
-    audiences.is_some_and(|audiences| audiences.iter().any(|audience| audience.as_str() == Some(name)))
 }
 
 fn grant(why: impl Into<String>) -> Refused {
