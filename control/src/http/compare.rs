@@ -144,7 +144,7 @@ pub async fn compared(
         let all = exchanges.iter().map(|one| compare(&runtime, &Recorded::of(&session, one))).collect();
         Ok::<_, Problem>((summed_up(session, policy.version, all, next), exchanges))
     });
-    Ok(judging.await.map_err(|_| ending())??)
+    Ok(judging.await.map_err(|_| Problem::ending())??)
 }
 
 /// The policy that is asked for.
@@ -166,7 +166,7 @@ async fn policy(control: &Control, other: Other) -> Result<Loaded, Refused> {
         _ => return Err(Problem::bad_request("name one policy: `proposal`, `number` or `documents`").into()),
     };
     let reading = tokio::task::spawn_blocking(move || Files::of(&documents)?.policy());
-    reading.await.map_err(|_| ending())?.map_err(Refused::Faults)
+    reading.await.map_err(|_| Problem::ending())?.map_err(Refused::Faults)
 }
 
 async fn of_number(control: &Control, number: u64) -> Result<Documents, Problem> {
@@ -205,8 +205,4 @@ fn summed_up(session: String, policy: String, compared: Vec<Compared>, next: Opt
 
 fn not_found(detail: &str) -> Problem {
     Problem::new(StatusCode::NOT_FOUND, detail)
-}
-
-fn ending() -> Problem {
-    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is ending; try again in a moment")
 }

@@ -59,6 +59,11 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, detail)
     }
 
+    /// 503 for a call that the end of the service cut short.
+    pub fn ending() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "the service is ending; try again in a moment")
+    }
+
     /// With what a page says beyond it.
     pub fn guided(self, guidance: Guidance) -> Self {
         Self { guidance: Some(Box::new(guidance)), ..self }

@@ -237,9 +237,7 @@ pub async fn changed_files(control: &Control, proposal: Proposal) -> Result<Vec<
     let base = control.store.policy(proposal.base).await?.map(|base| base.documents);
     let comparing =
         tokio::task::spawn_blocking(move || changed_lines(&base.unwrap_or_default(), &proposal.documents));
-    comparing.await.map_err(|_| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is ending; try again in a moment")
-    })
+    comparing.await.map_err(|_| Problem::ending())
 }
 
 /// `POST /v1/policy/proposals/{id}/accept`.
@@ -353,10 +351,7 @@ async fn tried(control: &Control, documents: Documents, live: Documents) -> Resu
         let live = Files::of(&live)?.policy()?;
         try_out(&documents, &live, now)
     });
-    let ended = trying.await.map_err(|_| {
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "the service is ending; try again in a moment")
-    })?;
-    ended.map_err(Refused::Faults)
+    trying.await.map_err(|_| Problem::ending())?.map_err(Refused::Faults)
 }
 
 /// The key that vouches for accepted policy.

@@ -19,6 +19,7 @@ mod grants;
 mod holds;
 mod log;
 mod notices;
+mod numbers;
 mod operation;
 mod policies;
 pub mod postgres;

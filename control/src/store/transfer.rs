@@ -15,6 +15,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use super::postgres::{self, Postgres};
 use super::sqlite::{self, Sqlite};
 use super::{Store as _, StoreError};
+use crate::store::numbers::{numbers, rows_of};
 
 /// Rows that are written in one statement to PostgreSQL.
 const ROWS: usize = 64;
@@ -70,8 +71,8 @@ pub async fn to_file(url: &str, file: &Path, key: SigningKey) -> Result<(), Stor
     for table in tables(&mut writing, &mut reading).await? {
         run(&mut writing, &format!("DELETE FROM {}", quoted(&table.name))).await?;
         let names = names(&table);
-        let places: Vec<String> = (1..=table.columns.len()).map(|n| format!("${n}")).collect();
-        let insert = format!("INSERT INTO {} ({names}) VALUES ({})", quoted(&table.name), places.join(", "));
+        let values = numbers(1, table.columns.len());
+        let insert = format!("INSERT INTO {} ({names}) VALUES ({values})", quoted(&table.name));
         let select = select(&table, |column| match column.kind {
             Kind::Number => format!("CAST({} AS BIGINT)", quoted(&column.name)),
             _ => quoted(&column.name),
@@ -153,16 +154,11 @@ pub async fn to_postgres(file: &Path, url: &str, key: SigningKey) -> Result<(), 
 }
 
 async fn insert(connection: &mut PgConnection, table: &Table, rows: &[SqliteRow]) -> Result<(), StoreError> {
-    let width = table.columns.len();
-    let places = (0..rows.len()).map(|row| {
-        let places: Vec<String> = (1..=width).map(|n| format!("${}", row * width + n)).collect();
-        format!("({})", places.join(", "))
-    });
     let sql = format!(
         "INSERT INTO {} ({}) OVERRIDING SYSTEM VALUE VALUES {}",
         quoted(&table.name),
         names(table),
-        places.collect::<Vec<_>>().join(", ")
+        rows_of(rows.len(), table.columns.len())
     );
     let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(rows.len() == ROWS);
     for row in rows {

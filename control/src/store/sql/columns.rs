@@ -13,16 +13,6 @@ pub fn is_usual(rows: usize) -> bool {
     rows == ROWS || rows == 1
 }
 
-/// `($1, $2), ($3, $4)`: rows of values.
-pub fn rows_of(rows: usize, columns: usize) -> String {
-    let row = |row: usize| {
-        let values: Vec<String> =
-            (1..=columns).map(|column| format!("${}", row * columns + column)).collect();
-        format!("({})", values.join(", "))
-    };
-    (0..rows).map(row).collect::<Vec<_>>().join(", ")
-}
-
 /// A digest as it is stored. What is no digest becomes one that nothing has.
 pub fn digest_bytes(digest: &str) -> Vec<u8> {
     let pairs = digest.as_bytes().chunks(2);
@@ -48,10 +38,4 @@ pub fn signed(number: u64) -> i64 {
 
 pub fn unsigned(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
-}
-
-/// `$2, $3, $4`: the numbers of so many values, from `first` on.
-pub fn numbers(first: usize, count: usize) -> String {
-    let numbers: Vec<String> = (first..first + count).map(|number| format!("${number}")).collect();
-    numbers.join(", ")
 }

@@ -9,9 +9,10 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::Connection;
 use super::Database;
-use super::columns::{ROWS, column, is_usual, rows_of, signed, unsigned};
+use super::columns::{ROWS, column, is_usual, signed, unsigned};
 use super::turn::{Turn, Write};
 use crate::records::Entry;
+use crate::store::numbers::rows_of;
 use crate::store::{By, Days, Sidecar, StoreError, Sums, Used};
 
 /// A day, in milliseconds.

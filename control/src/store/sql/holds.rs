@@ -15,6 +15,7 @@ use crate::approvals::{DecidedBy, Pass, Voice};
 use crate::holds::{Course, Hold, Used, course};
 use crate::keys::random_id;
 use crate::records::{Entry, HoldEvent};
+use crate::store::numbers::numbers;
 use crate::store::{Decided, Decision, News, StoreError};
 
 const COLUMNS: &str = "id, state, ask, created_ms, expires_ms, decided_ms, decided_by, decided_issuer, reason, \
@@ -105,10 +106,9 @@ async fn with_earlier(
     let earlier: BTreeSet<String> = ask.earlier.iter().chain(&hold.ask.earlier).cloned().collect();
     let earlier: Vec<String> = earlier.into_iter().collect();
     for some in earlier.chunks(LOOKED_FOR) {
-        let places: Vec<String> = (1..=some.len()).map(|n| format!("${n}")).collect();
         let sql = format!(
             "SELECT DISTINCT thread FROM holds WHERE masked IS NOT NULL AND thread IN ({})",
-            places.join(", ")
+            numbers(1, some.len())
         );
         let asked = some.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, thread| query.bind(thread));
         for row in asked.fetch_all(&mut *connection).await? {

@@ -5,12 +5,13 @@ use sluice_engine::policy::document::{Channel, Event};
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::{Connection, Row};
-use super::columns::{ROWS, column, is_usual, rows_of, signed, unsigned};
+use super::columns::{ROWS, column, is_usual, signed, unsigned};
 use super::turn::{Turn, Write};
 use super::{Database, grants, holds, policies, reviews};
 use crate::keys::random_id;
 use crate::notices::{Delivery, DeliveryState, Notice, Outcome, TRIES, next, told};
 use crate::records::Entry;
+use crate::store::numbers::rows_of;
 use crate::store::{Notices, Retried, StoreError, Taking, Tried};
 
 const COLUMNS: &str = "id, channel, state, notice, created_ms, tries, due_ms, trouble";

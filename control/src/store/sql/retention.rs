@@ -9,11 +9,12 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::{Connection, Text, read_text};
 use super::Database;
-use super::columns::{digest_bytes, digest_text, numbers, signed, unsigned};
+use super::columns::{digest_bytes, digest_text, signed, unsigned};
 use super::log::{block, write_blocks};
 use super::texts::forget;
 use super::turn::{Turn, Write};
 use crate::records::{Entry, RetentionEvent, Through};
+use crate::store::numbers::numbers;
 use crate::store::{Retention, StoreError};
 
 /// A day in milliseconds.

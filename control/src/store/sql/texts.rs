@@ -10,9 +10,10 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::{Connection, Text, add_words, asking, places, read_text, remove_words};
 use super::Database;
-use super::columns::{ROWS, column, digest_bytes, digest_text, is_usual, numbers};
+use super::columns::{ROWS, column, digest_bytes, digest_text, is_usual};
 use super::turn::{Turn, Write};
 use crate::search::{Term, words_of};
+use crate::store::numbers::numbers;
 use crate::store::{Indexed, Indexing, PLACES, StoreError, Texts};
 
 /// Digests in one statement.

@@ -8,9 +8,10 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::{Connection, Row};
 use super::Database;
-use super::columns::{ROWS, column, is_usual, rows_of, signed, unsigned};
+use super::columns::{ROWS, column, is_usual, signed, unsigned};
 use super::turn::{Turn, Write};
 use crate::reviews::Usage;
+use crate::store::numbers::rows_of;
 use crate::store::{Backlog, StoreError, Usages, WhichUsage};
 
 #[async_trait]

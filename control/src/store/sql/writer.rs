@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use tokio::sync::mpsc;
 
 use super::super::{BEGIN, Connection, Pool, take_turn};
-use super::columns::{ROWS, column, is_usual, rows_of, signed};
+use super::columns::{ROWS, column, is_usual, signed};
 use super::days::DaySums;
 use super::log::{self, Marks, Tally};
 use super::notices;
@@ -19,6 +19,7 @@ use super::turn::{Job, Turn};
 use crate::metrics::Meter;
 use crate::records::{Entry, writer_name};
 use crate::store::StoreError;
+use crate::store::numbers::rows_of;
 
 /// Writes that share a transaction: at most this many, and no more once they carry this many bytes.
 const GROUP: usize = 512;

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use sqlx::AssertSqlSafe;
 
 use super::super::super::Connection;
-use super::super::columns::{ROWS, column, is_usual, rows_of};
+use super::super::columns::{ROWS, column, is_usual};
 use crate::records::Entry;
+use crate::store::numbers::rows_of;
 use crate::store::{Mark, StoreError};
 
 /// The longest value that is kept, in characters: some come from callers.

@@ -11,11 +11,12 @@ use sluice_engine::record::Block;
 use sqlx::AssertSqlSafe;
 
 use super::super::{Connection, text};
-use super::columns::{ROWS, column, digest_bytes, is_usual, rows_of, signed};
+use super::columns::{ROWS, column, digest_bytes, is_usual, signed};
 use super::turn::{Turn, Write};
 use super::{Database, holds};
 use crate::holds::Hold;
 use crate::records::Entry;
+use crate::store::numbers::rows_of;
 use crate::store::{Addition, Enrolled, Head, Log, Session, StoreError, Stored, Which, WhichSessions};
 
 pub use marks::Marks;

@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::super::{Pool, Row, Text, asking, places, read_text};
 use super::super::columns::{column, digest_bytes, digest_text, signed, unsigned};
+use crate::store::numbers::numbers;
 use crate::store::{Enrolled, Head, PLACES, Session, StoreError, Stored, Verdicts, Which, WhichSessions};
 
 /// Digests asked for in one statement.
@@ -37,8 +38,7 @@ pub async fn blocks(pool: &Pool, digests: Vec<String>) -> Result<Vec<Block>, Sto
 }
 
 async fn by_digest(pool: &Pool, select: &str, digests: &[String]) -> Result<Vec<Row>, StoreError> {
-    let values: Vec<String> = (1..=digests.len()).map(|n| format!("${n}")).collect();
-    let sql = format!("{select} ({})", values.join(", "));
+    let sql = format!("{select} ({})", numbers(1, digests.len()));
     let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(digests.len() == 1);
     for digest in digests {
         query = query.bind(digest_bytes(digest));

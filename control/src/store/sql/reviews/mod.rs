@@ -8,11 +8,12 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::{Connection, Row};
 use super::Database;
-use super::columns::{ROWS, column, is_usual, rows_of, signed, unsigned};
+use super::columns::{ROWS, column, is_usual, signed, unsigned};
 use super::turn::{Turn, Write};
 use crate::approvals::DecidedBy;
 use crate::records::{Entry, ReviewChange, ReviewEvent};
 use crate::reviews::{Choice, HeadThen, Item, Progress, Review, ReviewState, Ruling, Withholding};
+use crate::store::numbers::rows_of;
 use crate::store::{Closed, Lifted, Reviews, Ruled, Started, StoreError, WhichItems};
 
 #[async_trait]
