@@ -15,7 +15,7 @@ use crate::store::{Advance, Followed, Store, StoreError, Which};
 const EVERY: Duration = Duration::from_secs(2);
 
 /// Entries that are looked at for one message.
-const PAGE: u32 = 500;
+pub const PAGE: u32 = 500;
 
 /// The largest message, in bytes; the Collector takes 20 MiB.
 const LARGEST: usize = 4 << 20;
@@ -32,17 +32,25 @@ const ASKED: Duration = Duration::from_secs(3600);
 
 /// One signal on its way to one receiver.
 pub struct Follower {
-    signal: Signal,
-    target: Target,
-    client: Client,
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// The signal.
+    pub signal: Signal,
+    /// The receiver.
+    pub target: Target,
+    /// What calls it.
+    pub client: Client,
+    /// The log.
+    pub store: Arc<dyn Store>,
+    /// The time, in Unix milliseconds.
+    pub clock: Arc<dyn Fn() -> u64 + Send + Sync>,
     /// What this replica is called.
-    holder: String,
-    resource: Value,
-    sending: Sending,
-    /// Entries of the next message: fewer after one that was refused, to find what it was refused for.
-    page: u32,
+    pub holder: String,
+    /// What messages say of who sends them.
+    pub resource: Value,
+    /// What became of them.
+    pub sending: Sending,
+    /// Entries of the next message, [`PAGE`] at first: fewer after one that was refused, to find what it was refused
+    /// for.
+    pub page: u32,
 }
 
 /// What a look at the log came to.
@@ -57,20 +65,6 @@ pub enum Step {
 }
 
 impl Follower {
-    #[allow(clippy::too_many_arguments, reason = "each is another thing")]
-    pub fn new(
-        signal: Signal,
-        target: Target,
-        client: Client,
-        store: Arc<dyn Store>,
-        clock: Arc<dyn Fn() -> u64 + Send + Sync>,
-        holder: String,
-        resource: Value,
-        sending: Sending,
-    ) -> Self {
-        Self { signal, target, client, store, clock, holder, resource, sending, page: PAGE }
-    }
-
     /// Follows for ever.
     pub async fn run(mut self) {
         let mut failures = 0_u32;

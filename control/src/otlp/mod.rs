@@ -27,7 +27,7 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::store::{Store, StoreError};
-use follower::Follower;
+use follower::{Follower, PAGE};
 pub use target::{Headers, Target, TargetError, pairs};
 use value::Attributes;
 
@@ -96,7 +96,7 @@ impl Otlp {
             let (client, holder, resource) = (self.client.clone(), instance.clone(), resource.clone());
             async move {
                 if let Some(target) = target {
-                    Follower::new(signal, target, client, store, clock, holder, resource, sending)
+                    Follower { signal, target, client, store, clock, holder, resource, sending, page: PAGE }
                         .run()
                         .await;
                 }

@@ -89,16 +89,17 @@ impl World {
     fn follower(&self, holder: &str) -> Follower {
         let clock = Arc::clone(&self.now);
         let headers = Headers { given: Headers::parse("x-key=hush").unwrap(), file: None };
-        Follower::new(
-            Signal::Traces,
-            Target::of(Signal::Traces, None, Some(&self.url), &headers).unwrap().unwrap(),
-            Client::new(),
-            Arc::clone(&self.store),
-            Arc::new(move || clock.load(Ordering::Relaxed)),
-            holder.to_owned(),
-            json!([]),
-            self.sending.clone(),
-        )
+        Follower {
+            signal: Signal::Traces,
+            target: Target::of(Signal::Traces, None, Some(&self.url), &headers).unwrap().unwrap(),
+            client: Client::new(),
+            store: Arc::clone(&self.store),
+            clock: Arc::new(move || clock.load(Ordering::Relaxed)),
+            holder: holder.to_owned(),
+            resource: json!([]),
+            sending: self.sending.clone(),
+            page: PAGE,
+        }
     }
 
     async fn write(&self, exchanges: &[&str]) {
