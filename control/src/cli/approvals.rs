@@ -35,17 +35,17 @@ pub struct Reasoned {
     pub reason: Option<String>,
 }
 
-/// Lists, and how.
+/// How many, and how.
 #[derive(Debug, Args)]
 pub struct Listed {
     #[command(flatten)]
-    service: Service,
+    pub service: Service,
     /// How many.
     #[arg(long, default_value_t = 100)]
-    limit: u32,
+    pub limit: u32,
     /// How to write it.
     #[arg(long, default_value = "text")]
-    output: Output,
+    pub output: Output,
 }
 
 /// Which right, to whom, until when.

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::{Args, Subcommand};
 use sluice_engine::policy::document::Duration;
 
+use super::approvals::Listed;
 use super::{Failure, Outcome, Output, State, print, tokens};
 use crate::keys::{DATA_TOKEN, Keys};
 use crate::records::writer_name;
@@ -27,7 +28,7 @@ pub enum Token {
     /// could be taken any more; whoever signs in again afterwards gets in again.
     Revoke(tokens::Revoke),
     /// List what is shut out. For auditors and operators.
-    Revoked(tokens::List),
+    Revoked(Listed),
     /// Let a device in that shows a code, as Claude Code does after /login; or refuse it.
     #[command(subcommand)]
     Device(tokens::Device),
@@ -103,7 +104,7 @@ impl Token {
         match self {
             Self::Mint(asked) => asked.run(),
             Self::Revoke(asked) => asked.run().await,
-            Self::Revoked(asked) => asked.run().await,
+            Self::Revoked(listed) => tokens::revoked(listed).await,
             Self::Device(asked) => asked.run().await,
         }
     }

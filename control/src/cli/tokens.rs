@@ -6,6 +6,7 @@ use sluice_engine::policy::bundle::Revocation;
 use sluice_engine::policy::document::Duration;
 
 use super::api::escape;
+use super::approvals::{Listed, as_json};
 use super::print::{Paint, clean_line, say, short, table, time, until};
 use super::{Failure, Outcome, Output, Service};
 use crate::client::{Call, Client};
@@ -37,19 +38,6 @@ pub struct Revoke {
     /// Why.
     #[arg(long, short, value_name = "TEXT")]
     reason: Option<String>,
-    /// How to write it.
-    #[arg(long, default_value = "text")]
-    output: Output,
-}
-
-/// Which revocations, and how.
-#[derive(Debug, Args)]
-pub struct List {
-    #[command(flatten)]
-    service: Service,
-    /// How many.
-    #[arg(long, default_value_t = 100)]
-    limit: u32,
     /// How to write it.
     #[arg(long, default_value = "text")]
     output: Output,
@@ -203,32 +191,30 @@ impl Revoke {
     }
 }
 
-impl List {
-    pub async fn run(self) -> Outcome {
-        let path = format!("/v1/revocations?limit={}", self.limit);
-        let shown: ShownRevocations = self.service.json(Method::GET, &path, None).await?;
-        if self.output == Output::Json {
-            say(&serde_json::to_string(&shown).map_err(Failure::cannot)?);
-            return Ok(());
-        }
-        if shown.revocations.is_empty() {
-            say("nothing here: no token is shut out before its end");
-            return Ok(());
-        }
-        let now = now_ms();
-        let row = |revoked: &Revoked| {
-            vec![
-                short(&what(revoked), 60),
-                time(revoked.at_ms),
-                clean_line(&revoked.by.subject),
-                until(revoked.until_ms, now),
-                short(&clean_line(revoked.reason.as_deref().unwrap_or("given back")), 40),
-            ]
-        };
-        let rows: Vec<Vec<String>> = shown.revocations.iter().map(row).collect();
-        say(&table(&["WHAT", "WHEN", "BY", "FORGOTTEN", "WHY"], &rows, Paint::detect()));
-        Ok(())
+/// Shows what is shut out.
+pub async fn revoked(listed: Listed) -> Outcome {
+    let path = format!("/v1/revocations?limit={}", listed.limit);
+    let shown: ShownRevocations = listed.service.json(Method::GET, &path, None).await?;
+    if as_json(listed.output, &shown)? {
+        return Ok(());
     }
+    if shown.revocations.is_empty() {
+        say("nothing here: no token is shut out before its end");
+        return Ok(());
+    }
+    let now = now_ms();
+    let row = |revoked: &Revoked| {
+        vec![
+            short(&what(revoked), 60),
+            time(revoked.at_ms),
+            clean_line(&revoked.by.subject),
+            until(revoked.until_ms, now),
+            short(&clean_line(revoked.reason.as_deref().unwrap_or("given back")), 40),
+        ]
+    };
+    let rows: Vec<Vec<String>> = shown.revocations.iter().map(row).collect();
+    say(&table(&["WHAT", "WHEN", "BY", "FORGOTTEN", "WHY"], &rows, Paint::detect()));
+    Ok(())
 }
 
 fn what(revoked: &Revoked) -> String {

@@ -14,7 +14,7 @@ mod versions;
 use clap::Subcommand;
 
 use super::Outcome;
-use super::approvals::Reasoned;
+use super::approvals::{Listed, Reasoned};
 use crate::policies::Fault;
 
 /// Work on policy: files, and what is in force.
@@ -30,7 +30,10 @@ pub enum Policy {
     Diff(diff::Diff),
     Simulate(simulate::Simulate),
     Current(proposals::Current),
-    Versions(versions::Versions),
+    /// List the policies that are or were in force, where policy comes from the store.
+    ///
+    /// `sluice sessions compare --number` puts a session to one of them.
+    Versions(Listed),
     Propose(proposals::Propose),
     Proposals(proposals::Proposals),
     /// Show a proposal: what it would change, and the digest to accept.
@@ -54,7 +57,7 @@ impl Policy {
             Self::Diff(diff) => diff.run(),
             Self::Simulate(simulate) => simulate.run().await,
             Self::Current(current) => current.run().await,
-            Self::Versions(versions) => versions.run().await,
+            Self::Versions(listed) => versions::versions(listed).await,
             Self::Propose(propose) => propose.run().await,
             Self::Proposals(proposals) => proposals.run().await,
             Self::Proposal(asked) => asked.run().await,

@@ -8,6 +8,7 @@ use axum::http::Method;
 use clap::{Args, Subcommand};
 
 use super::api::escape;
+use super::approvals::{Listed, as_json};
 use super::print::{Paint, clean_line, say, table, time, until};
 use super::{Failure, Outcome, Output, Service};
 use crate::http::{Begin, ShownItem, ShownItems, ShownReview, ShownReviews, Taking};
@@ -18,7 +19,7 @@ use crate::serve::now_ms;
 #[derive(Debug, Subcommand)]
 pub enum Reviews {
     /// List the reviews that you may see, with how far they are.
-    Ls(List),
+    Ls(Listed),
     /// Show a review with its items.
     Show(Show),
     /// Start a review of the policy now. For operators.
@@ -37,19 +38,6 @@ pub enum Reviews {
     Evidence(evidence::Export),
     /// Check a signed report, without the service.
     Verify(evidence::Verify),
-}
-
-/// Which reviews, and how.
-#[derive(Debug, Args)]
-pub struct List {
-    #[command(flatten)]
-    service: Service,
-    /// How many.
-    #[arg(long, default_value_t = 100)]
-    limit: u32,
-    /// How to write it.
-    #[arg(long, default_value = "text")]
-    output: Output,
 }
 
 /// Which review, which of its items, and how.
@@ -121,7 +109,7 @@ pub struct Close {
 impl Reviews {
     pub async fn run(self) -> Outcome {
         match self {
-            Self::Ls(asked) => asked.run().await,
+            Self::Ls(listed) => list(listed).await,
             Self::Show(asked) => asked.run().await,
             Self::Start(asked) => {
                 let body = serde_json::to_string(&Begin { name: asked.name }).map_err(Failure::cannot)?;
@@ -169,43 +157,40 @@ async fn open_items(service: &Service, review: &str) -> Result<Vec<ShownItem>, F
     }
 }
 
-impl List {
-    async fn run(self) -> Outcome {
-        let path = format!("/v1/reviews?limit={}", self.limit);
-        let answer: ShownReviews = self.service.json(Method::GET, &path, None).await?;
-        if self.output == Output::Json {
-            say(&serde_json::to_string(&answer).map_err(Failure::cannot)?);
-            return Ok(());
-        }
-        if answer.reviews.is_empty() {
-            match answer.offered.as_slice() {
-                [] => say("no reviews that you may see; the policy has them under `reviews`"),
-                offered => say(&format!(
-                    "no review has started; an operator starts one: sluice reviews start {}",
-                    clean_line(&offered.join(" | "))
-                )),
-            }
-            return Ok(());
-        }
-        let row = |shown: &ShownReview| {
-            let progress = &shown.progress;
-            let done = progress.certified + progress.revoked + progress.reduced;
-            vec![
-                shown.review.id.clone(),
-                clean_line(&shown.review.name),
-                stands(shown),
-                format!("{done}/{}", shown.review.items),
-                progress.certified.to_string(),
-                progress.revoked.to_string(),
-                progress.reduced.to_string(),
-                if shown.decides { "yes".into() } else { "no".into() },
-            ]
-        };
-        let rows: Vec<_> = answer.reviews.iter().map(row).collect();
-        let head = ["REVIEW", "NAME", "STATE", "DECIDED", "CERTIFIED", "REVOKED", "REDUCED", "YOU DECIDE"];
-        say(&table(&head, &rows, Paint::detect()));
-        Ok(())
+async fn list(listed: Listed) -> Outcome {
+    let path = format!("/v1/reviews?limit={}", listed.limit);
+    let answer: ShownReviews = listed.service.json(Method::GET, &path, None).await?;
+    if as_json(listed.output, &answer)? {
+        return Ok(());
     }
+    if answer.reviews.is_empty() {
+        match answer.offered.as_slice() {
+            [] => say("no reviews that you may see; the policy has them under `reviews`"),
+            offered => say(&format!(
+                "no review has started; an operator starts one: sluice reviews start {}",
+                clean_line(&offered.join(" | "))
+            )),
+        }
+        return Ok(());
+    }
+    let row = |shown: &ShownReview| {
+        let progress = &shown.progress;
+        let done = progress.certified + progress.revoked + progress.reduced;
+        vec![
+            shown.review.id.clone(),
+            clean_line(&shown.review.name),
+            stands(shown),
+            format!("{done}/{}", shown.review.items),
+            progress.certified.to_string(),
+            progress.revoked.to_string(),
+            progress.reduced.to_string(),
+            if shown.decides { "yes".into() } else { "no".into() },
+        ]
+    };
+    let rows: Vec<_> = answer.reviews.iter().map(row).collect();
+    let head = ["REVIEW", "NAME", "STATE", "DECIDED", "CERTIFIED", "REVOKED", "REDUCED", "YOU DECIDE"];
+    say(&table(&head, &rows, Paint::detect()));
+    Ok(())
 }
 
 impl Show {
