@@ -82,7 +82,7 @@ bench-control: rust postgres ## 10,000 waiting holds and 1,000 pollers of the bu
 	cargo test --release -p sluice-control --test service bars -- --ignored --nocapture --test-threads=1
 
 .PHONY: bench-pages
-bench-pages: rust postgres ## How long each page takes on 100,000 exchanges, on both databases; BENCH_ON=sqlite or postgres for one
+bench-pages: rust postgres ## How long each page takes on 100,000 exchanges, on both databases; BENCH_ON=sqlite or postgres for one, BENCH_PAGES=session for those
 	cargo test --release -p sluice-control --test service page_times -- --ignored --nocapture
 
 .PHONY: shots

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use sluice_engine::record::{AssembleError, Block, Body, Piece, Record, Stage, assemble};
+use serde_json::value::{RawValue, to_raw_value};
+use sluice_engine::record::{Block, Body, Piece, Record, Stage, assemble};
 
 use super::{Entry, HoldEvent};
 use crate::store::{Store, StoreError, Which};
@@ -27,18 +27,19 @@ pub struct Exchange {
     /// What was recorded when reviewers had more of it masked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edited: Option<Record>,
-    /// The request, as JSON where it is JSON: as it was sent, where reviewers have edited it.
+    /// The request, byte for byte where it is JSON, else as a JSON string: as it was sent, where reviewers have edited
+    /// it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request: Option<Value>,
+    pub request: Option<Box<RawValue>>,
     /// What happened to its holds.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<HoldEvent>,
     /// What was recorded when it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub close: Option<Record>,
-    /// The reply, as JSON where it is JSON.
+    /// The reply, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reply: Option<Value>,
+    pub reply: Option<Box<RawValue>>,
     /// Whether a body could not be put together: retention has removed texts of it, or it is too large.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub lost: bool,
@@ -70,15 +71,14 @@ impl Gathering {
         match entry {
             Entry::Hold(event) => exchange.holds.push(*event),
             Entry::Exchange(record) => {
-                let body = record.body.as_ref().map(|body| match value(body, &self.blocks) {
-                    Ok((value, bytes)) => {
-                        size = bytes;
-                        value
-                    }
-                    Err(why) => {
+                let body = record.body.as_ref().and_then(|body| {
+                    let text = assemble(body, LARGEST, |digest| self.blocks.get(digest));
+                    let text = text.unwrap_or_else(|why| {
                         exchange.lost = true;
-                        Value::String(format!("(the body cannot be shown: {why})"))
-                    }
+                        format!("(the body cannot be shown: {why})")
+                    });
+                    size = text.len();
+                    json(&text)
                 });
                 match record.stage {
                     Stage::Open => (exchange.open, exchange.request) = (Some(*record), body),
@@ -164,8 +164,7 @@ async fn fetch(store: &dyn Store, body: &Body, gathering: &mut Gathering) -> Res
     Ok(())
 }
 
-fn value(body: &Body, blocks: &HashMap<String, Block>) -> Result<(Value, usize), AssembleError> {
-    let text = assemble(body, LARGEST, |digest| blocks.get(digest))?;
-    let size = text.len();
-    Ok((serde_json::from_str(&text).unwrap_or(Value::String(text)), size))
+/// The text as it is, where it is JSON; else as a JSON string.
+fn json(text: &str) -> Option<Box<RawValue>> {
+    serde_json::from_str(text).or_else(|_| to_raw_value(text)).ok()
 }

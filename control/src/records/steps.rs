@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use sluice_engine::record::{Decision, Record};
 
 use super::HoldEvent;
@@ -104,7 +106,39 @@ struct Walk<'e> {
     /// Names of tool calls by id, so that a result is shown with its call.
     calls: HashMap<String, String>,
     /// What each agent's conversation has said so far, so that each turn shows what is new.
-    said: HashMap<&'e str, Vec<Value>>,
+    said: HashMap<&'e str, Vec<Message<'e>>>,
+}
+
+/// A request with a conversation.
+#[derive(Deserialize)]
+struct Conversation<'e> {
+    #[serde(borrow)]
+    messages: Vec<&'e RawValue>,
+    system: Option<Value>,
+}
+
+/// A message of a conversation. Each turn has all before it in its body: they are compared as they are written, and
+/// read only where that differs.
+enum Message<'e> {
+    Written(&'e RawValue),
+    Read(Value),
+}
+
+impl Message<'_> {
+    /// So that two that say the same are the same.
+    fn plain(&self) -> Value {
+        match self {
+            Self::Written(text) => plain(value(text)),
+            Self::Read(message) => message.clone(),
+        }
+    }
+
+    fn says_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Written(one), Self::Written(two)) if one.get() == two.get() => true,
+            _ => self.plain() == other.plain(),
+        }
+    }
 }
 
 impl<'e> Walk<'e> {
@@ -168,48 +202,53 @@ impl<'e> Walk<'e> {
         }
     }
 
-    fn request(&mut self, request: &'e Value) {
-        if is_rpc(request) {
-            return self.messages(request);
-        }
-        let Some(messages) = request.get("messages").and_then(Value::as_array) else {
-            let text = request.as_str().map_or_else(|| pretty(request), str::to_owned);
+    fn request(&mut self, request: &'e RawValue) {
+        let Ok(Conversation { messages, system }) = serde_json::from_str(request.get()) else {
+            let request = value(request);
+            if is_rpc(&request) {
+                return self.messages(&request);
+            }
+            let text = request.as_str().map_or_else(|| pretty(&request), str::to_owned);
             return self.push(What::Other { label: "request".into(), text });
         };
-        let turns: Vec<Value> = messages.iter().map(plain).collect();
+        let turns: Vec<Message<'e>> = messages.into_iter().map(Message::Written).collect();
         let known = self.said.remove(self.agent).unwrap_or_default();
-        let same = known.iter().zip(&turns).take_while(|(a, b)| a == b).count();
+        let same = known.iter().zip(&turns).take_while(|(a, b)| a.says_the_same(b)).count();
         if known.is_empty()
-            && let Some(system) = request.get("system")
+            && let Some(system) = system
         {
-            let texts: Vec<&str> = match system {
+            let texts: Vec<&str> = match &system {
                 Value::String(text) => vec![text],
                 other => texts(other),
             };
             self.push(What::System(texts.join("\n")));
         }
         for message in turns.iter().skip(same) {
-            self.message(message);
+            self.message(&message.plain());
         }
         self.said.insert(self.agent, turns);
     }
 
-    fn reply(&mut self, reply: &'e Value) {
-        if is_rpc(reply) {
-            return self.messages(reply);
+    fn reply(&mut self, reply: &RawValue) {
+        let reply = value(reply);
+        if is_rpc(&reply) {
+            return self.messages(&reply);
         }
         let Some(content) = reply.get("content") else {
             let error = reply.pointer("/error/message").and_then(Value::as_str);
             let text = error
-                .map_or_else(|| reply.as_str().map_or_else(|| pretty(reply), str::to_owned), str::to_owned);
+                .map_or_else(|| reply.as_str().map_or_else(|| pretty(&reply), str::to_owned), str::to_owned);
             return self.push(What::Other { label: "reply".into(), text });
         };
-        let message = plain(&serde_json::json!({"role": "assistant", "content": content}));
+        let message = plain(serde_json::json!({"role": "assistant", "content": content}));
         self.message(&message);
-        self.said.entry(self.agent).or_default().push(message);
+        self.said.entry(self.agent).or_default().push(Message::Read(message));
     }
 
     fn message(&mut self, message: &Value) {
+        if let Value::String(text) = message {
+            return self.push(What::Other { label: "message".into(), text: text.clone() });
+        }
         let role = message.get("role").and_then(Value::as_str).unwrap_or("?").to_owned();
         for block in message.get("content").and_then(Value::as_array).into_iter().flatten() {
             let field = |name: &str| block.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -301,8 +340,7 @@ fn is_rpc(body: &Value) -> bool {
 }
 
 /// A message so that two that say the same are the same: content as a list, without cache marks.
-fn plain(message: &Value) -> Value {
-    let mut message = message.clone();
+fn plain(mut message: Value) -> Value {
     if let Some(Value::String(text)) = message.get("content") {
         let content = serde_json::json!([{"type": "text", "text": text}]);
         if let Some(members) = message.as_object_mut() {
@@ -315,6 +353,11 @@ fn plain(message: &Value) -> Value {
         }
     }
     message
+}
+
+/// A JSON text as a value; one that is nested too deep (128, `serde_json`'s bound) as the text that it is.
+fn value(text: &RawValue) -> Value {
+    serde_json::from_str(text.get()).unwrap_or_else(|_| Value::String(text.get().to_owned()))
 }
 
 /// The texts of a list of blocks.

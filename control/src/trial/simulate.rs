@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use sluice_engine::claude::routes::{self, Route};
 use sluice_engine::command::Effect;
 use sluice_engine::judge::Runtime;
@@ -109,11 +109,12 @@ impl Compared {
 impl Recorded {
     /// An exchange of a session, as it was put together from the log.
     pub fn of(session: &str, exchange: &Exchange) -> Self {
-        let body = |body: &Option<Value>| match body {
-            // A body that was no JSON, or could not be put together.
-            Some(Value::String(text)) => Some(text.clone().into_bytes()),
-            Some(value) => Some(value.to_string().into_bytes()),
-            None => None,
+        let body = |body: &Option<Box<RawValue>>| {
+            body.as_ref().map(|body| {
+                // A string: a body that was no JSON, or could not be put together.
+                let text = serde_json::from_str(body.get()).unwrap_or_else(|_| body.get().to_owned());
+                text.into_bytes()
+            })
         };
         let stages = || exchange.open.iter().chain(&exchange.close);
         let status = exchange.close.as_ref().and_then(|close| close.status).unwrap_or(200);

@@ -1,3 +1,4 @@
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use super::*;
@@ -13,6 +14,10 @@ fn record(stage: &str, more: Value) -> Record {
     serde_json::from_value(record).unwrap()
 }
 
+fn raw(body: Value) -> Option<Box<RawValue>> {
+    to_raw_value(&body).ok()
+}
+
 fn session() -> Vec<Exchange> {
     let ask = json!({"role": "user", "content": "drop the orders table of <email:k3v9q2>"});
     let call =
@@ -21,7 +26,7 @@ fn session() -> Vec<Exchange> {
     let first = Exchange {
         id: "e".into(),
         open: Some(record("open", json!({"findings": {"email": 1}}))),
-        request: Some(json!({"system": "be brief", "messages": [ask]})),
+        request: raw(json!({"system": "be brief", "messages": [ask]})),
         close: Some(record(
             "close",
             json!({
@@ -29,14 +34,14 @@ fn session() -> Vec<Exchange> {
                 "decisions": [{"rule": "no-drop", "action": "deny", "part": "toolCall", "tool": "Bash", "effects": ["destroy"]}],
             }),
         )),
-        reply: Some(json!({"content": [call]})),
+        reply: raw(json!({"content": [call]})),
         ..Exchange::default()
     };
     let again = json!({"role": "user", "content": [{"type": "text", "text": "drop the orders table of <email:k3v9q2>"}]});
     let second = Exchange {
         id: "f".into(),
         open: Some(record("open", json!({}))),
-        request: Some(json!({"messages": [
+        request: raw(json!({"messages": [
             again, {"role": "assistant", "content": [call]}, {"role": "user", "content": [result]},
         ]})),
         ..Exchange::default()
@@ -65,7 +70,7 @@ fn what_was_recorded_cannot_steer_the_terminal() {
 fn long_texts_are_cut_unless_all_is_asked_for() {
     let mut exchanges = session();
     exchanges.truncate(1);
-    exchanges[0].request = Some(json!({"messages": [{"role": "user", "content": "line\n".repeat(100)}]}));
+    exchanges[0].request = raw(json!({"messages": [{"role": "user", "content": "line\n".repeat(100)}]}));
     let cut = Transcript::new(Paint::fixed(false), false).write("s", &exchanges);
     assert!(cut.contains("--full shows them") && cut.matches("  line\n").count() == LINES, "{cut}");
     let whole = Transcript::new(Paint::fixed(false), true).write("s", &exchanges);
@@ -76,8 +81,8 @@ fn long_texts_are_cut_unless_all_is_asked_for() {
 fn calls_of_an_mcp_server_read_like_calls() {
     let exchange = |request: Value, reply: Value| Exchange {
         open: Some(record("open", json!({"route": "mcp.tools.call"}))),
-        request: Some(request),
-        reply: Some(reply),
+        request: raw(request),
+        reply: raw(reply),
         ..Exchange::default()
     };
     let ask =
