@@ -169,7 +169,7 @@ impl List {
 
 async fn decide(asked: Reasoned, approve: bool) -> Outcome {
     let path = format!("/v1/grants/{}/decision", escape(&asked.one.id));
-    let ruling = Ruling { approve, reason: asked.reason.clone(), pass: None, masked: Vec::new() };
+    let ruling = Ruling { approve, reason: asked.reason.clone(), ..Ruling::default() };
     done(&asked.send(&path, &ruling).await?, asked.one.output)
 }
 

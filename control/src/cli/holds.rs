@@ -109,7 +109,7 @@ impl Holds {
             Self::Approve(asked) => asked.run().await,
             Self::Deny(asked) => {
                 let reason = asked.reason.clone();
-                decide(asked, Ruling { approve: false, reason, pass: None, masked: Vec::new() }).await
+                decide(asked, Ruling { approve: false, reason, ..Ruling::default() }).await
             }
             Self::Comment(asked) => {
                 let path = format!("/v1/holds/{}/comments", escape(&asked.one.id));

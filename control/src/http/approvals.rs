@@ -23,7 +23,7 @@ const LIVE: usize = 20;
 const LOOKED_AT: u32 = 5000;
 
 /// A person's decision as it is sent.
-#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ruling {
     /// Whether it goes on.

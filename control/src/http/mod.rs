@@ -197,6 +197,11 @@ pub struct Control {
 /// What follows `?`.
 pub(crate) type Query = axum::extract::Query<HashMap<String, String>>;
 
+/// The same, as a page asks it.
+pub(crate) fn query<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Query {
+    axum::extract::Query(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+}
+
 /// The routes of one area: calls by filters and calls by people, each with its limit of size.
 fn area(filters: Router<Arc<Control>>, people: Router<Arc<Control>>) -> Router<Arc<Control>> {
     let filters = filters.layer(DefaultBodyLimit::max(FILTER_BYTES));

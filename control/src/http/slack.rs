@@ -108,7 +108,7 @@ async fn press(control: Arc<Control>, payload: Value, button: Button) {
 }
 
 async fn rule(control: &Control, person: &Person, button: Button) -> String {
-    let ruling = Ruling { approve: button.approve, reason: button.reason, pass: None, masked: Vec::new() };
+    let ruling = Ruling { approve: button.approve, reason: button.reason, ..Ruling::default() };
     match decide_as(control, person, &button.hold, ruling).await {
         Ok(hold) if hold.state == HoldDecision::Waiting => {
             answer("Your approval counts; others must approve, too.")

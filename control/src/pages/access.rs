@@ -1,6 +1,5 @@
 //! Rights with an end: asked for, decided, taken back.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -61,8 +60,8 @@ pub async fn show(visitor: Visitor, state: State<Arc<Control>>) -> Result<Respon
     let shell = visitor.access(&state, "Access", "/access");
     let now = (state.clock)();
     let Json(offered) = http::grants::offered(visitor.person.clone(), state.clone()).await?;
-    let query = axum::extract::Query(HashMap::from([("limit".into(), "300".into())]));
-    let Json(shown) = http::grants::list(visitor.person.clone(), state.clone(), query).await?;
+    let most = http::query([("limit", "300")]);
+    let Json(shown) = http::grants::list(visitor.person.clone(), state.clone(), most).await?;
     let who = visitor.person.who();
     let given = state.store.delegations_to(&who, now).await?;
     let operator = visitor.person.is_operator(&state);

@@ -175,14 +175,10 @@ async fn choices(
     with: &str,
     now: u64,
 ) -> Result<Vec<Choice>, Failure> {
-    let asked = |fields: &[(&str, &str)]| {
-        let pairs = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        axum::extract::Query(pairs.collect())
-    };
     let choice = |value: String, label: String| Choice { chosen: value == with, value, label };
     let mut all = vec![choice("current".into(), "the policy in force".into())];
-    let fields = [("state", "all"), ("limit", CHOICES)];
-    let Json(found) = http::proposals::list(visitor.person.clone(), state.clone(), asked(&fields)).await?;
+    let wanted = http::query([("state", "all"), ("limit", CHOICES)]);
+    let Json(found) = http::proposals::list(visitor.person.clone(), state.clone(), wanted).await?;
     for one in found.proposals {
         let reason = one.by.reason.as_deref().map(clean_line).unwrap_or_default();
         let near = When::new(one.by.at_ms, now).near;
@@ -191,7 +187,8 @@ async fn choices(
         all.push(choice(format!("proposal:{}", one.id), label));
     }
     let person = visitor.person.clone();
-    let Json(kept) = http::compare::versions(person, state.clone(), asked(&[("limit", CHOICES)])).await?;
+    let Json(kept) =
+        http::compare::versions(person, state.clone(), http::query([("limit", CHOICES)])).await?;
     for one in kept.versions.iter().skip(1) {
         let since = When::new(one.at_ms, now).full;
         all.push(choice(

@@ -1,6 +1,5 @@
 //! What waits for a person: the queue, and one hold beside it.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -302,8 +301,7 @@ async fn fingerprint(visitor: &Visitor, control: &Arc<Control>) -> Result<[u8; 3
 }
 
 async fn listed(visitor: &Visitor, control: &Arc<Control>, state: &str) -> Result<Vec<Hold>, Problem> {
-    let asked = HashMap::from([("state".into(), state.to_owned()), ("limit".into(), QUEUE.into())]);
-    let query = axum::extract::Query(asked);
+    let query = http::query([("state", state), ("limit", QUEUE)]);
     let Json(shown) = http::holds::list(visitor.person.clone(), State(Arc::clone(control)), query).await?;
     Ok(shown.holds)
 }

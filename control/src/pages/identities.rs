@@ -1,6 +1,5 @@
 //! Who there is: what each identity has, beside what it used.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -63,14 +62,13 @@ pub async fn list(visitor: Visitor, state: State<Arc<Control>>, query: Query) ->
     let (search, group, role) = (asked("search"), asked("group"), asked("role"));
     let narrowed = [("search", &search), ("group", &group), ("role", &role)];
     let narrowed: Vec<(&str, &String)> = narrowed.into_iter().filter(|(_, text)| !text.is_empty()).collect();
-    let mut wanted: HashMap<String, String> =
-        narrowed.iter().map(|(name, text)| ((*name).to_owned(), (*text).clone())).collect();
+    let mut wanted = http::query(narrowed.iter().copied());
     for name in ["afterIssuer", "afterSubject"] {
         wanted.extend(query.get(name).map(|value| (name.to_owned(), value.clone())));
     }
     wanted.insert("limit".into(), PAGE.into());
     let roles = state.bundle.borrow().policy.roles.iter().map(|role| clean_line(&role.name)).collect();
-    let Json(found) = http::access::list(visitor.person, state, axum::extract::Query(wanted)).await?;
+    let Json(found) = http::access::list(visitor.person, state, wanted).await?;
     let next = found.next.map(|(issuer, subject)| {
         let mut pairs = narrowed.clone();
         pairs.extend([("afterIssuer", &issuer), ("afterSubject", &subject)]);

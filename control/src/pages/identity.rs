@@ -1,6 +1,5 @@
 //! One identity: what it has and through what, what of it was used, what was taken back and shut out.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -117,11 +116,9 @@ pub async fn show(visitor: Visitor, state: State<Arc<Control>>, query: Query) ->
         None => (Some(me.issuer.clone()), me.subject.clone()),
     };
     let wanted = [("issuer", issuer), ("subject", Some(subject)), ("limit", Some("2".into()))];
-    let wanted = wanted.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let wanted = http::query(wanted.into_iter().filter_map(|(name, value)| Some((name, value?))));
     let person = visitor.person.clone();
-    let found =
-        http::access::list(person.clone(), state.clone(), axum::extract::Query(wanted.collect())).await?;
-    let Json(found) = found;
+    let Json(found) = http::access::list(person.clone(), state.clone(), wanted).await?;
     let mut identities = found.identities.into_iter();
     let access = match (identities.next(), identities.next()) {
         (Some(one), None) => one,
@@ -140,7 +137,7 @@ pub async fn show(visitor: Visitor, state: State<Arc<Control>>, query: Query) ->
     };
     let is_it =
         |issuer: &str, subject: &str| (issuer, subject) == (access.issuer.as_str(), access.subject.as_str());
-    let limit = || axum::extract::Query(HashMap::from([("limit".to_owned(), LOOKED_AT.to_owned())]));
+    let limit = || http::query([("limit", LOOKED_AT)]);
     let Json(grants) = http::grants::list(person.clone(), state.clone(), limit()).await?;
     let grants = grants.grants.iter().filter(|grant| is_it(&grant.who.issuer, &grant.who.subject));
     let Json(withheld) = http::withheld::list(person.clone(), state.clone()).await?;

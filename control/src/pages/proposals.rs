@@ -17,7 +17,7 @@ use super::text::{Markup, named};
 use super::when::When;
 use crate::approvals::DecidedBy;
 use crate::http::proposals::{self, Refused};
-use crate::http::{Control, Problem, Query};
+use crate::http::{self, Control, Problem, Query};
 use crate::proposals::{Act, FileChange, Line, Origin, Proposal, ProposalState, Whole};
 use crate::records::text::{clean, clean_line, short};
 use crate::trial::diff::{Change, Direction};
@@ -129,8 +129,7 @@ pub async fn list(visitor: Visitor, state: State<Arc<Control>>, query: Query) ->
     let asked = query.get("state").map(String::as_str);
     let which = TABS.iter().find(|(own, _)| Some(*own) == asked).map_or("open", |(own, _)| own);
     let now = (state.clock)();
-    let wanted = [("state".to_owned(), which.to_owned()), ("limit".to_owned(), "300".to_owned())];
-    let wanted = axum::extract::Query(wanted.into());
+    let wanted = http::query([("state", which), ("limit", "300")]);
     let Json(shown) = proposals::list(visitor.person.clone(), state.clone(), wanted).await?;
     Ok(page(&Page {
         shell: visitor.policy(&state, "Proposals", "/policy/proposals"),

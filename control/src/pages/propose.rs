@@ -67,7 +67,7 @@ pub async fn form(visitor: Visitor, state: State<Arc<Control>>) -> Result<Respon
         .into());
     }
     let base = number.map(|number| number.to_string()).unwrap_or_default();
-    Ok(draw(&visitor, &state, base, String::new(), in_order(documents), &[], String::new()))
+    Ok(draw(&visitor, &state, base, String::new(), documents.into_iter().collect(), &[], String::new()))
 }
 
 fn needs_author(visitor: &Visitor, control: &Control) -> Result<(), Problem> {
@@ -77,10 +77,6 @@ fn needs_author(visitor: &Visitor, control: &Control) -> Result<(), Problem> {
     Err(Problem::forbidden(
         "policy is for its authors to change: the policy names their groups in `access.authors`, and you are in none",
     ))
-}
-
-fn in_order(documents: Documents) -> Vec<(String, String)> {
-    documents.into_iter().collect()
 }
 
 fn draw(

@@ -234,7 +234,7 @@ async fn draw(
         ("after", filter.after.to_string()),
         ("limit", PAGE.to_string()),
     ];
-    let query = axum::extract::Query(asked.map(|(name, value)| (name.to_owned(), value)).into());
+    let query = http::query(asked);
     let person = visitor.person.clone();
     let Json(found) = http::reviews::items(person, state.clone(), Path(id.to_owned()), query).await?;
     let sees_all = visitor.sees_all(state);

@@ -1,6 +1,5 @@
 //! Access reviews: those under way, those that are over, and the start of another.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -66,8 +65,8 @@ struct Offer {
 pub async fn list(visitor: Visitor, state: State<Arc<Control>>) -> Result<Response, Failure> {
     let now = (state.clock)();
     let shell = visitor.access(&state, "Reviews", "/access/reviews");
-    let query = axum::extract::Query(HashMap::from([("limit".into(), "300".into())]));
-    let Json(shown) = http::reviews::list(visitor.person.clone(), state.clone(), query).await?;
+    let most = http::query([("limit", "300")]);
+    let Json(shown) = http::reviews::list(visitor.person.clone(), state.clone(), most).await?;
     if shown.reviews.is_empty() && !http::reviews::has_reviews(&state, &visitor.person) {
         return Err(Problem::forbidden(
             "reviews are for their reviewers, auditors and operators: the policy names the groups, and you are in none",

@@ -145,9 +145,8 @@ async fn chosen(
     let mut left = numbers;
     while let Some(first) = left.first() {
         let asked = [("after", first.saturating_sub(1)), ("limit", READ)];
-        let asked = asked.map(|(name, value)| (name.to_owned(), value.to_string()));
+        let query = http::query(asked.map(|(name, value)| (name, value.to_string())));
         let person = visitor.person.clone();
-        let query = axum::extract::Query(asked.into());
         let found = http::reviews::items(person, state.clone(), Path(id.to_owned()), query).await?;
         let Json(found) = found;
         let Some(last) = found.items.last().map(|shown| shown.item.n) else { break };

@@ -81,12 +81,11 @@ pub async fn list(visitor: Visitor, state: State<Arc<Control>>, query: Query) ->
     let fields = FIELDS.map(|(name, label, example)| Field { name, label, example, value: asked(name) });
     let (text, verdict, since, until) = (asked("text"), asked("verdict"), asked("since"), asked("until"));
     let shell = visitor.shell(&state, "Sessions", "/sessions");
-    let mut search = query.0.clone();
+    let mut search = query.clone();
     search.insert("limit".into(), PAGE.into());
     let wanted: Vec<(&String, &String)> =
         query.iter().filter(|(name, value)| *name != "before" && !value.is_empty()).collect();
-    let found = http::records::sessions(visitor.person, state, axum::extract::Query(search)).await;
-    let Json(found) = found?;
+    let Json(found) = http::records::sessions(visitor.person, state, search).await?;
     let next = found.next.map(|next| {
         let mut pairs = wanted.clone();
         let before = "before".to_owned();
