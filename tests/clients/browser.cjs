@@ -5,7 +5,7 @@
 // browser.cjs replay URL SESSION  finds a session by its person and steps through it
 // browser.cjs review URL REVOKED CSV JSON, browser.cjs propose URL WRONG GOOD   see governance.cjs
 // browser.cjs look URL PATH...    loads pages in both themes and two widths: accessibility, content policy, scripts in
-//                                 text; SHOTS names a folder for pictures
+//                                 text; SHOTS names a folder for pictures. PATH!404: its status is that
 // browser.cjs signin URL          signs in at a real provider, lets a device in, signs out, goes back, is refused; looks at
 //                                 each page on the way as `look` does
 //
@@ -26,7 +26,11 @@ async function person(browser, url, subject, groups, options) {
   page.on("pageerror", (error) => wrong.push(`${page.url()}: ${error.message}`));
   page.on("dialog", (dialog) => wrong.push(`${page.url()}: a script in a text ran: ${dialog.message()}`));
   // The content policy reports what it refuses as an error of the console.
-  page.on("console", (line) => line.type() === "error" && wrong.push(`${page.url()}: ${line.text()}`));
+  page.on("console", (line) => {
+    // Pages that say no are answered with a status that says so, which the console repeats; `look` knows it.
+    const repeated = line.text().startsWith("Failed to load resource") && line.location().url === page.url();
+    if (line.type() === "error" && !repeated) wrong.push(`${page.url()}: ${line.text()}`);
+  });
   await page.goto(`${url}/signin?to=/holds`);
   await page.keyboard.type(subject);
   await page.keyboard.press("Tab");
@@ -97,9 +101,10 @@ async function look(browser, url, paths) {
     for (const width of [1440, 390]) {
       const viewport = { width, height: width > 1000 ? 900 : 844 };
       const page = await person(browser, url, "rita", "approvers auditors operators authors readers leads", { colorScheme, viewport });
-      for (const path of paths) {
+      for (const wanted of paths) {
+        const [path, status = "200"] = wanted.split("!");
         const answer = await page.goto(url + path);
-        if (answer.status() !== 200) wrong.push(`${path}: status ${answer.status()}`);
+        if (answer.status() !== Number(status)) wrong.push(`${path}: status ${answer.status()}`);
         looked.push(await examine(page, path, colorScheme, width));
       }
       await page.context().close();

@@ -29,6 +29,9 @@ rules:
   approval: { groups: [approvers], reason: true }
 grants:
 - { name: writing, roles: [writer], groups: [readers], longest: 4h, approval: { groups: [approvers] } }
+reviews:
+- { name: quarterly, deadline: 14d, reviewers: [leads] }
+- { name: yearly, deadline: 30d, reviewers: [leads], scope: { roles: [writer] } }
 access: { auditors: [auditors], operators: [operators], authors: [authors] }
 `;
 
@@ -174,10 +177,13 @@ async function main() {
     const ids = await fill(url, token);
     const wanted = { documents: { "policy.yaml": STRICTER }, reason: "nothing is written without a change request" };
     const proposal = await call(url, "POST", "/v1/policy/proposals", wanted, token("ana", "authors"));
-    const pages = ["/holds", ...Object.values(ids).map((id) => `/holds/${id}`), "/sessions", "/sessions?text=invoices",
-      "/sessions?text=%22nobody+said+this%22", "/sessions/orders", "/sessions/orders/compare",
-      `/sessions/orders/compare?with=proposal%3A${proposal.id}`, "/sessions/orders/compare?with=current", "/overview",
-      "/access", "/policy", "/policy/trial", "/fleet"];
+    const review = await call(url, "POST", "/v1/reviews", { name: "quarterly" }, token("omar", "operators"));
+    const pages = ["/holds", ...Object.values(ids).map((id) => `/holds/${id}`), "/holds/unknown!404", "/sessions",
+      "/sessions?text=invoices", "/sessions?text=%22nobody+said+this%22", "/sessions?since=yesterday!400", "/sessions/orders",
+      "/sessions/orders/compare", `/sessions/orders/compare?with=proposal%3A${proposal.id}`,
+      "/sessions/orders/compare?with=current", "/overview", "/access", "/access/identities", "/access/identities?search=nobody",
+      "/access/identity?subject=ana@example.com", "/access/reviews", `/access/reviews/${review.id}`, "/policy", "/policy/trial",
+      "/policy/proposals", `/policy/proposals/${proposal.id}`, "/policy/proposals/new", "/fleet", "/nowhere!404"];
     const env = { ...process.env, SHOTS: folder };
     const took = spawnSync("node", [path.join(__dirname, "browser.cjs"), "look", url, ...pages], { env, encoding: "utf8" });
     const { wrong } = JSON.parse(took.stdout.trim().split("\n").pop());
