@@ -144,7 +144,7 @@ pub(super) fn which_sessions(query: &Query) -> Result<WhichSessions, Problem> {
     Ok(WhichSessions {
         subject: query.get("subject").cloned(),
         person: text("person"),
-        terms: Vec::new(),
+        texts: Vec::new(),
         marks: Mark::ALL.into_iter().filter_map(|mark| Some((mark, text(mark.word())?))).collect(),
         verdicts,
         since_ms: moment(query, "since")?,

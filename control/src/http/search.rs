@@ -40,17 +40,17 @@ pub async fn find(control: &Control, query: &Query) -> Result<Sessions, Problem>
     }
     let indexed = control.store.indexed().await?;
     let behind = u64::try_from(indexed.last.saturating_sub(indexed.done)).unwrap_or_default();
-    let mut common = Vec::new();
+    let (mut texts, mut common) = (Vec::new(), Vec::new());
     for term in &terms {
-        if control.store.is_common(term).await? {
-            common.push(shown(term));
-        }
+        let standing = control.store.texts_with(term).await?;
+        texts.push(standing.texts);
+        common.extend(standing.common.then(|| shown(term)));
     }
     let searched = Searched { terms: terms.iter().map(shown).collect(), common, behind };
     if terms.is_empty() {
         return Ok(Sessions { sessions: Vec::new(), next: None, searched: Some(searched) });
     }
-    found(control, WhichSessions { terms, ..which }, Some(searched)).await
+    found(control, WhichSessions { texts, ..which }, Some(searched)).await
 }
 
 /// A term, as it could be asked for again.

@@ -50,6 +50,8 @@ struct Chart {
     top: String,
     columns: Vec<Column>,
     heads: Vec<&'static str>,
+    /// What each colour means.
+    keys: Vec<(&'static str, &'static str)>,
     rows: Vec<Vec<String>>,
 }
 
@@ -59,6 +61,15 @@ struct Column {
     label: String,
     title: String,
     parts: Vec<Part>,
+}
+
+/// What a day has of something.
+struct Value {
+    /// As it is told.
+    value: u64,
+    /// As high as its part of the column is.
+    drawn: u64,
+    class: &'static str,
 }
 
 /// A part of a column, from the ground up.
@@ -130,14 +141,23 @@ fn tiles(usage: &Usage, waiting: usize) -> Vec<Tile> {
 fn charts(usage: &Usage) -> Vec<Chart> {
     let requests =
         chart("Exchanges a day", "exchanges", usage, &["Exchanges", "Denied", "Held"], count, |day| {
-            let (denied, held) = (day.sums.denied, day.sums.held);
-            vec![(day.sums.times, ""), (denied, "deny"), (held, "hold")]
+            // Of the exchanges: several decisions may be on one, and a column is no higher than there are exchanges.
+            let times = day.sums.times;
+            let denied = day.sums.denied.min(times);
+            let held = day.sums.held.min(times - denied);
+            vec![
+                Value { value: times, drawn: times - denied - held, class: "" },
+                Value { value: day.sums.denied, drawn: denied, class: "deny" },
+                Value { value: day.sums.held, drawn: held, class: "hold" },
+            ]
         });
+    let whole = |value, class| Value { value, drawn: value, class };
     let tokens = chart("Tokens a day", "tokens", usage, &["Tokens in", "Tokens out"], count, |day| {
-        vec![(day.sums.input_tokens, ""), (day.sums.output_tokens, "mask")]
+        vec![whole(day.sums.input_tokens, ""), whole(day.sums.output_tokens, "mask")]
     });
-    let cost =
-        chart("Cost a day", "cost", usage, &["Cost"], dollars, |day| vec![(day.sums.cost_micro_usd, "")]);
+    let cost = chart("Cost a day", "cost", usage, &["Cost"], dollars, |day| {
+        vec![whole(day.sums.cost_micro_usd, "")]
+    });
     vec![requests, tokens, cost]
 }
 
@@ -148,9 +168,9 @@ fn chart(
     usage: &Usage,
     heads: &[&'static str],
     written: fn(u64) -> String,
-    parts: impl Fn(&Day) -> Vec<(u64, &'static str)>,
+    parts: impl Fn(&Day) -> Vec<Value>,
 ) -> Chart {
-    let sum = |day: &Day| parts(day).iter().map(|(value, _)| *value).fold(0, u64::saturating_add);
+    let sum = |day: &Day| parts(day).iter().map(|part| part.drawn).fold(0, u64::saturating_add);
     let most = usage.days.iter().map(sum).max().unwrap_or_default().max(1);
     let room = HEIGHT - BELOW;
     let step = WIDTH / (usage.days.len() as u64).max(1);
@@ -158,16 +178,16 @@ fn chart(
     let date = |day: u64| utc(day * 86_400_000).chars().take(10).collect::<String>();
     let column = |(n, day): (usize, &Day)| {
         let mut up = 0;
-        let drawn = parts(day).into_iter().map(|(value, class)| {
-            let height = scaled(value, room, most);
+        let drawn = parts(day).into_iter().map(|part| {
+            let height = scaled(part.drawn, room, most);
             up += height;
-            Part { y: room.saturating_sub(up), height, class }
+            Part { y: room.saturating_sub(up), height, class: part.class }
         });
         let drawn = drawn.collect();
         let said: Vec<String> = heads
             .iter()
             .zip(parts(day))
-            .map(|(head, (value, _))| format!("{} {}", written(value), head.to_lowercase()))
+            .map(|(head, part)| format!("{} {}", written(part.value), head.to_lowercase()))
             .collect();
         let label = if (usage.days.len() - 1 - n).is_multiple_of(every) {
             date(day.day).chars().skip(5).collect()
@@ -185,11 +205,22 @@ fn chart(
     let columns = usage.days.iter().enumerate().map(column).collect();
     let rows = usage.days.iter().rev().map(|day| {
         let mut row = vec![date(day.day)];
-        row.extend(parts(day).into_iter().map(|(value, _)| written(value)));
+        row.extend(parts(day).into_iter().map(|part| written(part.value)));
         row
     });
     let summary = format!("{title}, {} days; the highest is {}", usage.days.len(), written(most));
-    Chart { title, id, summary, top: written(most), columns, heads: heads.to_vec(), rows: rows.collect() }
+    let classes = usage.days.first().map(|day| parts(day)).unwrap_or_default();
+    let keys = heads.iter().copied().zip(classes.iter().map(|part| part.class)).collect();
+    Chart {
+        title,
+        id,
+        summary,
+        top: written(most),
+        columns,
+        keys,
+        heads: heads.to_vec(),
+        rows: rows.collect(),
+    }
 }
 
 /// What is not nothing can be seen.

@@ -226,9 +226,9 @@ fn may(visitor: &Visitor, control: &Control, proposal: &Proposal) -> (Option<May
 
 fn groups(changes: &[Change]) -> Vec<Group> {
     let all = [
-        (Direction::Loosened, "Lets more", "deny"),
+        (Direction::Loosened, "Allows more", "deny"),
         (Direction::Unclear, "Cannot be told: read it", "hold"),
-        (Direction::Tightened, "Lets less", "allow"),
+        (Direction::Tightened, "Allows less", "allow"),
         (Direction::Same, "Changes nothing of what is possible", ""),
     ];
     let group = |(direction, label, tone)| {
@@ -277,7 +277,7 @@ pub async fn decide(
             let Json(proposal) = proposals::show(person.clone(), state.clone(), Path(id)).await?;
             if proposal.loosened && form.text("sure").is_none() {
                 return Err(Problem::bad_request(
-                    "this lets more than before, or may: go back, read it, and tick the box that says so",
+                    "this allows more than before, or may: go back, read it, and tick the box that says so",
                 )
                 .into());
             }

@@ -274,12 +274,12 @@ fn decided(decision: &Decision) -> Shown {
 fn hold(event: &HoldEvent) -> Shown {
     let (verb, tone) = match event.change {
         HoldChange::Opened => ("waits for a person", "hold"),
+        HoldChange::Agreed => ("approved, and more people must", "hold"),
+        HoldChange::Commented => ("comment", ""),
         HoldChange::Approved => ("approved", "allow"),
         HoldChange::Denied => ("denied", "deny"),
         HoldChange::Expired => ("expired undecided", "deny"),
         HoldChange::Used => ("approval used", "allow"),
-        #[allow(unreachable_patterns, reason = "changes that other areas add")]
-        _ => ("changed", "hold"),
     };
     let by = event.by.as_ref().map(|(_, subject)| format!(" by {}", clean_line(subject))).unwrap_or_default();
     let reason =

@@ -146,7 +146,9 @@ impl Usage {
             findings: record.findings.values().map(|n| u64::from(*n)).sum(),
             ..Self::default()
         };
-        who.groups.iter().for_each(|group| usage.seen_groups.add(group, once));
+        // Each exchange has a token once; both its records name the groups.
+        let seen = Use { count: usage.exchanges, ..once };
+        who.groups.iter().for_each(|group| usage.seen_groups.add(group, seen));
         if record.stage == Stage::Open && usage.denied == 0 {
             usage.routes.add(&record.route, once);
             record.model.iter().for_each(|model| usage.models.add(model, once));
@@ -247,6 +249,12 @@ pub(crate) mod tests {
             assert_eq!(names(&usage.seen_groups), [("new", 1, 9), ("old", 1, 5)]);
             assert_eq!(usage.without_roles, Some(Use { count: 2, last_ms: 9 }));
         }
+    }
+
+    #[test]
+    fn an_exchange_has_its_token_once_though_both_its_records_name_the_groups() {
+        let usage = seen(&[record("open", 5, json!({})), record("close", 9, json!({}))]);
+        assert_eq!(names(&usage.seen_groups), [("staff", 1, 9)]);
     }
 
     #[test]

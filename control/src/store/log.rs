@@ -9,7 +9,6 @@ use sluice_engine::wire::HoldAsk;
 use super::StoreError;
 use crate::holds::Hold;
 use crate::records::Entry;
-use crate::search::Term;
 
 /// Everything that one write adds.
 #[derive(Debug, Clone, Default)]
@@ -162,8 +161,8 @@ pub struct WhichSessions {
     pub person: Option<String>,
     /// Only those in which each of these occurs.
     pub marks: Vec<(Mark, String)>,
-    /// Only those in which each of these was said, as far as [`super::PLACES`] go.
-    pub terms: Vec<Term>,
+    /// Only those in which one of each of these texts was said ([`super::Texts::texts_with`]).
+    pub texts: Vec<Vec<i64>>,
     /// Only those with such decisions.
     pub verdicts: Option<Verdicts>,
     /// Only those last seen at this moment or later.

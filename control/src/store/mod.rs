@@ -51,7 +51,7 @@ pub use retention::Retention;
 pub use reviews::{Closed, Lifted, Reviews, Ruled, Started, WhichItems};
 pub use revocations::Revocations;
 pub use spending::{Spending, WhichSpending};
-pub use texts::{Indexed, Indexing, PLACES, TextOf, Texts};
+pub use texts::{Indexed, Indexing, PLACES, Standing, TextOf, Texts};
 pub use tokens::Tokens;
 pub use usage::{Backlog, Usages, WhichUsage};
 pub use visits::Visits;

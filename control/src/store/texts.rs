@@ -28,6 +28,15 @@ pub struct TextOf {
     pub parts: Vec<String>,
 }
 
+/// In which texts a term stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The latest, by their numbers in the index.
+    pub texts: Vec<i64>,
+    /// Whether it stands in more places than are looked at ([`PLACES`]).
+    pub common: bool,
+}
+
 /// What comes into the index.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Indexing {
@@ -52,8 +61,8 @@ pub trait Texts: Send + Sync {
     /// the index. A text whose words are is empty.
     async fn unnamed(&self, session: &str, digests: Vec<String>) -> Result<Vec<(Block, bool)>, StoreError>;
 
-    /// Whether a term stands in more places than are looked at ([`PLACES`]).
-    async fn is_common(&self, term: &Term) -> Result<bool, StoreError>;
+    /// Where a term stands.
+    async fn texts_with(&self, term: &Term) -> Result<Standing, StoreError>;
 
     /// Takes texts in. Does nothing where another replica has: it says where it has come from.
     async fn index(&self, indexing: Indexing) -> Result<(), StoreError>;

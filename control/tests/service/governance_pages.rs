@@ -429,10 +429,10 @@ async fn a_change_of_policy_is_proposed_in_a_form_read_and_accepted_by_another()
     };
 
     let mut bea = scene.signs_in("bea", &["authors"]).await;
-    assert!(bea.get("/policy/proposals").await.body.contains("lets more, or may"));
+    assert!(bea.get("/policy/proposals").await.body.contains("allows more, or may"));
     let shown = bea.get(&place).await;
     for part in [
-        "Lets more",
+        "Allows more",
         "4h became 8h",
         "no cases",
         "value=\"approve\"",

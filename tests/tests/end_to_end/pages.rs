@@ -230,7 +230,7 @@ async fn a_proposal_is_read_and_accepted_by_a_second_author_and_decides_in_envoy
     assert!(text(&out, "/kept").contains("stays here"), "what was written is not lost");
     assert!(text(&out, "/own").contains("another author decides"), "{out:#}");
     assert!(
-        text(&out, "/changes").contains("Lets more") && text(&out, "/changes").contains("Lets less"),
+        text(&out, "/changes").contains("Allows more") && text(&out, "/changes").contains("Allows less"),
         "{out:#}"
     );
     assert!(text(&out, "/lines").contains("+- name: no-codename"), "{out:#}");

@@ -207,11 +207,20 @@ async fn remove_words(connection: &mut Connection, place: i64, _words: &str) -> 
     Ok(())
 }
 
-/// The places where what value number `value` asks for stands: the latest so many.
-fn places(value: usize, most: u32) -> String {
-    format!(
-        "SELECT id AS place FROM words WHERE words @@ CAST(${value} AS tsquery) ORDER BY id DESC LIMIT {most}"
-    )
+/// The places where what value 1 asks for stands: the latest so many.
+fn places(most: u32) -> String {
+    format!("SELECT id FROM words WHERE words @@ CAST($1 AS tsquery) ORDER BY id DESC LIMIT {most}")
+}
+
+/// Numbers as one value.
+fn several(numbers: Vec<i64>) -> Vec<i64> {
+    numbers
+}
+
+/// Whether a session names one of the texts that are value number `value`. As an array, it is looked up once: as a
+/// subquery, it was once for each session where few were expected.
+fn names_one_of(value: usize) -> String {
+    format!("session = ANY (ARRAY(SELECT DISTINCT session FROM session_texts WHERE text = ANY (${value})))")
 }
 
 /// What asks for a term. Words are letters and digits, so that nothing in them is read as anything else.

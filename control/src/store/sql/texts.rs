@@ -14,7 +14,7 @@ use super::columns::{ROWS, column, digest_bytes, digest_text, is_usual};
 use super::turn::{Turn, Write};
 use crate::search::{Term, words_of};
 use crate::store::numbers::numbers;
-use crate::store::{Indexed, Indexing, PLACES, StoreError, Texts};
+use crate::store::{Indexed, Indexing, PLACES, Standing, StoreError, Texts};
 
 /// Digests in one statement.
 const DIGESTS: usize = 200;
@@ -50,10 +50,17 @@ impl Texts for Database {
         Ok(found)
     }
 
-    async fn is_common(&self, term: &Term) -> Result<bool, StoreError> {
-        let sql = format!("SELECT count(*) FROM ({}) AS found", places(1, PLACES + 1));
-        let row = sqlx::query(AssertSqlSafe(sql)).bind(asking(term)).fetch_one(&self.readers).await?;
-        Ok(row.try_get::<i64, _>(0)? > i64::from(PLACES))
+    async fn texts_with(&self, term: &Term) -> Result<Standing, StoreError> {
+        let sql = places(PLACES + 1);
+        let rows = sqlx::query(AssertSqlSafe(sql)).bind(asking(term)).fetch_all(&self.readers).await?;
+        let most = PLACES as usize;
+        let mut texts = Vec::new();
+        for row in rows.iter().take(most) {
+            texts.push(row.try_get::<i64, _>(0)? >> 16);
+        }
+        // The parts of a text stand together.
+        texts.dedup();
+        Ok(Standing { texts, common: rows.len() > most })
     }
 
     async fn index(&self, indexing: Indexing) -> Result<(), StoreError> {

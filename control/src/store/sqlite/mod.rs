@@ -176,9 +176,21 @@ async fn remove_words(connection: &mut Connection, place: i64, words: &str) -> R
     Ok(())
 }
 
-/// The places where what value number `value` asks for stands: the latest so many.
-fn places(value: usize, most: u32) -> String {
-    format!("SELECT rowid AS place FROM words WHERE words MATCH ${value} ORDER BY rowid DESC LIMIT {most}")
+/// The places where what value 1 asks for stands: the latest so many.
+fn places(most: u32) -> String {
+    format!("SELECT rowid FROM words WHERE words MATCH $1 ORDER BY rowid DESC LIMIT {most}")
+}
+
+/// Numbers as one value.
+fn several(numbers: Vec<i64>) -> String {
+    serde_json::Value::from(numbers).to_string()
+}
+
+/// Whether a session names one of the texts that are value number `value`.
+fn names_one_of(value: usize) -> String {
+    format!(
+        "session IN (SELECT session FROM session_texts WHERE text IN (SELECT value FROM json_each(${value})))"
+    )
 }
 
 /// What asks for a term. Words are letters and digits, so that nothing in them is read as anything else.

@@ -40,10 +40,19 @@ async fn follow(store: &dyn Store) {
     while step(store).await.unwrap() {}
 }
 
+/// Where each term of a search stands.
+async fn texts(store: &dyn Store, text: &str) -> Vec<Vec<i64>> {
+    let mut all = Vec::new();
+    for term in terms(text) {
+        all.push(store.texts_with(&term).await.unwrap().texts);
+    }
+    all
+}
+
 /// The sessions that are found, in the order of their names.
 async fn found(store: &dyn Store, text: &str) -> String {
-    let which = WhichSessions { terms: terms(text), limit: 100, ..WhichSessions::default() };
-    assert!(!which.terms.is_empty(), "{text}");
+    let which = WhichSessions { texts: texts(store, text).await, limit: 100, ..WhichSessions::default() };
+    assert!(!which.texts.is_empty(), "{text}");
     let mut all: Vec<String> =
         store.sessions(which).await.unwrap().into_iter().map(|session| session.session).collect();
     all.sort();
@@ -108,7 +117,7 @@ async fn words_and_phrases_find_the_sessions_in_which_they_were_said(on: On) {
     follow(store).await;
     assert_eq!((found(store, "archive").await, found(store, "orders").await), ("s1".into(), "s1".into()));
     let which = WhichSessions {
-        terms: terms("needle"),
+        texts: texts(store, "needle").await,
         person: Some("nobody".into()),
         limit: 9,
         ..WhichSessions::default()

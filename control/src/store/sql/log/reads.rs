@@ -4,10 +4,10 @@ use sluice_engine::record::Block;
 use sluice_engine::record::chain::Hash;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::super::super::{Pool, Row, Text, asking, places, read_text};
+use super::super::super::{Pool, Row, Text, names_one_of, read_text, several};
 use super::super::columns::{column, digest_bytes, digest_text, signed, unsigned};
 use crate::store::numbers::numbers;
-use crate::store::{Enrolled, Head, PLACES, Session, StoreError, Stored, Verdicts, Which, WhichSessions};
+use crate::store::{Enrolled, Head, Session, StoreError, Stored, Verdicts, Which, WhichSessions};
 
 /// Digests asked for in one statement.
 const DIGESTS: usize = 200;
@@ -147,12 +147,9 @@ pub async fn sessions(pool: &Pool, which: WhichSessions) -> Result<Vec<Session>,
         ));
         values += 2;
     }
-    for _ in &which.terms {
+    for _ in &which.texts {
         values += 1;
-        more.push_str(&format!(
-            " AND session IN (SELECT session FROM session_texts WHERE text IN (SELECT place >> 16 FROM ({}) AS found))",
-            places(values, PLACES)
-        ));
+        more.push_str(&format!(" AND {}", names_one_of(values)));
     }
     let sql = format!(
         "SELECT session, issuer, subject, named, first_ms, last_ms, exchanges, denied, held, findings,
@@ -177,8 +174,8 @@ pub async fn sessions(pool: &Pool, which: WhichSessions) -> Result<Vec<Session>,
     for (mark, value) in &which.marks {
         query = query.bind(mark.word()).bind(column(value));
     }
-    for term in &which.terms {
-        query = query.bind(asking(term));
+    for texts in which.texts {
+        query = query.bind(several(texts));
     }
     let rows = query.fetch_all(pool).await?;
     rows.iter()
