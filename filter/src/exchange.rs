@@ -25,7 +25,7 @@ use std::rc::{Rc, Weak};
 use sluice_engine::judge::{Case, Refusal, ReplyStream, refused_record};
 use sluice_engine::mcp::answer::Answers;
 use sluice_engine::policy::document::RecordMode;
-use sluice_engine::record::{Block, Record, Stage, cut};
+use sluice_engine::record::{Block, Record, Stage};
 use sluice_engine::wire::{HoldAsk, Open, ToolsSeen};
 
 use crate::host::{Host, Side};
@@ -285,21 +285,20 @@ impl Exchange {
             return;
         }
         record.status = status;
-        self.queue(record, recorded);
+        self.queue(record, recorded, host);
     }
 
     /// Queues a record with the masked copy of its body.
-    fn queue(&self, mut record: Record, masked: Option<String>) {
-        let (body, blocks) = masked.map(|masked| cut(&masked)).unzip();
-        record.body = body;
-        self.shared.queue.borrow_mut().push(record, blocks.unwrap_or_default());
+    fn queue(&self, record: Record, masked: Option<String>, host: &dyn Host) {
+        self.shared.queue.borrow_mut().push(record, masked);
+        self.shared.hurry(host);
     }
 
     /// Writes down a stage, where policy records, to be told to control at leisure. `masked`: the copy of its body.
     fn write_down(&self, case: &mut Case, stage: Stage, masked: Option<String>, host: &dyn Host) {
         if case.runtime().recording != RecordMode::Off {
             let record = self.record(case, stage, host);
-            self.queue(record, masked);
+            self.queue(record, masked, host);
         }
     }
 
@@ -330,7 +329,7 @@ impl Exchange {
             let version = runtime.policy_version.clone();
             let record = refused_record(refusal, host.random_id(), &self.shared.node, version, host.now_ms());
             crate::metrics::count(&record, host);
-            self.queue(record, None);
+            self.queue(record, None, host);
         }
         self.answer(refusal, retry_after, host)
     }
