@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
 
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -14,7 +13,7 @@ use crate::envoy::{Control, Envoy};
 use crate::exchange::{Exchange, Step};
 use crate::host::Host;
 use crate::queue::Queue;
-use crate::root::{Root, TICK_MS};
+use crate::root::Root;
 use crate::shared::Shared;
 
 fn action(step: Step) -> Action {
@@ -80,15 +79,18 @@ impl RootContext for RootPlugin {
             tokens: RefCell::new(Cache::default()),
             refused: RefCell::default(),
             queue: RefCell::new(queue),
+            tick_ms: Cell::default(),
             refreshes: RefCell::default(),
             retries: RefCell::default(),
             proxied: RefCell::default(),
             trouble: RefCell::default(),
             totals_known: Cell::default(),
         });
+        shared.tick(false, host.as_ref());
+        let ticks = shared.tick_ms.get() > 0;
         let root = Root::new(shared, self.context, vm, host.as_ref());
         self.running = Some((root, host));
-        hostcalls::set_tick_period(Duration::from_millis(TICK_MS)).is_ok()
+        ticks
     }
 
     fn on_tick(&mut self) {

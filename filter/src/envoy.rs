@@ -281,6 +281,11 @@ impl Host for Envoy {
         })
     }
 
+    fn tick_every(&self, ms: u64) -> Result<(), HostError> {
+        hostcalls::set_tick_period(Duration::from_millis(ms))
+            .map_err(|status| HostError { call: "proxy_set_tick_period_milliseconds", status: status as u32 })
+    }
+
     fn shared(&self, key: &str) -> Option<(Vec<u8>, Option<u32>)> {
         let (value, version) = hostcalls::get_shared_data(key).ok()?;
         value.map(|value| (value, version))

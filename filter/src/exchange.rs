@@ -25,7 +25,7 @@ use std::rc::{Rc, Weak};
 use sluice_engine::judge::{Case, Refusal, ReplyStream, refused_record};
 use sluice_engine::mcp::answer::Answers;
 use sluice_engine::policy::document::RecordMode;
-use sluice_engine::record::{Record, Stage, cut};
+use sluice_engine::record::{Block, Record, Stage};
 use sluice_engine::wire::{HoldAsk, Open, ToolsSeen};
 
 use crate::host::{Host, Side};
@@ -98,7 +98,7 @@ struct Question {
     /// The message of [`sluice_engine::wire::EXCHANGES`], to be sent again when blocks were missing.
     open: Open,
     /// All blocks that its record names.
-    blocks: Vec<sluice_engine::record::Block>,
+    blocks: Vec<Block>,
     /// The call under way.
     token: Option<u32>,
     /// Since when the client has heard nothing, in Unix milliseconds: its patience counts from here.
@@ -110,6 +110,12 @@ impl Question {
     fn about(ask: HoldAsk, since_ms: u64) -> Self {
         let open = Open { hold: Some(ask.clone()), ..Open::default() };
         Self { ask: Some(ask), hold: None, approved: false, open, blocks: Vec::new(), token: None, since_ms }
+    }
+
+    /// A question that only has a record written, with the blocks that control may lack.
+    fn record(record: Record, blocks: Vec<Block>, lacking: Vec<Block>, since_ms: u64) -> Self {
+        let open = Open { record: Some(record), blocks: lacking, ..Open::default() };
+        Self { ask: None, hold: None, approved: false, open, blocks, token: None, since_ms }
     }
 
     /// A question about the definitions of listed tools.
@@ -279,13 +285,21 @@ impl Exchange {
             return;
         }
         record.status = status;
-        let mut blocks = Vec::new();
-        if let Some(body) = recorded {
-            let (body, named) = cut(&body);
-            record.body = Some(body);
-            blocks = named;
+        self.queue(record, recorded, host);
+    }
+
+    /// Queues a record with the masked copy of its body.
+    fn queue(&self, record: Record, masked: Option<String>, host: &dyn Host) {
+        self.shared.queue.borrow_mut().push(record, masked);
+        self.shared.hurry(host);
+    }
+
+    /// Writes down a stage, where policy records, to be told to control at leisure. `masked`: the copy of its body.
+    fn write_down(&self, case: &mut Case, stage: Stage, masked: Option<String>, host: &dyn Host) {
+        if case.runtime().recording != RecordMode::Off {
+            let record = self.record(case, stage, host);
+            self.queue(record, masked, host);
         }
-        self.shared.queue.borrow_mut().push(record, blocks);
     }
 
     /// Refuses a request of which there is a case: both ends are recorded, and the client reads why.
@@ -296,18 +310,8 @@ impl Exchange {
         recorded: Option<String>,
         host: &dyn Host,
     ) -> Step {
-        self.record_refused(&mut case, recorded, host);
+        self.write_down(&mut case, Stage::Open, recorded, host);
         self.refuse_opened(case, refusal, host)
-    }
-
-    /// Queues the beginning of an exchange that goes no further.
-    fn record_refused(&mut self, case: &mut Case, recorded: Option<String>, host: &dyn Host) {
-        if case.runtime().recording != RecordMode::Off {
-            let mut record = self.record(case, Stage::Open, host);
-            let (body, blocks) = recorded.map(|body| cut(&body)).unzip();
-            record.body = body;
-            self.shared.queue.borrow_mut().push(record, blocks.unwrap_or_default());
-        }
     }
 
     /// The same, once the beginning is recorded.
@@ -325,7 +329,7 @@ impl Exchange {
             let version = runtime.policy_version.clone();
             let record = refused_record(refusal, host.random_id(), &self.shared.node, version, host.now_ms());
             crate::metrics::count(&record, host);
-            self.shared.queue.borrow_mut().push(record, Vec::new());
+            self.queue(record, None, host);
         }
         self.answer(refusal, retry_after, host)
     }

@@ -95,6 +95,11 @@ pub trait Host {
     /// # Errors
     /// When it is gone.
     fn enter(&self, context: u32) -> Result<(), HostError>;
+    /// From now on the root context ticks, so many milliseconds after the tick before; at least 1.
+    ///
+    /// # Errors
+    /// When there is no timer.
+    fn tick_every(&self, ms: u64) -> Result<(), HostError>;
     /// Data that all VMs share, and its version for compare-and-swap.
     fn shared(&self, key: &str) -> Option<(Vec<u8>, Option<u32>)>;
     /// Shares data; with a version, only if it is still the one. Says whether it was taken.

@@ -13,11 +13,9 @@ use sluice_engine::wire::{self, BatchReply, Refresh};
 use crate::exchange::Exchange;
 use crate::host::{Call, Host, Side};
 use crate::metrics::{Counter, Gauge};
-use crate::shared::Shared;
+use crate::shared::{LOOK_MS, Shared};
 use crate::spending::Reports;
 
-/// Between ticks, in milliseconds. A bundle is in force everywhere one tick after it came.
-pub const TICK_MS: u64 = 200;
 /// How long control may let a poll wait, in seconds.
 const POLL_SECONDS: u64 = 25;
 /// Bytes of the node id that control is told.
@@ -58,6 +56,8 @@ pub struct Root {
     polling: bool,
     poll_at_ms: u64,
     refresh_at_ms: u64,
+    /// When everything was last looked after.
+    looked_ms: u64,
     reports: Reports,
     /// Records and bytes in the queue, as the gauges have them.
     told: (i64, i64),
@@ -78,6 +78,7 @@ impl Root {
             polling: false,
             poll_at_ms: 0,
             refresh_at_ms: 0,
+            looked_ms: 0,
             reports: Reports::default(),
             told: (0, 0),
         }
@@ -88,9 +89,20 @@ impl Root {
         self.shared.queue.borrow().is_empty()
     }
 
-    /// Does what is due.
+    /// Cuts what waits for it, and looks after all else as often as that is due.
     pub fn tick(&mut self, host: &dyn Host) {
+        let cuts = self.shared.queue.borrow_mut().cut_some();
         let now_ms = host.now_ms();
+        // A clock that was set back must not keep us from it.
+        if self.shared.tick_ms.get() == LOOK_MS || now_ms.abs_diff(self.looked_ms) >= LOOK_MS {
+            self.looked_ms = now_ms;
+            self.look_after_all(host, now_ms);
+        }
+        // Where something waited, more will come: only a tick that finds nothing is the last of them.
+        self.shared.tick(cuts, host);
+    }
+
+    fn look_after_all(&mut self, host: &dyn Host, now_ms: u64) {
         self.shared.take(host);
         self.poll(host, now_ms);
         self.report(host, now_ms);

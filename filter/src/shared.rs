@@ -16,6 +16,14 @@ use crate::host::Host;
 use crate::metrics::{Counter, Gauge, fingerprint};
 use crate::queue::Queue;
 
+/// How often the root context looks after everything, in milliseconds. A bundle is in force everywhere one such look after
+/// it came.
+pub const LOOK_MS: u64 = 200;
+
+/// Between ticks while copies of bodies wait to be cut, in milliseconds: so short that ticks cut what a worker takes in
+/// between them, and so long that few exchanges meet one.
+const CUT_MS: u64 = 2;
+
 /// How long an opaque token is nobody's without a further question: a client that tries again at once.
 const REFUSED_MS: u64 = 5000;
 
@@ -38,6 +46,8 @@ pub struct Shared {
     pub refused: RefCell<BTreeMap<Digest, (u64, Refusal)>>,
     /// Records on their way.
     pub queue: RefCell<Queue>,
+    /// Between ticks of the root context, in milliseconds, as the host was last told.
+    pub tick_ms: Cell<u64>,
     /// Issuers whose keys control should look at again, with the key id that was missing.
     pub refreshes: RefCell<BTreeMap<String, String>>,
     /// Exchanges whose question to control failed and is asked again at the moment given.
@@ -153,6 +163,25 @@ impl Shared {
         if let Some(runtime) = &*self.runtime.borrow() {
             host.set(Gauge::BundleIssued, runtime.issued_at_ms / 1000);
             host.set(Gauge::BundleFingerprint, fingerprint(&runtime.version));
+        }
+    }
+
+    /// Lets the root context tick as often as copies of bodies are to be cut, or, when none are, as it looks after all else.
+    pub fn tick(&self, cuts: bool, host: &dyn Host) {
+        let ms = if cuts { CUT_MS } else { LOOK_MS };
+        if self.tick_ms.get() == ms {
+            return;
+        }
+        match host.tick_every(ms) {
+            Ok(()) => self.tick_ms.set(ms),
+            Err(why) => log::error!("sluice: the time between ticks stays as it is: {why}"),
+        }
+    }
+
+    /// Lets the root context tick soon, where more waits to be cut than one tick cuts.
+    pub fn hurry(&self, host: &dyn Host) {
+        if self.queue.borrow().is_behind() {
+            self.tick(true, host);
         }
     }
 

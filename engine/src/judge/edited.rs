@@ -57,17 +57,15 @@ impl Case {
         !self.masked.texts.is_empty()
     }
 
-    /// Makes the changes with which the request was approved, in the body that would be sent; `None`: there are none.
-    /// To be asked once, when all holds of the request are settled.
+    /// Makes the changes with which the request was approved, in the body that would be sent. To be asked where it
+    /// [is edited](Self::is_edited), when all its holds are settled. They are made once: asked again, the body comes back as
+    /// it is.
     ///
     /// # Errors
     /// A text that was to be masked does not stand in it, or in too many places. It is not to be sent.
-    pub fn edit(&mut self, body: &[u8]) -> Result<Option<Edited>, Refusal> {
+    pub fn edit(&mut self, body: &[u8]) -> Result<Edited, Refusal> {
         let Masked { rule, texts } = std::mem::take(&mut self.masked);
-        if texts.is_empty() {
-            return Ok(None);
-        }
-        self.make_edits(body, &texts).map(Some).map_err(|why| {
+        self.make_edits(body, &texts).map_err(|why| {
             let message = format!(
                 "rule `{rule}` held this request, and it was approved with parts of it to be masked, {why}; nothing was sent"
             );

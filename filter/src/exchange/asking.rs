@@ -1,9 +1,8 @@
 //! Questions to control: the record before the request goes on, and holds.
 
 use sluice_engine::judge::{Case, Refusal, undecided};
-use sluice_engine::policy::document::RecordMode;
-use sluice_engine::record::{Stage, cut};
-use sluice_engine::wire::{self, HoldAsk, HoldDecision, HoldState, Open, OpenReply};
+use sluice_engine::record::Stage;
+use sluice_engine::wire::{self, HoldAsk, HoldDecision, HoldState, OpenReply};
 
 use super::refusal::unavailable;
 use super::{Exchange, Forward, Question, State, Step};
@@ -256,55 +255,29 @@ impl Exchange {
             self.state = State::Asking(case, next, forward);
             self.send_question(host)
         } else {
-            self.forward_approved(case, forward, question.since_ms, host)
+            self.forward_approved(case, forward, host)
         }
     }
 
     /// Lets a request go on that has all approvals: as it is, or as reviewers have edited it. What they have changed is
-    /// recorded as the request was: before it is forwarded, where policy wants that.
-    fn forward_approved(
-        &mut self,
-        mut case: Case,
-        mut forward: Forward,
-        since_ms: u64,
-        host: &dyn Host,
-    ) -> Step {
-        let edited = if case.is_edited() {
-            let body = match forward.body.take().map_or_else(|| host.body(Side::Request), Ok) {
-                Ok(body) => body,
-                Err(why) => return self.fault(&format!("request body: {why}"), host),
-            };
-            case.edit(&body)
-        } else {
-            Ok(None)
+    /// written down as the request was.
+    fn forward_approved(&mut self, mut case: Case, mut forward: Forward, host: &dyn Host) -> Step {
+        if !case.is_edited() {
+            return self.forward(case, forward, host);
+        }
+        let body = match forward.body.take().map_or_else(|| host.body(Side::Request), Ok) {
+            Ok(body) => body,
+            Err(why) => return self.fault(&format!("request body: {why}"), host),
         };
-        let edited = match edited {
-            Ok(None) => return self.forward(case, forward, host),
-            Ok(Some(edited)) => edited,
+        let edited = match case.edit(&body) {
+            Ok(edited) => edited,
             Err(refusal) => return self.refuse_opened(case, &refusal, host),
         };
         if !self.header(Side::Request, "content-length", &edited.body.len().to_string(), host) {
             return self.fault("request headers could not be written", host);
         }
         forward.body = Some(edited.body);
-        let mode = case.runtime().recording;
-        if mode == RecordMode::Off {
-            return self.forward(case, forward, host);
-        }
-        let mut record = self.record(&mut case, Stage::Edited, host);
-        let (body, blocks) = edited.recorded.map(|body| cut(&body)).unzip();
-        record.body = body;
-        let blocks = blocks.unwrap_or_default();
-        if mode != RecordMode::BeforeForward {
-            self.shared.queue.borrow_mut().push(record, blocks);
-            return self.forward(case, forward, host);
-        }
-        let unknown = self.shared.queue.borrow().unknown(&blocks);
-        let open = Open { record: Some(record), blocks: unknown, ..Open::default() };
-        let question =
-            Question { ask: None, hold: None, approved: false, open, blocks, token: None, since_ms };
-        self.state = State::Asking(case, question, forward);
-        self.send_question(host)
+        self.go_on(case, Stage::Edited, edited.recorded, forward, host)
     }
 
     fn question_mut(&mut self) -> Option<&mut Question> {

@@ -2,6 +2,7 @@
 
 use sluice_engine::budget::{Claims, Exceeded, Spent, Standing};
 use sluice_engine::judge::{Case, Refusal};
+use sluice_engine::record::Stage;
 
 use super::refusal::unavailable;
 use super::{Exchange, Step};
@@ -120,7 +121,7 @@ impl Exchange {
         };
         let refusal = exceeded.refusal(now_ms);
         case.note(&refusal);
-        self.record_refused(&mut case, recorded, host);
+        self.write_down(&mut case, Stage::Open, recorded, host);
         self.answers = case.answers();
         let status = self.answers.as_ref().map_or(refusal.kind.status(), |own| own.status(refusal.kind));
         self.close(&mut case, Some(status), None, host);

@@ -10,7 +10,6 @@ use sluice_engine::mcp::answer::Answers;
 use sluice_engine::policy::document::RecordMode;
 use sluice_engine::policy::mcp::CompiledMcp;
 use sluice_engine::record::{Stage, cut};
-use sluice_engine::wire::Open;
 
 use super::refusal::unavailable;
 use super::trade::Trade;
@@ -220,36 +219,46 @@ impl Exchange {
     }
 
     /// Writes the head that goes upstream, then records, asks, or forwards.
-    fn proceed(&mut self, mut case: Case, judged: Judged, length: usize, host: &dyn Host) -> Step {
+    fn proceed(&mut self, case: Case, judged: Judged, length: usize, host: &dyn Host) -> Step {
         if !self.write_head(&case, length, host) {
             return self.fault("request headers could not be written", host);
         }
-        let mode = case.runtime().recording;
-        let mut open = Open::default();
-        let mut blocks = Vec::new();
-        if mode != RecordMode::Off {
-            let mut record = self.record(&mut case, Stage::Open, host);
-            let (body, named) = judged.recorded.map(|body| cut(&body)).unzip();
-            record.body = body;
-            blocks = named.unwrap_or_default();
-            if mode == RecordMode::BeforeForward {
-                open.record = Some(record);
-            } else {
-                self.shared.queue.borrow_mut().push(record, std::mem::take(&mut blocks));
-            }
-        }
-        let mut holds = std::collections::VecDeque::from(judged.holds);
-        let ask = holds.pop_front();
-        let forward = Forward { body: judged.body, holds };
-        if ask.is_none() && open.record.is_none() {
-            return self.forward(case, forward, host);
-        }
-        open.hold.clone_from(&ask);
-        open.blocks = self.shared.queue.borrow().unknown(&blocks);
+        let forward = Forward { body: judged.body, holds: judged.holds.into() };
+        self.go_on(case, Stage::Open, judged.recorded, forward, host)
+    }
+
+    /// Writes down the stage in which a request goes on, asks what is still to be asked, or forwards it. Where policy
+    /// records before forwarding, its record goes with the question.
+    pub(super) fn go_on(
+        &mut self,
+        mut case: Case,
+        stage: Stage,
+        masked: Option<String>,
+        mut forward: Forward,
+        host: &dyn Host,
+    ) -> Step {
         let since_ms = case.started_ms();
-        let question = Question { ask, hold: None, approved: false, open, blocks, token: None, since_ms };
-        self.state = State::Asking(case, question, forward);
-        self.send_question(host)
+        let ask = forward.holds.pop_front();
+        let question = if case.runtime().recording == RecordMode::BeforeForward {
+            let mut record = self.record(&mut case, stage, host);
+            let (body, blocks) = masked.map(|masked| cut(&masked)).unzip();
+            record.body = body;
+            let blocks = blocks.unwrap_or_default();
+            let lacking = self.shared.queue.borrow().unknown(&blocks);
+            let mut question = Question::record(record, blocks, lacking, since_ms);
+            question.open.hold.clone_from(&ask);
+            Some(Question { ask, ..question })
+        } else {
+            self.write_down(&mut case, stage, masked, host);
+            ask.map(|ask| Question::about(ask, since_ms))
+        };
+        match question {
+            Some(question) => {
+                self.state = State::Asking(case, question, forward);
+                self.send_question(host)
+            }
+            None => self.forward(case, forward, host),
+        }
     }
 
     /// The caller's credentials go, the length is that of what is sent, and the reply must be readable.

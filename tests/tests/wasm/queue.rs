@@ -139,6 +139,60 @@ fn a_block_travels_once_and_again_when_control_misses_it() {
 }
 
 #[test]
+fn bodies_are_cut_on_ticks_that_do_nothing_else_until_all_are() {
+    let host = host(1_000);
+    assert_eq!(host.tick_period(), 200);
+    let text = long().repeat(15);
+    assert_eq!(exchange(&host, &text), None);
+    assert_eq!(host.tick_period(), 200, "what one tick can cut waits for it");
+    (1..12).for_each(|_| assert_eq!(exchange(&host, &text), None));
+    assert_eq!(host.tick_period(), 2, "more comes sooner");
+    // What waits weighs as much before it is cut.
+    tick_after(&host, 0);
+    let bytes = host.metric("sluice_queue_bytes");
+    assert!(bytes > 12 * text.len() as u64, "{bytes}");
+    let first = batch(&host);
+    assert!(records(&first).len() < 24, "more than a tick may cut");
+    assert_eq!(host.tick_period(), 2);
+    host.answer(&first, &Answer::ok("{}")).unwrap();
+    let polls = host.calls().len();
+    let mut ticks = 0;
+    while host.tick_period() == 2 {
+        host.tick().unwrap();
+        ticks += 1;
+        assert_eq!(host.calls().len(), polls, "a tick that cuts sends nothing and asks for nothing");
+    }
+    assert!((2..20).contains(&ticks), "{ticks}");
+    tick_after(&host, 200);
+    assert_eq!(host.tick_period(), 200);
+    let rest = batch(&host);
+    assert_eq!(digests(&rest), [""; 0], "control has the blocks");
+    let all = [records(&first), records(&rest)].concat();
+    assert_eq!(stages(&all), ["open", "close"].repeat(12));
+    host.answer(&rest, &Answer::ok("{}")).unwrap();
+    tick_after(&host, 200);
+    assert_eq!((host.metric("sluice_queue_records"), host.metric("sluice_queue_bytes")), (0, 0));
+}
+
+#[test]
+fn all_else_is_looked_after_in_time_while_bodies_are_cut() {
+    let host = host(1_000);
+    let text = long().repeat(30);
+    let mut looked = 0;
+    for _ in 0..60 {
+        (0..4).for_each(|_| assert_eq!(exchange(&host, &text), None));
+        tick_after(&host, 50);
+        assert_eq!(host.tick_period(), 2, "more comes than one tick cuts");
+        if !host.calls_to("/v1/records").is_empty() {
+            looked += 1;
+            host.answer(&batch(&host), &Answer::Reset).unwrap();
+        }
+    }
+    // A batch that fails waits 500 ms, and then for the next look.
+    assert_eq!(looked, 3000 / 600);
+}
+
+#[test]
 fn a_control_that_misses_what_it_was_sent_is_not_sent_it_without_a_pause() {
     let host = host(100);
     assert_eq!(exchange(&host, &long()), None);
