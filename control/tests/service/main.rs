@@ -23,8 +23,6 @@ mod edits;
 #[cfg(test)]
 mod families;
 #[cfg(test)]
-mod governance_pages;
-#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod harness;
@@ -47,6 +45,8 @@ mod policy;
 #[cfg(test)]
 mod postgres;
 #[cfg(test)]
+mod proposal_pages;
+#[cfg(test)]
 mod proposals;
 #[cfg(test)]
 mod provider;
@@ -55,11 +55,15 @@ mod records;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod review_pages;
+#[cfg(test)]
 mod reviews;
 #[cfg(test)]
 mod revocations;
 #[cfg(test)]
 mod saml;
+#[cfg(test)]
+mod scene;
 #[cfg(test)]
 mod sidecars;
 #[cfg(test)]
