@@ -41,6 +41,8 @@ mod otlp;
 #[cfg(test)]
 mod page_times;
 #[cfg(test)]
+mod passes_pages;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod postgres;
