@@ -3,7 +3,7 @@
 // browser.cjs approve URL READY   opens the queue before anything waits, makes the file READY, sees the hold come, reads
 //                                 it, approves it
 // browser.cjs replay URL SESSION  finds a session by its person and steps through it
-// browser.cjs review URL REVOKED CSV JSON, browser.cjs propose URL WRONG GOOD   see governance.cjs
+// browser.cjs review URL REVOKED CSV JSON, propose URL WRONG GOOD, handover URL, takeback URL   see governance.cjs
 // browser.cjs look URL PATH...    loads pages in both themes and two widths: accessibility, content policy, scripts in
 //                                 text; SHOTS names a folder for pictures. PATH!404: its status is that
 // browser.cjs signin URL          signs in at a real provider, lets a device in, signs out, goes back, is refused; looks at
@@ -238,7 +238,7 @@ async function main() {
     if (what === "approve") out = await approve(browser, url, rest[0]);
     else if (what === "replay") out = await replay(browser, url, rest[0]);
     else if (what === "signin") out = await signin(browser, url);
-    else if (what === "review" || what === "propose") {
+    else if (Object.hasOwn(governance, what)) {
       const by = (subject, groups) => person(browser, url, subject, groups);
       const [revoked, csv, json] = rest;
       const texts = what === "propose" ? rest.map((file) => fs.readFileSync(file, "utf8")) : [];

@@ -1,4 +1,5 @@
-// Reviews of access and proposals of policy, in a browser: what browser.cjs runs as `review` and `propose`.
+// Reviews of access, proposals of policy, and rights to decide in other hands, in a browser: what browser.cjs runs as
+// `review`, `propose`, `handover` and `takeback`.
 
 // Where the keys lead, from one thing that can be focused to the next.
 async function tabTo(page, selector) {
@@ -129,4 +130,63 @@ async function propose({ person, forgive, url, texts: [wrong, good] }) {
   return { place, refused, kept, own, changes, lines, missing, decided: await bea.locator(".decided").innerText() };
 }
 
-module.exports = { review, propose };
+// To a page of Access.
+async function toAccess(page, url, path) {
+  await page.keyboard.press("g");
+  await page.keyboard.press("a");
+  await page.waitForURL(`${url}/access`);
+  await tabTo(page, `.tabs [href='${path}']`);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${url}${path}`);
+}
+
+const live = (page) => page.locator("[aria-labelledby=live]").innerText();
+
+// With keys alone: one who is away hands the right to decide over, and whoever has it approves what waits, for a time.
+async function handover({ person, url }) {
+  const ben = await person("ben", "approvers");
+  await toAccess(ben, url, "/access/delegations");
+  for (const [field, text] of [["subject", "eve"], ["for", "8h"], ["reason", "away until Monday"]]) {
+    await tabTo(ben, `[name=${field}]`);
+    await ben.keyboard.type(text);
+  }
+  await ben.keyboard.press("Enter");
+  await ben.locator(".rows", { hasText: "away until Monday" }).waitFor();
+
+  const eve = await person("eve", "staff");
+  await tabTo(eve, "[name=reason]");
+  await eve.keyboard.type("while he is away");
+  await tabTo(eve, "[name=span]");
+  await eve.keyboard.press("ArrowDown");
+  await eve.keyboard.press("Escape");
+  await eve.keyboard.press("a");
+  await eve.locator("#state .chip.allow").waitFor();
+  const state = await eve.locator("#state").innerText();
+  await tabTo(eve, "#state [href^='/access/passes/']");
+  await eve.keyboard.press("Enter");
+  await eve.waitForURL(/\/access\/passes\/\w+$/);
+  return { given: await live(ben), state, pass: await live(eve) };
+}
+
+// And both are taken back.
+async function takeback({ person, url }) {
+  const eve = await person("eve", "staff");
+  await toAccess(eve, url, "/access/passes");
+  const used = await live(eve);
+  await tabTo(eve, "[action$='/revoke'] [name=reason]");
+  await eve.keyboard.type("done");
+  await eve.keyboard.press("Enter");
+  await eve.locator(".chip.deny").waitFor();
+  const pass = await eve.locator("[aria-labelledby=over]").innerText();
+
+  const ben = await person("ben", "approvers");
+  await toAccess(ben, url, "/access/delegations");
+  await tabTo(ben, "[action$='/end'] [name=reason]");
+  await ben.keyboard.type("back again");
+  await tabTo(ben, "[action$='/end'] button");
+  await ben.keyboard.press("Enter");
+  await ben.locator(".chip.deny").waitFor();
+  return { used, pass, ended: await ben.locator("[aria-labelledby=over]").innerText() };
+}
+
+module.exports = { review, propose, handover, takeback };

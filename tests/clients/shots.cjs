@@ -26,7 +26,7 @@ rules:
   when: { effects: [write] }
   action: hold
   message: Writes need a second person.
-  approval: { groups: [approvers], reason: true }
+  approval: { groups: [approvers], reason: true, grantFor: 4h }
 grants:
 - { name: writing, roles: [writer], groups: [readers], longest: 4h, approval: { groups: [approvers] } }
 reviews:
@@ -37,7 +37,7 @@ access: { auditors: [auditors], operators: [operators], authors: [authors] }
 
 /** The same, and nothing is written at all. */
 const STRICTER = POLICY.replace("effects: [write] }\n  action: hold", "effects: [write] }\n  action: deny").replace(
-  "\n  approval: { groups: [approvers], reason: true }",
+  "\n  approval: { groups: [approvers], reason: true, grantFor: 4h }",
   "",
 );
 
@@ -129,14 +129,24 @@ async function fill(url, token) {
   ids.quorum = await hold(url, "quorum", { quorum: 2, effects: ["destroy: DELETE FROM orders"],
     preview: JSON.stringify({ command: "psql -c 'DELETE FROM orders'" }) });
   ids.time = await hold(url, "time", { grantSeconds: 14400, reason: false });
-  ids.given = await hold(url, "given", { grantSeconds: 14400, tool: "Write", effects: [], exchange: "of-given",
-    preview: JSON.stringify({ file_path: "notes.md", content: "what we found" }) });
+  const notes = { grantSeconds: 14400, tool: "Write", effects: [], preview: JSON.stringify({ file_path: "notes.md", content: "what we found" }) };
+  ids.given = await hold(url, "given", notes);
+  const job = { issuer: "own", subject: "system:serviceaccount:payments-reconciliation:nightly-settlement", groups: ["writers"] };
+  const settled = await hold(url, "settled", { grantSeconds: 14400, who: job });
   const [omar, rita] = [token("omar@example.com", "approvers"), token("rita", EVERYBODY)];
   await call(url, "POST", `/v1/holds/${ids.quorum}/decision`, { approve: true, reason: "the table is a copy" }, omar);
   await call(url, "POST", `/v1/holds/${ids.quorum}/comments`, { text: "The copy was made at noon. Is the backup of last night good?" }, omar);
   await call(url, "POST", `/v1/holds/${ids.quorum}/comments`, { text: "It is: restored it on the test machine." }, token("lena@example.com", "approvers"));
   await call(url, "POST", `/v1/holds/${ids.given}/decision`, { approve: true, reason: "notes alone", pass: { seconds: 3600 } }, rita);
+  ids.through = await hold(url, "through", notes);
+  await hold(url, "through-again", notes);
+  const { pass } = await call(url, "POST", `/v1/holds/${settled}/decision`,
+    { approve: true, reason: "the settlement of this night, and no other", pass: { seconds: 14400, anything: true } }, omar);
+  await call(url, "POST", `/v1/passes/${pass}/revoke`, { reason: "the settlement is through" }, omar);
   await call(url, "POST", "/v1/delegations", { subject: "omar@example.com", groups: ["approvers"], seconds: 86400, reason: "away until Monday" }, rita);
+  await call(url, "POST", "/v1/delegations", { subject: "rita", groups: ["approvers"], seconds: 7200, reason: "in a workshop" }, omar);
+  const ended = await call(url, "POST", "/v1/delegations", { subject: job.subject, groups: ["approvers"], seconds: 3600, reason: "a try" }, rita);
+  await call(url, "POST", `/v1/delegations/${ended.id}/end`, { reason: "a job decides nothing" }, rita);
   await call(url, "POST", "/v1/grants", { name: "writing", reason: "the migration tonight" }, token("ben@example.com", "readers"));
   const sidecars = [
     ["sidecar~10.2.0.14~orders-7c9f", ""],
@@ -181,7 +191,7 @@ async function main() {
     const pages = ["/holds", ...Object.values(ids).map((id) => `/holds/${id}`), "/holds/unknown!404", "/sessions",
       "/sessions?text=invoices", "/sessions?text=%22nobody+said+this%22", "/sessions?since=yesterday!400", "/sessions/orders",
       "/sessions/orders/compare", `/sessions/orders/compare?with=proposal%3A${proposal.id}`,
-      "/sessions/orders/compare?with=current", "/overview", "/access", "/access/identities", "/access/identities?search=nobody",
+      "/sessions/orders/compare?with=current", "/overview", "/access", "/access/passes", "/access/delegations", "/access/identities", "/access/identities?search=nobody",
       "/access/identity?subject=ana@example.com", "/access/reviews", `/access/reviews/${review.id}`, "/policy", "/policy/trial",
       "/policy/proposals", `/policy/proposals/${proposal.id}`, "/policy/proposals/new", "/fleet", "/nowhere!404"];
     const env = { ...process.env, SHOTS: folder };

@@ -11,6 +11,7 @@ mod vouched;
 
 use serde::{Deserialize, Serialize};
 pub use sluice_engine::identity::same_person;
+use sluice_engine::policy::document::{Approval, Policy};
 use sluice_engine::record::Who;
 
 pub use delegation::{Delegated, Delegation};
@@ -169,6 +170,14 @@ impl Terms<'_> {
             given.is_live(now_ms) && given.is_to(who) && shares(self.groups, &given.groups)
         })
     }
+}
+
+/// All that a policy says of who may approve: of holds, of grants, of definitions.
+pub fn everywhere(policy: &Policy) -> impl Iterator<Item = &Approval> {
+    let rules = policy.rules.iter().filter_map(|rule| rule.approval.as_ref());
+    let grants = policy.grants.iter().filter_map(|grant| grant.approval.as_ref());
+    let servers = policy.mcp.iter().filter_map(|server| Some(&server.definitions.as_ref()?.approval));
+    rules.chain(&policy.masking.media_approval).chain(grants).chain(servers)
 }
 
 fn shares(some: &[String], others: &[String]) -> bool {

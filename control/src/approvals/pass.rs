@@ -5,7 +5,7 @@ use sluice_engine::policy::document::Part;
 use sluice_engine::record::Who;
 use sluice_engine::wire::HoldAsk;
 
-use super::{DecidedBy, Voice};
+use super::{DecidedBy, Terms, Voice};
 
 /// For how long, and for what, an approver would let somebody go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -102,6 +102,28 @@ impl Pass {
             || (self.part, &self.tool) == (ask.part, &ask.tool)
                 && effects(ask).iter().all(|effect| self.effects.contains(effect));
         self.is_live(now_ms) && offered && same && within && ask.definition.is_none()
+    }
+
+    /// Under which terms it was approved.
+    pub fn terms(&self) -> Terms<'_> {
+        Terms {
+            requester: &self.who,
+            groups: &self.approvers,
+            teams: &self.teams,
+            quorum: self.quorum,
+            voices: &[],
+        }
+    }
+
+    /// What goes on by it, in words: `Bash: write`.
+    pub fn what(&self) -> String {
+        match (&self.tool, self.part) {
+            _ if self.anything => "whatever the rule holds".to_owned(),
+            (Some(tool), _) if self.effects.is_empty() => tool.clone(),
+            (Some(tool), _) => format!("{tool}: {}", self.effects.join(", ")),
+            (None, Part::ToolResult) => "what tools give back".to_owned(),
+            (None, _) => "requests".to_owned(),
+        }
     }
 
     /// Whether this is who has it, as the issuer says.

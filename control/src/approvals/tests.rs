@@ -162,6 +162,25 @@ fn a_pass_is_as_short_and_as_narrow_as_the_most_careful_of_its_approvers_wants()
 }
 
 #[test]
+fn what_goes_on_by_a_pass_is_told_in_words() {
+    let told = |change: fn(&mut HoldAsk), anything| {
+        let mut ask = asked();
+        change(&mut ask);
+        let voices = [Voice { span: span(60, anything), ..voice("ben", true, None) }];
+        Pass::of("p".into(), "h", &ask, &voices, 0).unwrap().what()
+    };
+    assert_eq!(told(|_| {}, false), "Bash: write");
+    assert_eq!(told(|ask| ask.effects = Vec::new(), false), "Bash");
+    assert_eq!(told(|ask| ask.tool = None, false), "requests");
+    let result = |ask: &mut HoldAsk| {
+        ask.tool = None;
+        ask.part = sluice_engine::policy::document::Part::ToolResult;
+    };
+    assert_eq!(told(result, false), "what tools give back");
+    assert_eq!(told(result, true), "whatever the rule holds");
+}
+
+#[test]
 fn a_pass_covers_the_same_person_rule_and_terms_until_it_ends() {
     let narrow = Pass::of(
         "p".into(),

@@ -10,7 +10,7 @@ use super::api::escape;
 use super::print::{Paint, clean_line, say, short, table, time, until};
 use super::{Failure, Outcome, Output, Service};
 use crate::approvals::{DecidedBy, Delegation, Pass, Voice};
-use crate::http::{Handing, ShownDelegations, ShownPasses, Taking};
+use crate::http::{Handing, ShownDelegations, ShownPass, ShownPasses, Taking};
 use crate::serve::now_ms;
 
 /// Which one, and how.
@@ -218,24 +218,20 @@ impl Listed {
         if as_json(self.output, &shown)? {
             return Ok(());
         }
-        let row = |pass: &Pass| {
-            let what = match (&pass.tool, pass.anything) {
-                (_, true) => "whatever the rule holds".to_owned(),
-                (Some(tool), _) if !pass.effects.is_empty() => format!("{tool}: {}", pass.effects.join(", ")),
-                (Some(tool), _) => tool.clone(),
-                (None, _) => "the same".to_owned(),
-            };
+        let row = |shown: &ShownPass| {
+            let pass = &shown.pass;
             let by: Vec<&str> = pass.by.iter().map(|by| by.subject.as_str()).collect();
             vec![
                 pass.id.clone(),
                 ends(pass.revoked.is_some(), "revoked", pass.ends_ms),
                 short(&clean_line(&pass.who.subject), 32),
                 clean_line(&pass.rule),
-                short(&clean_line(&what), 40),
+                short(&clean_line(&pass.what()), 40),
                 short(&clean_line(&by.join(", ")), 40),
+                shown.used.map_or_else(|| "never".to_owned(), |used| format!("{}x", used.count)),
             ]
         };
-        rows(&["PASS", "STATE", "WHO", "RULE", "FOR", "BY"], shown.passes.iter().map(row));
+        rows(&["PASS", "STATE", "WHO", "RULE", "FOR", "BY", "USED"], shown.passes.iter().map(row));
         Ok(())
     }
 }

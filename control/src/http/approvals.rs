@@ -15,6 +15,7 @@ use super::auth::Person;
 use super::{Control, Problem, Query, area, limit, reason};
 use crate::approvals::{Bar, DecidedBy, Delegation, Pass, Span};
 use crate::keys::random_id;
+use crate::reviews::Use;
 
 /// Delegations of one person that may be live at once.
 const LIVE: usize = 20;
@@ -76,7 +77,18 @@ pub struct ShownDelegations {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ShownPasses {
     /// The newest first.
-    pub passes: Vec<Pass>,
+    pub passes: Vec<ShownPass>,
+}
+
+/// A pass as it is shown.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ShownPass {
+    /// The pass.
+    #[serde(flatten)]
+    pub pass: Pass,
+    /// What went on by it without asking; absent: nothing so far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Use>,
 }
 
 /// The routes of this area.
@@ -85,6 +97,7 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/v1/delegations", get(delegations).post(delegate))
         .route("/v1/delegations/{id}/end", post(end))
         .route("/v1/passes", get(passes))
+        .route("/v1/passes/{id}", get(pass))
         .route("/v1/passes/{id}/revoke", post(revoke));
     area(Router::new(), people)
 }
@@ -262,9 +275,33 @@ pub async fn passes(
     query: Query,
 ) -> Result<Json<ShownPasses>, Problem> {
     person.needs("holds.read")?;
+    let given = control.store.delegations_to(&person.who(), (control.clock)()).await?;
     let all = control.store.passes(LOOKED_AT).await?.into_iter();
-    let seen = all.filter(|pass| may_end(&control, &person, pass) || person.is_auditor(&control));
-    Ok(Json(ShownPasses { passes: seen.take(limit(&query)? as usize).collect() }))
+    let seen = all.filter(|pass| sees(&control, &person, pass, &given)).take(limit(&query)? as usize);
+    Ok(Json(ShownPasses { passes: with_uses(&control, seen.collect()).await? }))
+}
+
+/// `GET /v1/passes/{id}`.
+pub async fn pass(
+    person: Person,
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+) -> Result<Json<ShownPass>, Problem> {
+    person.needs("holds.read")?;
+    let given = control.store.delegations_to(&person.who(), (control.clock)()).await?;
+    let pass = control.store.pass(&id).await?.filter(|pass| sees(&control, &person, pass, &given));
+    let shown = with_uses(&control, pass.into_iter().collect()).await?.pop();
+    shown.map(Json).ok_or_else(|| {
+        let detail =
+            "there is no pass with this id that you may see; `sluice holds passes` lists those that you may";
+        Problem::new(StatusCode::NOT_FOUND, detail)
+    })
+}
+
+async fn with_uses(control: &Control, passes: Vec<Pass>) -> Result<Vec<ShownPass>, Problem> {
+    let uses = control.store.pass_uses(&passes).await?;
+    let shown = passes.into_iter().map(|pass| ShownPass { used: uses.get(&pass.id).copied(), pass });
+    Ok(shown.collect())
 }
 
 /// `POST /v1/passes/{id}/revoke`.
@@ -281,7 +318,8 @@ pub async fn revoke(
             "there is no pass with this id that you may take back; `sluice holds passes` lists those you may";
         Problem::new(StatusCode::NOT_FOUND, detail)
     };
-    let pass = control.store.pass(&id).await?.filter(|pass| may_end(&control, &person, pass));
+    let given = control.store.delegations_to(&person.who(), (control.clock)()).await?;
+    let pass = control.store.pass(&id).await?.filter(|pass| may_end(&control, &person, pass, &given));
     pass.ok_or_else(unknown)?;
     let by = DecidedBy::new(&person.who(), (control.clock)(), reason(taking.reason, false)?);
     let pass = control.store.revoke_pass(&id, by).await?.ok_or_else(unknown)?;
@@ -290,14 +328,18 @@ pub async fn revoke(
 }
 
 /// Whether somebody gave a delegation, may use it, or operates the service: they see it, and may end it.
-fn has_part(control: &Control, person: &Person, given: &Delegation) -> bool {
+pub fn has_part(control: &Control, person: &Person, given: &Delegation) -> bool {
     let who = person.who();
     given.is_from(&who) || given.is_to(&who) || person.is_operator(control)
 }
 
-/// Whether somebody has a pass, could have given it, or operates the service: they see it, and may take it back.
-fn may_end(control: &Control, person: &Person, pass: &Pass) -> bool {
+fn sees(control: &Control, person: &Person, pass: &Pass, given: &[Delegation]) -> bool {
+    may_end(control, person, pass, given) || person.is_auditor(control)
+}
+
+/// Whether somebody has a pass, may decide what it approves, or operates the service: they see it, and may take it back.
+/// `given`: what was handed to them.
+pub fn may_end(control: &Control, person: &Person, pass: &Pass, given: &[Delegation]) -> bool {
     let who = person.who();
-    let approves = pass.approvers.iter().any(|group| who.groups.contains(group));
-    pass.is_of(&who) || approves || person.is_operator(control)
+    pass.is_of(&who) || pass.terms().is_for(&who, given, (control.clock)()) || person.is_operator(control)
 }

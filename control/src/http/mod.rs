@@ -9,7 +9,7 @@
 //! | `POST /v1/holds/{id}/decision` | approvers of the hold, never the requester |
 //! | `POST /v1/delegations` | whoever is in the groups that they hand over |
 //! | `GET /v1/delegations`, `POST /v1/delegations/{id}/end` | who gave it, who may use it, operators; auditors read |
-//! | `GET /v1/passes`, `POST /v1/passes/{id}/revoke` | who has it, approvers of the rule, operators; auditors read |
+//! | `GET /v1/passes`, `GET /v1/passes/{id}`, `POST /v1/passes/{id}/revoke` | who has it, approvers of the rule, operators; auditors read |
 //! | `POST /v1/oauth/token` | whoever has a token of an issuer in the policy to exchange |
 //! | `GET /v1/grants/offered`, `POST /v1/grants` | whoever the policy lets ask |
 //! | `GET /v1/grants`, `GET /v1/grants/{id}` | who asked, approvers of the grant, auditors |
@@ -41,7 +41,7 @@
 
 pub(crate) mod access;
 mod address;
-mod approvals;
+pub mod approvals;
 mod auth;
 mod browser;
 mod budgets;
@@ -85,7 +85,7 @@ use zeroize::Zeroizing;
 
 pub use access::Accesses;
 pub(crate) use approvals::barred;
-pub use approvals::{Handing, Ruling, ShownDelegations, ShownPasses, Taking};
+pub use approvals::{Handing, Ruling, ShownDelegations, ShownPass, ShownPasses, Taking};
 pub use auth::Person;
 pub use budgets::{Use, Uses};
 pub use compare::{Comparison, Other, Versions};

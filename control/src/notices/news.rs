@@ -159,11 +159,6 @@ impl Notice {
         }
     }
 
-    /// Whether a hold was approved as it was opened, by what people had approved for a time: nobody is asked or told anew.
-    pub fn is_by_pass(hold: &Hold) -> bool {
-        hold.pass.is_some() && hold.voices.is_empty()
-    }
-
     /// What is told of a grant.
     pub fn of_grant(event: Event, happened: &GrantEvent, grant: Option<&Grant>) -> Self {
         let decision = match (event, happened.state) {

@@ -199,6 +199,7 @@ fn of_approvals(schemas: &mut SchemaGenerator) -> Vec<Call> {
             .refuses(&[409]),
         call("get", "/v1/passes", Person, "Approvals for a time, the newest first.")
             .number("limit", "How many; at most 1000."),
+        call("get", "/v1/passes/{id}", Person, "An approval for a time."),
         call("post", "/v1/passes/{id}/revoke", Person, "End an approval for a time.")
             .takes::<Taking>(schemas)
             .refuses(&[409]),

@@ -16,7 +16,7 @@ use super::page;
 use super::shell::{Shell, Visitor};
 use super::when::When;
 use crate::grants::{Grant, GrantState};
-use crate::http::{self, Control, Problem};
+use crate::http::{self, Control};
 use crate::records::text::clean_line;
 
 #[derive(Template)]
@@ -123,16 +123,9 @@ fn row(grant: &Grant, now: u64) -> Row {
 
 /// `POST /access/grants`: a wish.
 pub async fn request(state: State<Arc<Control>>, Sent { visitor, form }: Sent) -> Result<Redirect, Failure> {
-    let seconds = match form.text("for") {
-        None => None,
-        Some(text) => Some(
-            Duration::parse(text)
-                .ok_or_else(|| Problem::bad_request("the time is a number with a unit: `30m`, `4h`, `1d`"))?,
-        ),
-    };
     let wish = json!({
         "name": form.text("name").unwrap_or_default(), "reason": form.text("reason").unwrap_or_default(),
-        "seconds": seconds.map(Duration::as_seconds),
+        "seconds": form.seconds("for")?,
     });
     let _created = http::grants::request(visitor.person, state, Bytes::from(wish.to_string())).await?;
     Ok(Redirect::to("/access"))

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
+use sluice_engine::policy::document::Duration;
 
 use super::failure::Failure;
 use super::shell::Visitor;
@@ -32,6 +33,14 @@ impl Form {
     /// A field's text without the spaces around it; `None`: absent or empty.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
+    }
+
+    /// A length of time in seconds; `None`: absent or empty.
+    pub fn seconds(&self, name: &str) -> Result<Option<u64>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let time = Duration::parse(text)
+            .ok_or_else(|| Problem::bad_request("the time is a number with a unit: `30m`, `4h`, `1d`"))?;
+        Ok(Some(time.as_seconds()))
     }
 
     /// A field exactly as it was sent.

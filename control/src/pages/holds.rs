@@ -22,8 +22,8 @@ use super::form::Sent;
 use super::page;
 use super::shell::{Shell, Visitor};
 use super::text::{Markup, marked, named};
+use super::voice::Ruled;
 use super::when::{When, span};
-use crate::approvals::DecidedBy;
 use crate::holds::Hold;
 use crate::http::{self, Control, Problem, Query};
 use crate::records::steps::{What, call, steps};
@@ -112,7 +112,9 @@ struct Detail {
     preview: Markup,
     decided: Option<Ruled>,
     used: Option<When>,
+    /// The pass that it opened, or that approved it.
     pass: Option<String>,
+    by_pass: bool,
     /// Why this person may not decide; absent: they may, while it waits.
     barred: Option<String>,
     needs_reason: bool,
@@ -132,13 +134,6 @@ struct Detail {
     said: Vec<Said>,
     similar: Vec<Like>,
     counted: String,
-}
-
-/// Who decided, and why.
-struct Ruled {
-    by: String,
-    at: When,
-    reason: Option<String>,
 }
 
 /// Something that was said before.
@@ -392,39 +387,23 @@ async fn detail(visitor: &Visitor, control: &Arc<Control>, id: &str) -> Result<D
         policy: ask.policy_version.chars().take(12).collect(),
         effects: Effects::of(ask, compiled),
         preview: preview(ask),
-        decided: hold.decided.as_ref().map(|by| ruled(by, now)),
+        decided: hold.decided.as_ref().map(|by| Ruled::new(by, now)),
         used: hold.used.as_ref().map(|used| When::new(used.at_ms, now)),
         pass: hold.pass.clone(),
+        by_pass: hold.is_by_pass(),
         barred,
         needs_reason: ask.reason,
         standing: format!("{}-{}", hold.state.word(), hold.voices.len()),
         quorum: ask.quorum,
-        voices: hold.voices.iter().map(|voice| ruled(&voice.by, now)).collect(),
+        voices: hold.voices.iter().map(|voice| Ruled::new(&voice.by, now)).collect(),
         spans: ask.grant_seconds.map(spans).unwrap_or_default(),
         editable: ask.editable,
         masked: hold.masked.iter().map(|text| (clean(text), hold.shows(text))).collect(),
-        comments: comments
-            .comments
-            .iter()
-            .map(|comment| Ruled {
-                by: clean_line(&comment.subject),
-                at: When::new(comment.at_ms, now),
-                reason: Some(clean(&comment.text)),
-            })
-            .collect(),
+        comments: comments.comments.iter().map(|comment| Ruled::comment(comment, now)).collect(),
         said: before(&said.exchanges),
         similar: similar.iter().take(SIMILAR).map(|hold| of_like(hold, now)).collect(),
         counted,
     })
-}
-
-fn ruled(by: &DecidedBy, now: u64) -> Ruled {
-    let whose = by.on_behalf.as_ref().map(|whose| format!(" for {}", whose.subject)).unwrap_or_default();
-    Ruled {
-        by: clean_line(&format!("{}{whose}", by.subject)),
-        at: When::new(by.at_ms, now),
-        reason: by.reason.as_deref().map(clean_line),
-    }
 }
 
 /// Times to choose from, up to the longest.

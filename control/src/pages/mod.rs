@@ -10,6 +10,7 @@
 mod access;
 mod assets;
 mod compare;
+mod delegations;
 mod device;
 mod effect;
 mod failure;
@@ -20,6 +21,7 @@ mod identities;
 mod identity;
 mod number;
 mod overview;
+mod passes;
 mod policy;
 mod proposals;
 mod propose;
@@ -31,6 +33,7 @@ mod shell;
 mod signin;
 mod text;
 mod timeline;
+mod voice;
 mod when;
 
 use std::sync::Arc;
@@ -77,6 +80,11 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/access/grants", post(access::request))
         .route("/access/grants/{id}/decision", post(access::decide))
         .route("/access/grants/{id}/revoke", post(access::revoke))
+        .route("/access/passes", get(passes::list))
+        .route("/access/passes/{id}", get(passes::show))
+        .route("/access/passes/{id}/revoke", post(passes::revoke))
+        .route("/access/delegations", get(delegations::list).post(delegations::give))
+        .route("/access/delegations/{id}/end", post(delegations::end))
         .route("/access/reviews", get(reviews::list).post(reviews::start))
         .route("/access/reviews/{id}", get(review::show))
         .route(

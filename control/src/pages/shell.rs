@@ -105,6 +105,8 @@ impl Visitor {
         let all = self.sees_all(control);
         let tabs = [
             ("/access", "Grants", true),
+            ("/access/passes", "Passes", true),
+            ("/access/delegations", "Delegations", true),
             ("/access/reviews", "Reviews", http::reviews::has_reviews(control, &self.person)),
             ("/access/identities", "Identities", all),
             ("/access/identity", "What I may do", !all),

@@ -1,11 +1,14 @@
 //! Delegations, passes, and what is said about holds.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use sluice_engine::record::Who;
 
 use super::StoreError;
 use crate::approvals::{DecidedBy, Delegation, Pass};
 use crate::holds::Comment;
+use crate::reviews::Use;
 
 /// What came of a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +47,10 @@ pub trait Approvals: Send + Sync {
 
     /// Passes, the newest first.
     async fn passes(&self, limit: u32) -> Result<Vec<Pass>, StoreError>;
+
+    /// How often each of these passes let something go on, and when last, by their ids; one that did not is left out. The
+    /// hold that opened a pass was approved by people, and is no use of it.
+    async fn pass_uses(&self, passes: &[Pass]) -> Result<HashMap<String, Use>, StoreError>;
 
     /// Says something about a hold.
     async fn comment(&self, hold: &str, comment: Comment) -> Result<Commented, StoreError>;

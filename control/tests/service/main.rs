@@ -23,8 +23,6 @@ mod edits;
 #[cfg(test)]
 mod families;
 #[cfg(test)]
-mod governance_pages;
-#[cfg(test)]
 mod grants;
 #[cfg(test)]
 mod harness;
@@ -43,9 +41,13 @@ mod otlp;
 #[cfg(test)]
 mod page_times;
 #[cfg(test)]
+mod passes_pages;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod postgres;
+#[cfg(test)]
+mod proposal_pages;
 #[cfg(test)]
 mod proposals;
 #[cfg(test)]
@@ -55,11 +57,15 @@ mod records;
 #[cfg(test)]
 mod replicas;
 #[cfg(test)]
+mod review_pages;
+#[cfg(test)]
 mod reviews;
 #[cfg(test)]
 mod revocations;
 #[cfg(test)]
 mod saml;
+#[cfg(test)]
+mod scene;
 #[cfg(test)]
 mod sidecars;
 #[cfg(test)]

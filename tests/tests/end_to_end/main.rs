@@ -17,6 +17,7 @@ mod mcp;
 mod metrics;
 mod opaque;
 mod pages;
+mod passes;
 mod plain_envoy;
 mod records;
 mod reviews;

@@ -13,14 +13,14 @@ use super::clients::{CLAUDE_CODE, run, text};
 use super::signin;
 
 /// Text that does something where a page takes it for its own.
-const HOSTILE: &str = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'><svg onload=alert(3)>";
+pub const HOSTILE: &str = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'><svg onload=alert(3)>";
 
 async fn stack() -> Stack {
     Stack::start(Settings { serve: vec!["--dev".to_owned()], ..Settings::default() }).await.unwrap()
 }
 
 /// Runs the browser's script and reads what it prints.
-async fn browser(arguments: Vec<String>) -> Value {
+pub async fn browser(arguments: Vec<String>) -> Value {
     let clients: PathBuf = place::repository().join("target/clients/typescript/node_modules");
     let script = place::repository().join("tests/clients/browser.cjs");
     let output = tokio::task::spawn_blocking(move || {
@@ -38,7 +38,7 @@ async fn browser(arguments: Vec<String>) -> Value {
     out
 }
 
-fn asked(what: &str, stack: &Stack, more: &[&str]) -> Vec<String> {
+pub fn asked(what: &str, stack: &Stack, more: &[&str]) -> Vec<String> {
     let url = stack.control().unwrap().url.clone();
     [what.to_owned(), url].into_iter().chain(more.iter().map(|part| (*part).to_owned())).collect()
 }

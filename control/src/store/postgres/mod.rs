@@ -148,6 +148,7 @@ fn migrator() -> Migrator {
         (20, "trouble", include_str!("../migrations/postgres/0020_trouble.sql")),
         (21, "vouched", include_str!("../migrations/postgres/0021_vouched.sql")),
         (22, "assertions", include_str!("../migrations/postgres/0022_assertions.sql")),
+        (23, "passes", include_str!("../migrations/postgres/0023_passes.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

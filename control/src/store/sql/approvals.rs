@@ -1,5 +1,7 @@
 //! Delegations, passes, comments. The functions that change one run inside the writer's transaction.
 
+use std::collections::HashMap;
+
 use async_trait::async_trait;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -8,12 +10,13 @@ use sluice_engine::wire::HoldAsk;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::{Connection, Row};
-use super::columns::{column, signed};
+use super::columns::{column, numbers, signed, unsigned};
 use super::turn::{Turn, Write};
 use super::{Database, holds};
 use crate::approvals::{DecidedBy, Delegation, Pass};
 use crate::holds::Comment;
 use crate::records::{DelegationEvent, Entry, HoldEvent, PassEvent};
+use crate::reviews::Use;
 use crate::store::{Approvals, Commented, StoreError};
 
 /// Comments that a hold may have.
@@ -21,6 +24,9 @@ const COMMENTS: i64 = 100;
 
 /// Delegations to one person, and passes of one person under one rule, that are looked at.
 const LOOKED_AT: i64 = 100;
+
+/// Passes whose uses are counted by one statement.
+const COUNTED: usize = 250;
 
 #[async_trait]
 impl Approvals for Database {
@@ -54,6 +60,26 @@ impl Approvals for Database {
 
     async fn passes(&self, limit: u32) -> Result<Vec<Pass>, StoreError> {
         newest(&mut *self.readers.acquire().await?, "passes", limit).await
+    }
+
+    async fn pass_uses(&self, passes: &[Pass]) -> Result<HashMap<String, Use>, StoreError> {
+        let mut uses = HashMap::new();
+        for some in passes.chunks(COUNTED) {
+            let (ids, holds) = (numbers(1, some.len()), numbers(some.len() + 1, some.len()));
+            let sql = format!(
+                "SELECT pass, count(*) AS times, max(created_ms) AS last FROM holds
+                 WHERE pass IN ({ids}) AND id NOT IN ({holds}) GROUP BY pass"
+            );
+            let query = sqlx::query(AssertSqlSafe(sql));
+            let query = some.iter().fold(query, |query, pass| query.bind(&pass.id));
+            let query = some.iter().fold(query, |query, pass| query.bind(&pass.hold));
+            for row in query.fetch_all(&self.readers).await? {
+                let (count, last_ms) = (row.try_get("times")?, row.try_get("last")?);
+                let used = Use { count: unsigned(count), last_ms: unsigned(last_ms) };
+                uses.insert(row.try_get("pass")?, used);
+            }
+        }
+        Ok(uses)
     }
 
     async fn comment(&self, hold: &str, comment: Comment) -> Result<Commented, StoreError> {

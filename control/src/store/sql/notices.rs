@@ -8,6 +8,7 @@ use super::super::{Connection, Row};
 use super::columns::{ROWS, column, is_usual, signed, unsigned};
 use super::turn::{Turn, Write};
 use super::{Database, grants, holds, policies, reviews};
+use crate::holds::Hold;
 use crate::keys::random_id;
 use crate::notices::{Delivery, DeliveryState, Notice, Outcome, TRIES, next, told};
 use crate::records::Entry;
@@ -281,7 +282,7 @@ async fn notice(connection: &mut Connection, entry: &str, authors: &[String]) ->
     let notice = match &entry {
         Entry::Hold(happened) => {
             let hold = known(holds::by_id(connection, &happened.id).await)?;
-            if hold.as_ref().is_some_and(Notice::is_by_pass) {
+            if hold.as_ref().is_some_and(Hold::is_by_pass) {
                 return Ok(Routed::Nothing);
             }
             Notice::of_hold(event, happened, hold.as_ref())

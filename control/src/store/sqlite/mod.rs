@@ -138,6 +138,7 @@ fn migrator() -> Migrator {
         (21, "trouble", include_str!("../migrations/sqlite/0021_trouble.sql")),
         (22, "vouched", include_str!("../migrations/sqlite/0022_vouched.sql")),
         (23, "assertions", include_str!("../migrations/sqlite/0023_assertions.sql")),
+        (24, "passes", include_str!("../migrations/sqlite/0024_passes.sql")),
     ];
     let migrations = texts.map(|(version, name, text)| {
         Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)

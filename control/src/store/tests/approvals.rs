@@ -5,11 +5,12 @@ use sluice_engine::wire::{HoldAsk, HoldDecision};
 
 use super::{NOW, On, approval, kept};
 use crate::approvals::tests::{delegation, who};
-use crate::approvals::{Bar, DecidedBy, Span};
+use crate::approvals::{Bar, DecidedBy, Pass, Span};
 use crate::grants::tests::{change, wish};
 use crate::grants::{Grant, GrantState, Step};
 use crate::holds::Comment;
 use crate::holds::tests::ask;
+use crate::reviews::Use;
 use crate::store::{Addition, Changed, Commented, Decided, Decision};
 
 on_both! {
@@ -120,7 +121,12 @@ async fn a_pass_lets_the_same_go_on_at_once_until_it_is_taken_back(on: On) {
     let taken = DecidedBy::new(&who("ben", &[]), NOW + 3, None);
     assert!(kept.store.revoke_pass(&pass, taken).await.unwrap().unwrap().revoked.is_some());
     assert_eq!(asked(of("k6", "e6"), NOW + 4).await.state, HoldDecision::Waiting, "taken back at once");
-    assert_eq!(kept.store.passes(10).await.unwrap().len(), 1);
+    let mut passes = kept.store.passes(10).await.unwrap();
+    let unused = Pass { id: "unused".into(), hold: waits.id.clone(), ..passes[0].clone() };
+    passes.push(unused);
+    let uses = kept.store.pass_uses(&passes).await.unwrap();
+    assert_eq!(uses, [(pass, Use { count: 1, last_ms: NOW + 1 })].into(), "the hold that opened it is none");
+    assert!(kept.store.pass_uses(&[]).await.unwrap().is_empty());
     assert!(kept.verify().await.sound);
 }
 
