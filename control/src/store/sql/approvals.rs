@@ -10,13 +10,14 @@ use sluice_engine::wire::HoldAsk;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::super::{Connection, Row};
-use super::columns::{column, numbers, signed, unsigned};
+use super::columns::{column, signed, unsigned};
 use super::turn::{Turn, Write};
 use super::{Database, holds};
 use crate::approvals::{DecidedBy, Delegation, Pass};
 use crate::holds::Comment;
 use crate::records::{DelegationEvent, Entry, HoldEvent, PassEvent};
 use crate::reviews::Use;
+use crate::store::numbers::numbers;
 use crate::store::{Approvals, Commented, StoreError};
 
 /// Comments that a hold may have.
