@@ -31,7 +31,7 @@ async function review({ person, url, revoked, csv, json }) {
   await tabTo(operator, "[href='/access/reviews']");
   await operator.keyboard.press("Enter");
   await operator.waitForURL(`${url}/access/reviews`);
-  await tabTo(operator, "[aria-label='Start quarterly']");
+  await tabTo(operator, "[aria-label='Start now: quarterly']");
   await operator.keyboard.press("Enter");
   await operator.waitForURL(/\/access\/reviews\/\w+$/);
   const place = operator.url();

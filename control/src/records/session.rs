@@ -15,6 +15,9 @@ const LARGEST: usize = 64 << 20;
 /// Entries that are read at a time.
 const PAGE: u32 = 500;
 
+/// Entries whose blocks are fetched together: each look into the store has its price, and bodies may be large.
+const TOGETHER: usize = 8;
+
 /// An exchange, put together from its records.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -117,22 +120,24 @@ pub async fn read(
         which.limit = left.min(PAGE);
         let page = store.entries(which.clone()).await?;
         let full = page.len() >= which.limit as usize;
-        for stored in page {
-            let entry = serde_json::from_str::<Entry>(&stored.entry);
-            let opens = matches!(&entry, Ok(Entry::Exchange(record)) if record.stage == Stage::Open);
-            if opens && size > bytes {
-                return Ok((gathering.exchanges(), Some(which.after)));
-            }
-            which.after = stored.cursor;
-            left = left.saturating_sub(1);
+        for some in page.chunks(TOGETHER) {
             // One that cannot be read was tampered with; verification says so.
-            let Ok(entry) = entry else { continue };
-            if let Entry::Exchange(record) = &entry
-                && let Some(body) = &record.body
-            {
-                fetch(store, body, &mut gathering).await?;
+            let entries: Vec<(i64, Option<Entry>)> =
+                some.iter().map(|stored| (stored.cursor, serde_json::from_str(&stored.entry).ok())).collect();
+            let bodies = entries.iter().filter_map(|(_, entry)| match entry {
+                Some(Entry::Exchange(record)) => record.body.as_ref(),
+                _ => None,
+            });
+            fetch(store, bodies, &mut gathering).await?;
+            for (cursor, entry) in entries {
+                let opens = matches!(&entry, Some(Entry::Exchange(record)) if record.stage == Stage::Open);
+                if opens && size > bytes {
+                    return Ok((gathering.exchanges(), Some(which.after)));
+                }
+                which.after = cursor;
+                left = left.saturating_sub(1);
+                size = size.saturating_add(entry.map_or(0, |entry| gathering.entry(entry)));
             }
-            size = size.saturating_add(gathering.entry(entry));
         }
         if !full || left == 0 {
             let more = full.then_some(which.after);
@@ -141,9 +146,13 @@ pub async fn read(
     }
 }
 
-/// Fetches the blocks of a body that are not there yet.
-async fn fetch(store: &dyn Store, body: &Body, gathering: &mut Gathering) -> Result<(), StoreError> {
-    let mut wanted: VecDeque<Piece> = body.pieces.clone().into();
+/// Fetches the blocks of bodies that are not there yet.
+async fn fetch(
+    store: &dyn Store,
+    bodies: impl Iterator<Item = &Body>,
+    gathering: &mut Gathering,
+) -> Result<(), StoreError> {
+    let mut wanted: VecDeque<Piece> = bodies.flat_map(|body| body.pieces.iter().cloned()).collect();
     let mut asked = HashSet::new();
     while !wanted.is_empty() {
         let mut digests = Vec::new();
