@@ -175,6 +175,30 @@ fn bodies_are_cut_on_ticks_that_do_nothing_else_until_all_are() {
 }
 
 #[test]
+fn a_root_that_is_replaced_stays_until_all_is_cut_and_at_control() {
+    let idle = host(100);
+    assert!(idle.end().unwrap());
+    assert_eq!(idle.tick_period(), 0, "nobody ticks any more");
+
+    let host = host(100);
+    let text = long().repeat(30);
+    (0..4).for_each(|_| assert_eq!(exchange(&host, &text), None));
+    assert!(!host.end().unwrap());
+    let mut all = Vec::new();
+    for _ in 0..20 {
+        if let [call] = host.calls_to("/v1/records").as_slice() {
+            assert!(!host.has_ended());
+            all.extend(records(call));
+            host.answer(call, &Answer::ok("{}")).unwrap();
+        }
+        tick_after(&host, 200);
+    }
+    assert_eq!(stages(&all), ["open", "close"].repeat(4));
+    assert!(host.has_ended());
+    assert_eq!(host.tick_period(), 0);
+}
+
+#[test]
 fn all_else_is_looked_after_in_time_while_bodies_are_cut() {
     let host = host(1_000);
     let text = long().repeat(30);
