@@ -162,6 +162,11 @@ impl Queue {
         self.uncut > CUT_BYTES
     }
 
+    /// Whether a whole batch is cut: it need not wait for the next look.
+    pub fn has_batch(&self) -> bool {
+        self.ready >= BATCH_RECORDS || self.bytes.saturating_sub(self.uncut) >= BATCH_BYTES
+    }
+
     /// Cuts what waits for it, as much as one tick may. Says whether anything waited.
     pub fn cut_some(&mut self) -> bool {
         let before = self.uncut;
