@@ -36,12 +36,24 @@ impl RootPlugin {
     pub fn new(context: u32) -> Self {
         Self { context, ending: false, running: None }
     }
+
+    /// Envoy's timer outlives its root context in a VM that has another.
+    fn stop_ticks(&self) {
+        if let Some((_, host)) = &self.running
+            && let Err(why) = host.tick_every(0)
+        {
+            log::error!("sluice: ticks do not end: {why}");
+        }
+    }
 }
 
 impl Context for RootPlugin {
     /// A new plugin configuration replaces this root; it stays until control has its records.
     fn on_done(&mut self) -> bool {
         self.ending = self.running.as_ref().is_some_and(|(root, _)| !root.is_drained());
+        if !self.ending {
+            self.stop_ticks();
+        }
         !self.ending
     }
 
@@ -98,6 +110,7 @@ impl RootContext for RootPlugin {
             root.tick(host.as_ref());
             if self.ending && root.is_drained() {
                 self.ending = false;
+                self.stop_ticks();
                 if let Err(status) = hostcalls::done() {
                     log::error!("sluice: the plugin does not end: {status:?}");
                 }

@@ -178,7 +178,7 @@ impl Host for Envoy {
         if getrandom::fill(&mut bytes).is_err() {
             bytes = u128::from(self.now_ms()).to_be_bytes();
         }
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:032x}", u128::from_be_bytes(bytes))
     }
 
     fn headers(&self, side: Side) -> Result<Vec<(String, String)>, HostError> {

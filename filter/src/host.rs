@@ -95,7 +95,7 @@ pub trait Host {
     /// # Errors
     /// When it is gone.
     fn enter(&self, context: u32) -> Result<(), HostError>;
-    /// From now on the root context ticks, so many milliseconds after the tick before; at least 1.
+    /// From now on the root context ticks, so many milliseconds after the tick before; 0: never again.
     ///
     /// # Errors
     /// When there is no timer.

@@ -97,6 +97,8 @@ impl Root {
         if self.shared.tick_ms.get() == LOOK_MS || now_ms.abs_diff(self.looked_ms) >= LOOK_MS {
             self.looked_ms = now_ms;
             self.look_after_all(host, now_ms);
+        } else if self.shared.queue.borrow().has_batch() {
+            self.send_records(host, now_ms);
         }
         // Where something waited, more will come: only a tick that finds nothing is the last of them.
         self.shared.tick(cuts, host);

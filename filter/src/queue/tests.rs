@@ -299,3 +299,18 @@ fn nothing_of_a_copy_is_kept_once_it_is_cut() {
     assert!(queue.entries.iter().all(|entry| matches!(entry.content, Content::Cut(_))));
     assert_eq!(body(&queue.batch(0).unwrap(), 0), json);
 }
+
+#[test]
+fn a_batch_is_whole_by_records_or_by_bytes_that_are_cut() {
+    let mut queue = Queue::new("vm".into(), 1000, usize::MAX);
+    (1..BATCH_RECORDS as u64).for_each(|n| queue.push(record(n), None));
+    assert!(!queue.has_batch());
+    queue.push(record(0), None);
+    assert!(queue.has_batch());
+
+    let mut queue = Queue::new("vm".into(), 1000, usize::MAX);
+    (0..4).for_each(|n| queue.push(record(n), Some("x".repeat(BATCH_BYTES / 4))));
+    assert!(!queue.has_batch());
+    while queue.cut_some() {}
+    assert!(queue.has_batch());
+}

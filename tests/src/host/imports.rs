@@ -76,7 +76,12 @@ fn link_system(linker: &mut Linker<World>) -> wasmtime::Result<()> {
             Ok(())
         })
     })?;
-    linker.func_wrap(ENV, "proxy_done", |_: C<'_>| Status::Ok as u32)?;
+    linker.func_wrap(ENV, "proxy_done", |c: C<'_>| {
+        run(c, |guest| {
+            guest.world().ended = true;
+            Ok(())
+        })
+    })?;
     linker.func_wrap(
         ENV,
         "proxy_call_foreign_function",

@@ -192,6 +192,22 @@ impl Host {
         self.call::<u32, ()>(ROOT, "proxy_on_tick", ROOT)
     }
 
+    /// Asks the root context to end, as when another plugin configuration has replaced it and its streams are over. Says
+    /// whether it has; if not, it stays until it says so by itself.
+    ///
+    /// # Errors
+    /// See [`HostError`].
+    pub fn end(&self) -> Result<bool, HostError> {
+        let ended = self.call::<u32, u32>(ROOT, "proxy_on_done", ROOT)? != 0;
+        self.world().ended |= ended;
+        Ok(ended)
+    }
+
+    /// Whether the root context has ended.
+    pub fn has_ended(&self) -> bool {
+        self.world().ended
+    }
+
     /// The period that the filter asked its timer to have, in milliseconds; 0: none.
     pub fn tick_period(&self) -> u32 {
         self.world().tick_period

@@ -170,6 +170,8 @@ pub struct World {
     pub log: Vec<String>,
     pub now_ns: u64,
     pub tick_period: u32,
+    /// Whether the root context needs nothing any more.
+    pub ended: bool,
     pub buffer_limit: usize,
     pub dispatch_fails: bool,
     next: u32,
@@ -201,6 +203,7 @@ impl World {
             log: Vec::new(),
             now_ns: 1_800_000_000_000_000_000,
             tick_period: 0,
+            ended: false,
             buffer_limit: usize::MAX,
             dispatch_fails: false,
             next: ROOT,

@@ -139,7 +139,7 @@ fn a_block_travels_once_and_again_when_control_misses_it() {
 }
 
 #[test]
-fn bodies_are_cut_on_ticks_that_do_nothing_else_until_all_are() {
+fn bodies_are_cut_on_ticks_that_do_little_else_until_all_are() {
     let host = host(1_000);
     assert_eq!(host.tick_period(), 200);
     let text = long().repeat(15);
@@ -160,7 +160,11 @@ fn bodies_are_cut_on_ticks_that_do_nothing_else_until_all_are() {
     while host.tick_period() == 2 {
         host.tick().unwrap();
         ticks += 1;
-        assert_eq!(host.calls().len(), polls, "a tick that cuts sends nothing and asks for nothing");
+        assert_eq!(
+            host.calls().len(),
+            polls,
+            "a tick that cuts sends no part of a batch and asks for nothing"
+        );
     }
     assert!((2..20).contains(&ticks), "{ticks}");
     tick_after(&host, 200);
@@ -175,6 +179,47 @@ fn bodies_are_cut_on_ticks_that_do_nothing_else_until_all_are() {
 }
 
 #[test]
+fn a_whole_batch_leaves_as_soon_as_it_is_cut() {
+    let host = host(1_000);
+    let text = long().repeat(2);
+    (0..300).for_each(|_| assert_eq!(exchange(&host, &text), None));
+    tick_after(&host, 0);
+    let first = batch(&host);
+    host.answer(&first, &Answer::ok("{}")).unwrap();
+    let mut ticks = 0;
+    while host.calls_to("/v1/records").is_empty() {
+        host.tick().unwrap();
+        ticks += 1;
+        assert!(ticks < 20, "not before the next look");
+    }
+    assert_eq!(records(&batch(&host)).len(), 256);
+}
+
+#[test]
+fn a_root_that_is_replaced_stays_until_all_is_cut_and_at_control() {
+    let idle = host(100);
+    assert!(idle.end().unwrap());
+    assert_eq!(idle.tick_period(), 0, "nobody ticks any more");
+
+    let host = host(100);
+    let text = long().repeat(30);
+    (0..4).for_each(|_| assert_eq!(exchange(&host, &text), None));
+    assert!(!host.end().unwrap());
+    let mut all = Vec::new();
+    for _ in 0..20 {
+        if let [call] = host.calls_to("/v1/records").as_slice() {
+            assert!(!host.has_ended());
+            all.extend(records(call));
+            host.answer(call, &Answer::ok("{}")).unwrap();
+        }
+        tick_after(&host, 200);
+    }
+    assert_eq!(stages(&all), ["open", "close"].repeat(4));
+    assert!(host.has_ended());
+    assert_eq!(host.tick_period(), 0);
+}
+
+#[test]
 fn all_else_is_looked_after_in_time_while_bodies_are_cut() {
     let host = host(1_000);
     let text = long().repeat(30);
@@ -183,12 +228,12 @@ fn all_else_is_looked_after_in_time_while_bodies_are_cut() {
         (0..4).for_each(|_| assert_eq!(exchange(&host, &text), None));
         tick_after(&host, 50);
         assert_eq!(host.tick_period(), 2, "more comes than one tick cuts");
-        if !host.calls_to("/v1/records").is_empty() {
+        if let [poll] = host.calls_to("/v1/bundle").as_slice() {
             looked += 1;
-            host.answer(&batch(&host), &Answer::Reset).unwrap();
+            host.answer(poll, &Answer::Reset).unwrap();
         }
     }
-    // A batch that fails waits 500 ms, and then for the next look.
+    // A poll that fails waits 500 ms, and then for the next look.
     assert_eq!(looked, 3000 / 600);
 }
 
