@@ -130,7 +130,8 @@ fn of(
         groups: who.map(|who| clean_line(&who.groups.join(", "))).unwrap_or_default(),
         started: When::new(start, now),
         lasted: took(end.saturating_sub(start)),
-        exchanges: exchanges.len(),
+        // Of some there is only what happened to a hold.
+        exchanges: exchanges.iter().filter(|one| one.open.is_some() || one.close.is_some()).count(),
         models: models.join(", "),
         tokens: format!("{} in, {} out", count(input), count(output)),
         cost: dollars(cost),
