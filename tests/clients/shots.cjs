@@ -91,7 +91,7 @@ async function hold(url, key, more) {
   const ask = {
     key, thread: `thread of ${key}`, exchange: `of-${key}`, rule: "writes-need-a-second-person",
     message: "Writes need a second person.", who: { issuer: "own", subject: "ana@example.com", groups: ["writers"] },
-    session: "orders", part: "toolCall", tool: "Bash", model: "claude-sonnet-4-5",
+    actor: "agent-7", node: "sidecar~10.2.0.14~orders-7c9f", session: "orders", part: "toolCall", tool: "Bash", model: "claude-sonnet-4-5",
     preview: JSON.stringify({ command: "psql -c \"UPDATE orders SET paid = true WHERE customer = '<email:k3v9q2>'\"" }),
     effects: ["write: UPDATE orders"], approvers: ["approvers"], reason: true, expiresSeconds: 1800,
     policyVersion: "9f3c2ab81d", ...more,

@@ -76,6 +76,8 @@ fn is_none(number: &u32) -> bool {
 pub struct Terms<'a> {
     /// Who asked.
     pub requester: &'a Who,
+    /// Who acted on their behalf.
+    pub actor: Option<&'a str>,
     /// Groups whose members may decide.
     pub groups: &'a [String],
     /// Groups whose members may not, whatever their other groups.
@@ -118,7 +120,7 @@ impl Terms<'_> {
         delegations: &[Delegation],
         now_ms: u64,
     ) -> Result<Option<Delegated>, Bar> {
-        if same_person(&self.requester.subject, &who.subject) {
+        if self.asked(&who.subject) {
             return Err(Bar::Requester);
         }
         if let Some(team) = self.teams.iter().find(|team| who.groups.contains(team)) {
@@ -135,7 +137,7 @@ impl Terms<'_> {
         let mut bar = Bar::Group(self.groups.to_vec());
         for given in self.handed(who, delegations, now_ms) {
             let giver = &given.from;
-            if same_person(&self.requester.subject, &giver.subject) || shares(self.teams, &giver.groups) {
+            if self.asked(&giver.subject) || shares(self.teams, &giver.groups) {
                 bar = Bar::Giver(giver.subject.clone());
             } else if has_spoken(&giver.subject) {
                 bar = Bar::Spoken;
@@ -144,6 +146,14 @@ impl Terms<'_> {
             }
         }
         Err(bar)
+    }
+
+    /// Whether they asked: themselves, or on another's behalf.
+    fn asked(&self, subject: &str) -> bool {
+        [Some(self.requester.subject.as_str()), self.actor]
+            .into_iter()
+            .flatten()
+            .any(|own| same_person(own, subject))
     }
 
     /// What the voices come to; `None`: more must approve.

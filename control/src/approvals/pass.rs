@@ -30,6 +30,9 @@ pub struct Pass {
     pub rule: String,
     /// Who has it.
     pub who: Who,
+    /// Who acts on their behalf: nobody else, nor they themselves, go on by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     /// Whether it is for whatever the rule holds; otherwise for this part, tool and these effects.
     pub anything: bool,
     /// What was held.
@@ -70,6 +73,7 @@ impl Pass {
             hold: hold.to_owned(),
             rule: ask.rule.clone(),
             who: ask.who.clone(),
+            actor: ask.actor.clone(),
             anything,
             part: ask.part,
             tool: ask.tool.clone(),
@@ -95,8 +99,8 @@ impl Pass {
         let offered = ask
             .grant_seconds
             .is_some_and(|seconds| now_ms < self.from_ms.saturating_add(seconds.saturating_mul(1000)));
-        let same = (&self.rule, &self.who.issuer, &self.who.subject)
-            == (&ask.rule, &ask.who.issuer, &ask.who.subject)
+        let same = (&self.rule, &self.who.issuer, &self.who.subject, &self.actor)
+            == (&ask.rule, &ask.who.issuer, &ask.who.subject, &ask.actor)
             && (&self.approvers, &self.teams, self.quorum) == (&ask.approvers, &ask.teams, ask.quorum);
         let within = self.anything
             || (self.part, &self.tool) == (ask.part, &ask.tool)
@@ -108,6 +112,7 @@ impl Pass {
     pub fn terms(&self) -> Terms<'_> {
         Terms {
             requester: &self.who,
+            actor: self.actor.as_deref(),
             groups: &self.approvers,
             teams: &self.teams,
             quorum: self.quorum,

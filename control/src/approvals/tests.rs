@@ -35,6 +35,7 @@ fn voice(subject: &str, approve: bool, on_behalf: Option<&Delegation>) -> Voice 
 
 struct Case {
     requester: Who,
+    actor: Option<String>,
     groups: Vec<String>,
     teams: Vec<String>,
     quorum: u32,
@@ -43,14 +44,15 @@ struct Case {
 
 impl Case {
     fn terms(&self) -> Terms<'_> {
-        let Self { requester, groups, teams, quorum, voices } = self;
-        Terms { requester, groups, teams, quorum: *quorum, voices }
+        let Self { requester, actor, groups, teams, quorum, voices } = self;
+        Terms { requester, actor: actor.as_deref(), groups, teams, quorum: *quorum, voices }
     }
 }
 
 fn case() -> Case {
     Case {
         requester: who("ana@example.com", &["writers", "team-a"]),
+        actor: None,
         groups: vec!["approvers".into()],
         teams: vec!["team-a".into()],
         quorum: 2,
@@ -132,6 +134,22 @@ fn a_right_that_was_handed_over_reaches_no_further_than_its_givers() {
     assert_eq!(stands(&lent, &[ben], 1), Err(Bar::Spoken));
 }
 
+#[test]
+fn who_acts_on_anothers_behalf_decides_as_little_as_they_do() {
+    let case = Case { actor: Some("kim".into()), ..case() };
+    let stands = |subject: &str, given: &[Delegation]| {
+        case.terms().standing(&who(subject, &["approvers"]), true, given, 0).err()
+    };
+    assert_eq!(
+        (stands("Kim", &[]), stands("ana@example.com", &[])),
+        (Some(Bar::Requester), Some(Bar::Requester))
+    );
+    assert_eq!(stands("ben", &[]), None);
+    let given = delegation("d", who("kim", &["approvers"]), "lea");
+    let bar = case.terms().standing(&who("lea", &[]), true, &[given], 0).err();
+    assert_eq!(bar, Some(Bar::Giver("kim".into())), "nor does anybody for them");
+}
+
 fn span(seconds: u64, anything: bool) -> Option<Span> {
     Some(Span { seconds, anything })
 }
@@ -209,6 +227,7 @@ fn a_pass_covers_the_same_person_rule_and_terms_until_it_ends() {
         ("another rule", (|ask| ask.rule = "other".into()) as fn(&mut HoldAsk)),
         ("another person", |ask| ask.who.subject = "bob".into()),
         ("another issuer", |ask| ask.who.issuer = "other".into()),
+        ("on their behalf", |ask| ask.actor = Some("agent-7".into())),
         ("other approvers now", |ask| ask.approvers.push("more".into())),
         ("more people now", |ask| ask.quorum = 2),
         ("another team", |ask| ask.teams = vec!["team-b".into()]),

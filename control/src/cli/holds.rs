@@ -255,6 +255,12 @@ fn tell(hold: &Hold, comments: &[Comment]) {
         "who",
         &clean_line(&format!("{} ({}; {})", ask.who.subject, ask.who.issuer, ask.who.groups.join(", "))),
     );
+    if let Some(actor) = &ask.actor {
+        line("by", &clean_line(&format!("{actor}, who acts on their behalf")));
+    }
+    if let Some(node) = &ask.node {
+        line("from", &clean_line(node));
+    }
     line("rule", &clean_line(&format!("{}: {}", ask.rule, ask.message)));
     if let Some(session) = &ask.session {
         line("session", &clean_line(session));

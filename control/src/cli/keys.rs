@@ -124,6 +124,7 @@ impl Mint {
         let claims = Claims {
             subject: asked.subject,
             groups: asked.groups,
+            actor: None,
             scopes: Some(asked.scopes).filter(|scopes| !scopes.is_empty()),
             via: None,
             from: None,

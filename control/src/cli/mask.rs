@@ -269,6 +269,7 @@ fn case(masking: Masking, held: Vec<Role>, key: &[u8; 32]) -> Result<Case, Failu
         subject: "here".into(),
         groups: vec!["here".into()],
         scopes: None,
+        actor: None,
         expires_ms: u64::MAX,
     };
     let route =

@@ -177,6 +177,7 @@ impl Grant {
     pub fn terms(&self) -> Terms<'_> {
         Terms {
             requester: &self.who,
+            actor: None,
             groups: &self.approvers,
             teams: &self.teams,
             quorum: self.quorum,

@@ -157,6 +157,7 @@ impl Hold {
     pub fn terms(&self) -> Terms<'_> {
         Terms {
             requester: &self.ask.who,
+            actor: self.ask.actor.as_deref(),
             groups: &self.ask.approvers,
             teams: &self.ask.teams,
             quorum: self.ask.quorum,
@@ -202,6 +203,8 @@ pub(crate) mod tests {
                 subject: "ana@example.com".into(),
                 groups: vec!["writers".into()],
             },
+            actor: None,
+            node: None,
             session: Some("s1".into()),
             part: Part::ToolCall,
             model: None,

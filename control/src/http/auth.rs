@@ -39,6 +39,12 @@ impl FromRequestParts<Arc<Control>> for Person {
             )
         })?;
         let person = Self(of_person(control, token).await?.principal);
+        // What a person decides here, no agent decides in their name.
+        if person.0.actor.is_some() {
+            return Err(Problem::forbidden(
+                "this token lets somebody act on another's behalf (`act`), which opens nothing here; use a token of your own",
+            ));
+        }
         control.limits.person(&person.0.issuer, &person.0.subject)?;
         Ok(person)
     }

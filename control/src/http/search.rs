@@ -19,7 +19,7 @@ const TERMS: usize = 16;
 pub struct Searched {
     /// The words and phrases as they were looked for; none: nothing in the text is a word, and nothing is found.
     pub terms: Vec<String>,
-    /// Those of them that stand in so many texts that only the latest count: ten thousand.
+    /// Those of them that stand in so many texts that only the latest count: five thousand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub common: Vec<String>,
     /// Entries of the log that the index has not taken in yet: about so many.

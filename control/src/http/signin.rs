@@ -191,7 +191,8 @@ async fn say_who(
         let own = bundle.policy.issuers.iter().find(|issuer| issuer.keys == KeySource::Control);
         own.map_or_else(|| "dev".to_owned(), |own| own.name.clone())
     };
-    let principal = Principal { issuer, subject: subject.to_owned(), groups, scopes: None, expires_ms: 0 };
+    let principal =
+        Principal { issuer, subject: subject.to_owned(), groups, scopes: None, actor: None, expires_ms: 0 };
     let place = own_place(query.get("to").map_or("/", String::as_str));
     let opened = open(&control, &headers, address, principal, None, &place).await;
     opened.map_err(|error| failed(&error, &place, (control.clock)()))
@@ -354,7 +355,7 @@ async fn whoami(
         };
         lists.into_iter().filter_map(among).collect()
     };
-    let Person(Principal { issuer, subject, groups, scopes, expires_ms }) = person;
+    let Person(Principal { issuer, subject, groups, scopes, expires_ms, .. }) = person;
     let me = Whoami { issuer, subject, groups, scopes, expires_ms, access, csrf };
     Ok(browser::unkept(Json(me).into_response()))
 }

@@ -136,7 +136,14 @@ async fn person(control: &Control, member: &str) -> Result<Option<Person>, Probl
     }
     groups.retain(|group| vouched.as_ref().is_none_or(|vouched| vouched.who.groups.contains(group)));
     let scopes = Some(vec!["holds.decide".to_owned()]);
-    Ok(Some(Person(Principal { issuer, subject, groups, scopes, expires_ms: (control.clock)() })))
+    Ok(Some(Person(Principal {
+        issuer,
+        subject,
+        groups,
+        scopes,
+        actor: None,
+        expires_ms: (control.clock)(),
+    })))
 }
 
 /// The JSON in the form's one field `payload`.

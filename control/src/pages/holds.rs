@@ -99,6 +99,10 @@ struct Detail {
     ends: When,
     who: String,
     groups: String,
+    /// Who acts on their behalf.
+    actor: Option<String>,
+    /// The sidecar that asks.
+    node: Option<String>,
     session: Option<String>,
     replay: bool,
     rule: String,
@@ -376,6 +380,8 @@ async fn detail(visitor: &Visitor, control: &Arc<Control>, id: &str) -> Result<D
         ends: When::new(hold.expires_ms, now),
         who: clean_line(&ask.who.subject),
         groups: clean_line(&ask.who.groups.join(", ")),
+        actor: ask.actor.as_deref().map(clean_line),
+        node: ask.node.as_deref().map(clean_line),
         session: ask.session.clone(),
         replay: visitor.person.is_auditor(control),
         rule: clean_line(&ask.rule),

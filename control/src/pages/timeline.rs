@@ -35,6 +35,8 @@ struct Page {
     title: String,
     who: String,
     groups: String,
+    /// Who acted on their behalf.
+    actors: String,
     started: When,
     lasted: String,
     exchanges: usize,
@@ -103,6 +105,10 @@ fn of(
         records().filter_map(|record| record.model.as_deref()).map(clean_line).collect();
     models.sort();
     models.dedup();
+    let mut actors: Vec<String> =
+        records().filter_map(|record| record.actor.as_deref()).map(clean_line).collect();
+    actors.sort();
+    actors.dedup();
     let mut threads: Vec<String> =
         steps.iter().map(|step| clean_line(step.agent)).filter(|a| !a.is_empty()).collect();
     threads.sort();
@@ -128,6 +134,7 @@ fn of(
         id,
         who: who.map_or_else(|| "(not verified)".into(), |who| clean_line(&who.subject)),
         groups: who.map(|who| clean_line(&who.groups.join(", "))).unwrap_or_default(),
+        actors: actors.join(", "),
         started: When::new(start, now),
         lasted: took(end.saturating_sub(start)),
         // Of some there is only what happened to a hold.

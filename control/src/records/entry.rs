@@ -86,6 +86,9 @@ pub struct TokenEvent {
     pub at_ms: u64,
     /// Who it speaks for.
     pub who: Who,
+    /// Who acts on their behalf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     /// The scopes that it is narrowed to; absent: not narrowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,

@@ -137,6 +137,7 @@ impl Known<'_> {
             subject: subject.to_owned(),
             groups,
             scopes: None,
+            actor: None,
             expires_ms: u64::MAX,
         };
         let given = given(&self.policy.bindings, self.grants, &principal, self.now_ms);

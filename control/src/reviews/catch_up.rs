@@ -53,6 +53,7 @@ fn name_roles(record: &mut Record, compiled: &Compiled) {
         subject: who.subject.clone(),
         groups: who.groups.clone(),
         scopes: None,
+        actor: None,
         expires_ms: u64::MAX,
     };
     let rights = compiled.rights(&principal, record.at_ms);

@@ -8,7 +8,7 @@ use crate::search::Term;
 
 /// Places of a term that are looked at, the latest first: some milliseconds' worth. A term that stands in more is so
 /// common that these are in more sessions than a page shows.
-pub const PLACES: u32 = 10_000;
+pub const PLACES: u32 = 5_000;
 
 /// How far the index has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

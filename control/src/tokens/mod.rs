@@ -23,6 +23,8 @@ pub struct Claims {
     pub subject: String,
     /// Their groups.
     pub groups: Vec<String>,
+    /// Who acts on their behalf; `None`: they themselves.
+    pub actor: Option<String>,
     /// Scopes that it is narrowed to; `None`: not narrowed.
     pub scopes: Option<Vec<String>>,
     /// Who shall accept it.
@@ -79,6 +81,7 @@ impl Issuer {
                 members.insert(FROM.to_owned(), json!(from.tokens));
                 members.insert(SINCE.to_owned(), (from.issued_ms.unwrap_or_default() / 1000).into());
             }
+            members.extend(claims.actor.iter().map(|actor| ("act".to_owned(), json!({"sub": actor}))));
             members.extend(claims.via.iter().map(|via| (VIA.to_owned(), via.as_str().into())));
         }
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());

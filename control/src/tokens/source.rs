@@ -16,6 +16,9 @@ use crate::keys::{KeyError, random};
 pub struct Source {
     /// Who it speaks for.
     pub who: Who,
+    /// Who acts on their behalf.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     /// The scopes that it is narrowed to; absent: not narrowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
@@ -31,6 +34,7 @@ impl From<Verified> for Source {
     fn from(Verified { principal, lineage, is_own }: Verified) -> Self {
         Self {
             who: Who { issuer: principal.issuer, subject: principal.subject, groups: principal.groups },
+            actor: principal.actor,
             scopes: principal.scopes,
             from: lineage,
             is_own,

@@ -69,7 +69,14 @@ pub enum Reply {
 
 /// Who is calling, as stated and not as verified.
 pub fn principal(issuer: &str, subject: &str, groups: Vec<String>, scopes: Option<Vec<String>>) -> Principal {
-    Principal { issuer: issuer.into(), subject: subject.into(), groups, scopes, expires_ms: u64::MAX }
+    Principal {
+        issuer: issuer.into(),
+        subject: subject.into(),
+        groups,
+        scopes,
+        actor: None,
+        expires_ms: u64::MAX,
+    }
 }
 
 /// Puts an exchange through the engine.

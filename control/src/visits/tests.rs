@@ -34,6 +34,7 @@ fn visit(sign_ins: &SignIns) -> Visit {
             subject: "ana".into(),
             groups: vec!["staff".into()],
             scopes: None,
+            actor: None,
             expires_ms: NOW + 8 * 3_600_000,
         },
         basis: sign_ins.basis(&policy(json!({}))).unwrap(),

@@ -38,8 +38,14 @@ fn now_ms() -> u64 {
 }
 
 pub fn identity(subject: &str, scopes: Option<&[&str]>, lifetime: u64) -> String {
+    acting(subject, None, scopes, lifetime)
+}
+
+/// The same for somebody who acts on the subject's behalf.
+fn acting(subject: &str, actor: Option<&str>, scopes: Option<&[&str]>, lifetime: u64) -> String {
     let claims = Claims {
         subject: subject.into(),
+        actor: actor.map(str::to_owned),
         groups: vec!["auditors".into()],
         scopes: scopes.map(|scopes| scopes.iter().map(|s| (*s).into()).collect()),
         audience: "sluice".into(),
@@ -87,6 +93,29 @@ async fn an_identity_token_becomes_one_of_controls_for_the_same_principal() {
     let export = String::from_utf8(export.stdout).unwrap();
     assert!(export.contains("\"issuer\":\"corp\",\"subject\":\"ana\""), "{export}");
     assert!(!export.contains(token.rsplit('.').next().unwrap()), "the token itself is written nowhere");
+}
+
+#[tokio::test]
+async fn who_acts_on_anothers_behalf_stays_named_and_decides_nothing_in_their_name() {
+    let service = service().await;
+    let shown = acting("ana", Some("agent-7"), None, 600);
+    let fields = [("grant_type", EXCHANGE), ("subject_token", shown.as_str()), ("subject_token_type", JWT)];
+    let (status, answer) = exchange(&service, &fields).await;
+    assert_eq!(status, 200, "{answer}");
+    let given = answer["access_token"].as_str().unwrap();
+    assert_eq!(claims(given)["act"], json!({"sub": "agent-7"}));
+    for token in [shown.as_str(), given] {
+        for (method, path) in
+            [(Method::GET, "/v1/sessions"), (Method::GET, "/v1/holds"), (Method::POST, "/v1/grants")]
+        {
+            let (status, problem) = service.call(method, path, token, Some(&json!({}))).await;
+            assert_eq!(status, 403, "{path}: {problem}");
+            assert!(problem["detail"].as_str().unwrap().contains("on another's behalf"), "{problem}");
+        }
+    }
+    let export = service.cli(&identity("ana", None, 600), &["records", "export"]);
+    let export = String::from_utf8(export.stdout).unwrap();
+    assert!(export.contains("\"actor\":\"agent-7\""), "{export}");
 }
 
 #[tokio::test]

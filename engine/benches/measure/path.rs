@@ -63,6 +63,7 @@ pub fn measure(table: &mut Table<'_>) {
                 subject: "ann".into(),
                 groups: vec!["staff".into()],
                 scopes: None,
+                actor: None,
                 expires_ms: u64::MAX,
             };
             let Ok(route) = route("POST", "/v1/messages") else { return };

@@ -26,6 +26,7 @@ fn person(subject: &str, groups: &[&str]) -> Principal {
         subject: subject.into(),
         groups: groups.iter().map(|group| (*group).into()).collect(),
         scopes: None,
+        actor: None,
         expires_ms: u64::MAX,
     }
 }

@@ -82,6 +82,7 @@ mod tests {
             subject: subject.into(),
             groups: Vec::new(),
             scopes: None,
+            actor: None,
             expires_ms,
         }
     }

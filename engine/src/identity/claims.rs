@@ -23,6 +23,19 @@ pub(super) fn subject(claims: &Claims, paths: &ClaimPaths) -> Result<String, &'s
     }
 }
 
+/// Who acts for the subject (RFC 8693, section 4.1). Who acted before them stands further in, and is told to nobody.
+pub(super) fn actor(claims: &Claims) -> Result<Option<String>, &'static str> {
+    match claims.get("act") {
+        None | Some(Value::Null) => Ok(None),
+        Some(act) => match act.get("sub").and_then(Value::as_str).filter(|name| is_name(name)) {
+            Some(actor) => Ok(Some(actor.to_owned())),
+            None => Err(
+                "its `act` does not name who acts, by a `sub` that is a printable string of 1 to 256 bytes",
+            ),
+        },
+    }
+}
+
 /// The groups; none when the claim is absent or null.
 pub(super) fn groups(claims: &Claims, paths: &ClaimPaths) -> Result<Vec<String>, &'static str> {
     let names = match find(claims, &paths.groups) {
@@ -107,6 +120,27 @@ mod tests {
 
     fn paths(groups: &str) -> ClaimPaths {
         ClaimPaths { groups: groups.into(), ..ClaimPaths::default() }
+    }
+
+    #[test]
+    fn who_acts_for_the_subject_is_named_or_the_token_is_refused() {
+        let act = |value: Value| actor(&claims(value));
+        assert_eq!(act(json!({})), Ok(None));
+        assert_eq!(act(json!({"act": null})), Ok(None));
+        assert_eq!(
+            act(json!({"act": {"sub": "agent-7", "act": {"sub": "before"}}})),
+            Ok(Some("agent-7".into()))
+        );
+        for act_claim in [
+            json!("agent-7"),
+            json!({}),
+            json!({"sub": ""}),
+            json!({"sub": 7}),
+            json!({"sub": "a\nb"}),
+            json!([]),
+        ] {
+            assert!(act(json!({"act": act_claim})).is_err(), "{act_claim}");
+        }
     }
 
     #[test]

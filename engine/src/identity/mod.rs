@@ -53,6 +53,8 @@ pub struct Principal {
     pub groups: Vec<String>,
     /// Scopes from the token; `None` when the token carries no such claim and so does not narrow.
     pub scopes: Option<Vec<String>>,
+    /// Who acts on the subject's behalf: the token's `act.sub` (RFC 8693, section 4.1); `None`: the subject itself.
+    pub actor: Option<String>,
     /// The token's `exp`, in Unix milliseconds.
     pub expires_ms: u64,
 }

@@ -278,6 +278,7 @@ impl Verifier {
             subject: claims::subject(claims, &known.paths).map_err(TokenError::Malformed)?,
             groups: claims::groups(claims, &known.paths).map_err(TokenError::Malformed)?,
             scopes: claims::scopes(claims, &known.paths).map_err(TokenError::Malformed)?,
+            actor: claims::actor(claims).map_err(TokenError::Malformed)?,
             expires_ms,
         };
         let lineage =

@@ -166,6 +166,7 @@ impl Case {
         for text in [&self.principal.issuer, &self.principal.subject, &rule.name] {
             digest.text(text);
         }
+        digest.text(self.principal.actor.as_deref().unwrap_or_default());
         // A session of MCP is a connection, which a retry may make anew.
         let session = if self.mcp.is_some() { Some("mcp") } else { self.session.as_deref() };
         digest.text(session.unwrap_or_default());
@@ -199,6 +200,8 @@ impl Case {
             rule: rule.to_owned(),
             message: message.to_owned(),
             who: self.who(),
+            actor: self.principal.actor.clone(),
+            node: None,
             session: self.session.clone(),
             part,
             model: self.model.as_deref().map(|model| self.recorded_text(model)),

@@ -304,7 +304,8 @@ impl Case {
 
     pub(super) fn hold_digest(&self, purpose: &str, rule: &str) -> Digest {
         let mut digest = Digest::of(purpose);
-        for text in [self.route.name, &self.principal.issuer, &self.principal.subject, rule] {
+        let actor = self.principal.actor.as_deref().unwrap_or_default();
+        for text in [self.route.name, &self.principal.issuer, &self.principal.subject, actor, rule] {
             digest.text(text);
         }
         digest

@@ -51,6 +51,7 @@ fn case_on(runtime: &Arc<Runtime>, method: &str, path: &str) -> Case {
         subject: "ann".into(),
         groups: vec!["staff".into()],
         scopes: None,
+        actor: None,
         expires_ms: u64::MAX,
     };
     let (case, allowed) =

@@ -59,6 +59,9 @@ pub struct Record {
     /// Whether the client asked for a stream.
     #[serde(default)]
     pub stream: bool,
+    /// Who acted on the caller's behalf ([`crate::identity::Principal::actor`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     /// The policy in force ([`crate::policy::bundle::Bundle::policy_version`]).
     pub policy_version: String,
     /// At [`Stage::Open`]: the caller's roles that allow the route and the model

@@ -129,6 +129,12 @@ pub struct HoldAsk {
     pub message: String,
     /// Who asks. Can never be the one who decides.
     pub who: Who,
+    /// Who acts on their behalf ([`crate::identity::Principal::actor`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// The sidecar that asks, by its node id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// The session, where the client sends one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,

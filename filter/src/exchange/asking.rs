@@ -32,6 +32,10 @@ enum Heard {
 impl Exchange {
     /// Sends the question of the current state for the first time.
     pub(super) fn send_question(&mut self, host: &dyn Host) -> Step {
+        let node = self.shared.node.clone();
+        if let Some(ask) = self.question_mut().and_then(|question| question.open.hold.as_mut()) {
+            ask.node = Some(node);
+        }
         // The look at a tool's definition holds nothing by itself.
         let holds = |ask: &HoldAsk| ask.definition.is_none();
         if self.question().and_then(|question| question.ask.as_ref()).is_some_and(holds) {

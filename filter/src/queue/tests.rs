@@ -20,6 +20,7 @@ fn record(n: u64) -> Record {
         route: "messages.create".into(),
         model: None,
         stream: false,
+        actor: None,
         policy_version: "p".into(),
         roles: Vec::new(),
         calls: BTreeMap::new(),

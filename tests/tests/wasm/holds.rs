@@ -33,6 +33,7 @@ fn two_hold_rules_are_asked_one_after_the_other() {
         exchange.answer(&only_call(&exchange, "/v1/holds/h1/use"), &hold("h1", "approved")).unwrap();
         assert_eq!(exchange.sent_upstream().headers, None, "one approval is not two");
         let second = only_call(&exchange, "/v1/exchanges");
+        assert_eq!(first.json()["hold"]["node"], "wasmtime", "whoever decides reads where it comes from");
         let mut rules = [rule(&first), rule(&second)];
         rules.sort();
         assert_eq!(rules, ["held-first", "held-second"]);

@@ -77,7 +77,11 @@ impl Transcript {
 
     fn head(&mut self, number: usize, record: &Record) {
         let who = record.principal.as_ref().map_or("(not verified)", |who| &who.subject);
-        let mut head = format!("{number}  {} UTC  {}  {}", time(record.at_ms), clean_line(who), record.route);
+        let who = match &record.actor {
+            Some(actor) => format!("{} for {}", clean_line(actor), clean_line(who)),
+            None => clean_line(who),
+        };
+        let mut head = format!("{number}  {} UTC  {who}  {}", time(record.at_ms), record.route);
         for part in [record.model.as_deref(), record.agent.as_deref()].into_iter().flatten() {
             let _written = write!(head, "  {}", clean_line(part));
         }

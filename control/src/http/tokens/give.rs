@@ -147,6 +147,7 @@ fn make(
     let claims = Claims {
         subject: source.who.subject.clone(),
         groups: source.who.groups.clone(),
+        actor: source.actor.clone(),
         scopes: scopes.clone(),
         audience: own.audience.clone(),
         via: Some(source.who.issuer.clone()),
@@ -159,6 +160,7 @@ fn make(
         from: tokens,
         at_ms: now_ms,
         who: source.who.clone(),
+        actor: source.actor.clone(),
         scopes: scopes.clone(),
         device,
         expires_ms: now_ms.saturating_add(lifetime.saturating_mul(1000)),

@@ -23,6 +23,7 @@ on_both! {
 fn source() -> Source {
     Source {
         who: Who { issuer: "corp".into(), subject: "ana".into(), groups: vec!["writers".into()] },
+        actor: Some("agent-7".into()),
         scopes: None,
         from: Lineage {
             tokens: vec![TokenId("corp".into(), "t1".into()), TokenId("own".into(), "f1".into())],

@@ -18,6 +18,7 @@ fn visit(ends_ms: u64) -> Visit {
         subject: "ana\u{0}\u{1f600}".into(),
         groups: vec!["staff".into()],
         scopes: None,
+        actor: None,
         expires_ms: ends_ms,
     };
     Visit { principal, basis: "b".into(), made_ms: Some(NOW), token: None, seen_ms: NOW }

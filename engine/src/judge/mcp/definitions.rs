@@ -107,6 +107,8 @@ impl Case {
             message: "the definition of this tool is new or was changed, and nobody has approved it"
                 .to_owned(),
             who: self.who(),
+            actor: self.principal.actor.clone(),
+            node: None,
             session: self.session.clone(),
             part: Part::ToolCall,
             model: None,

@@ -31,6 +31,7 @@ fn open(policy: Json, method: &str, headers: &[(&str, &str)]) -> (Case, Result<(
         subject: "ann".into(),
         groups: vec!["staff".into()],
         scopes: None,
+        actor: None,
         expires_ms: u64::MAX,
     };
     let headers: Vec<_> =

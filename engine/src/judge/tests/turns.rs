@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::judge::{Flow, Judged, Replied, ReplyStream};
+use crate::record::Stage;
 
 /// Rules of all three kinds, on anything that carries a command.
 fn rules() -> Value {
@@ -181,6 +182,19 @@ fn a_held_call_waits_under_one_key_whatever_its_id_order_and_way() {
     assert!(matches!(flow, Flow::Held(ask) if ask.key == call_key(&reply(&call))));
     let other = json!({"type":"tool_use","id":"a","name":"Bash","input":{"command":"make deploy","n":2}});
     assert_ne!(call_key(&reply(&other)), call_key(&reply(&call)));
+}
+
+#[test]
+fn what_is_asked_on_anothers_behalf_is_asked_anew_and_names_both() {
+    let reply = json!({"type":"message","content":[
+        {"type":"tool_use","id":"a","name":"Bash","input":{"command":"make deploy","n":1}},
+    ],"stop_reason":"tool_use"});
+    let mut case = case(rules());
+    case.principal.actor = Some("agent-7".into());
+    let Replied::Hold(ask) = case.reply(reply.to_string().as_bytes(), 200, None) else { panic!() };
+    assert_eq!((ask.who.subject.as_str(), ask.actor.as_deref()), ("ann", Some("agent-7")));
+    assert_ne!(ask.key, call_key(&reply));
+    assert_eq!(case.record(Stage::Close, 2, "n").actor.as_deref(), Some("agent-7"));
 }
 
 #[test]

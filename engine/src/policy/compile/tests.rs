@@ -34,6 +34,7 @@ fn principal(subject: &str, groups: &[&str]) -> Principal {
         subject: subject.into(),
         groups: groups.iter().map(|g| (*g).into()).collect(),
         scopes: None,
+        actor: None,
         expires_ms: NOW + 1000,
     }
 }

@@ -23,6 +23,7 @@ fn a_good_token_becomes_its_principal() {
             subject: "ann".into(),
             groups: vec!["readers".into()],
             scopes: Some(vec!["messages.create".into(), "batches.*".into()]),
+            actor: None,
             expires_ms: (NOW + 600) * 1000,
         })
     );
