@@ -19,6 +19,8 @@ mod config_map;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod dev;
+#[cfg(test)]
 mod edits;
 #[cfg(test)]
 mod families;
@@ -76,3 +78,5 @@ mod simulate;
 mod tls;
 #[cfg(test)]
 mod tokens;
+#[cfg(test)]
+mod visits;
