@@ -15,8 +15,12 @@ const LARGEST: usize = 64 << 20;
 /// Entries that are read at a time.
 const PAGE: u32 = 500;
 
-/// Entries whose blocks are fetched together: each look into the store has its price, and bodies may be large.
-const TOGETHER: usize = 8;
+/// Entries whose blocks are fetched together, at first and after much was fetched, and at the most: each look into the
+/// store has its price, and bodies may be large.
+const TOGETHER: std::ops::RangeInclusive<usize> = 8..=32;
+
+/// Bytes of blocks that are not much.
+const LITTLE: usize = 256 << 10;
 
 /// An exchange, put together from its records.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -116,11 +120,16 @@ pub async fn read(
     let mut gathering = Gathering::default();
     let mut left = most;
     let mut size = 0_usize;
+    let mut together = *TOGETHER.start();
     loop {
         which.limit = left.min(PAGE);
         let page = store.entries(which.clone()).await?;
         let full = page.len() >= which.limit as usize;
-        for some in page.chunks(TOGETHER) {
+        let mut page = page.as_slice();
+        while let (some, rest) = page.split_at(together.min(page.len()))
+            && !some.is_empty()
+        {
+            page = rest;
             // One that cannot be read was tampered with; verification says so.
             let entries: Vec<(i64, Option<Entry>)> =
                 some.iter().map(|stored| (stored.cursor, serde_json::from_str(&stored.entry).ok())).collect();
@@ -128,7 +137,8 @@ pub async fn read(
                 Some(Entry::Exchange(record)) => record.body.as_ref(),
                 _ => None,
             });
-            fetch(store, bodies, &mut gathering).await?;
+            let fetched = fetch(store, bodies, &mut gathering).await?;
+            together = if fetched > LITTLE { *TOGETHER.start() } else { (2 * together).min(*TOGETHER.end()) };
             for (cursor, entry) in entries {
                 let opens = matches!(&entry, Some(Entry::Exchange(record)) if record.stage == Stage::Open);
                 if opens && size > bytes {
@@ -146,12 +156,13 @@ pub async fn read(
     }
 }
 
-/// Fetches the blocks of bodies that are not there yet.
+/// Fetches the blocks of bodies that are not there yet; says how many bytes they have.
 async fn fetch(
     store: &dyn Store,
     bodies: impl Iterator<Item = &Body>,
     gathering: &mut Gathering,
-) -> Result<(), StoreError> {
+) -> Result<usize, StoreError> {
+    let mut fetched = 0_usize;
     let mut wanted: VecDeque<Piece> = bodies.flat_map(|body| body.pieces.iter().cloned()).collect();
     let mut asked = HashSet::new();
     while !wanted.is_empty() {
@@ -166,11 +177,12 @@ async fn fetch(
             break;
         }
         for block in store.blocks(digests).await? {
+            fetched = fetched.saturating_add(block.text.len());
             wanted.extend(block.pieces().unwrap_or_default());
             gathering.block(block);
         }
     }
-    Ok(())
+    Ok(fetched)
 }
 
 /// The text as it is, where it is JSON; else as a JSON string.

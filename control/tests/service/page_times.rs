@@ -195,7 +195,8 @@ async fn measure(name: &str, service: &Service) {
     let listed: Value = serde_json::from_str(&browser.get("/v1/sessions?limit=900").await.body).unwrap();
     let sessions = listed["sessions"].as_array().unwrap();
     let session = format!("/sessions/{}", sessions[sessions.len() / 2]["session"].as_str().unwrap());
-    let older = format!("/sessions?before={}", listed["next"].as_str().unwrap());
+    let last = sessions.last().unwrap();
+    let older = format!("/sessions?before={}:{}", last["lastMs"], last["session"].as_str().unwrap());
     let today = listed["sessions"][0]["lastMs"].as_u64().unwrap();
     let (since, until) = (today - 3 * 86_400_000, today - 2 * 86_400_000);
     let mut end = "/sessions/the-long-session".to_owned();

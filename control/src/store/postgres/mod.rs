@@ -218,10 +218,12 @@ fn several(numbers: Vec<i64>) -> Vec<i64> {
     numbers
 }
 
-/// Whether a session names one of the texts that are value number `value`. As an array, it is looked up once: as a
-/// subquery, it was once for each session where few were expected.
-fn names_one_of(value: usize) -> String {
-    format!("session = ANY (ARRAY(SELECT DISTINCT session FROM session_texts WHERE text = ANY (${value})))")
+/// Whether a session names one of the texts of each of so many values, from number `first` on. As one array they are
+/// looked up once; as a subquery they were once for each session, where the planner expected few sessions.
+fn names_of_each(first: usize, count: usize) -> String {
+    let one = |n| format!("SELECT session FROM session_texts WHERE text = ANY (${n})");
+    let all: Vec<String> = (first..first + count).map(one).collect();
+    format!("session = ANY (ARRAY({}))", all.join(" INTERSECT "))
 }
 
 /// What asks for a term. Words are letters and digits, so that nothing in them is read as anything else.

@@ -187,11 +187,12 @@ fn several(numbers: Vec<i64>) -> String {
     serde_json::Value::from(numbers).to_string()
 }
 
-/// Whether a session names one of the texts that are value number `value`.
-fn names_one_of(value: usize) -> String {
-    format!(
-        "session IN (SELECT session FROM session_texts WHERE text IN (SELECT value FROM json_each(${value})))"
-    )
+/// Whether a session names one of the texts of each of so many values, from number `first` on.
+fn names_of_each(first: usize, count: usize) -> String {
+    let one =
+        |n| format!("SELECT session FROM session_texts WHERE text IN (SELECT value FROM json_each(${n}))");
+    let all: Vec<String> = (first..first + count).map(one).collect();
+    format!("session IN ({})", all.join(" INTERSECT "))
 }
 
 /// What asks for a term. Words are letters and digits, so that nothing in them is read as anything else.

@@ -4,7 +4,7 @@ use sluice_engine::record::Block;
 use sluice_engine::record::chain::Hash;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use super::super::super::{Pool, Row, Text, names_one_of, read_text, several};
+use super::super::super::{Pool, Row, Text, names_of_each, read_text, several};
 use super::super::columns::{column, digest_bytes, digest_text, signed, unsigned};
 use crate::store::numbers::numbers;
 use crate::store::{Enrolled, Head, Session, StoreError, Stored, Verdicts, Which, WhichSessions};
@@ -147,9 +147,8 @@ pub async fn sessions(pool: &Pool, which: WhichSessions) -> Result<Vec<Session>,
         ));
         values += 2;
     }
-    for _ in &which.texts {
-        values += 1;
-        more.push_str(&format!(" AND {}", names_one_of(values)));
+    if !which.texts.is_empty() {
+        more.push_str(&format!(" AND {}", names_of_each(values + 1, which.texts.len())));
     }
     let sql = format!(
         "SELECT session, issuer, subject, named, first_ms, last_ms, exchanges, denied, held, findings,
