@@ -160,6 +160,17 @@ async function fill(url, token) {
   return ids;
 }
 
+/** Somebody with the database and without the key: an exchange is altered, and another one's end is taken out. */
+function tamper(database) {
+  const statements = [
+    "UPDATE entries SET entry = replace(entry, 'dev2@', 'eve@') WHERE session = 'run-2' AND entry LIKE '%\"open\"%00000001\"%'",
+    "DELETE FROM entries WHERE session = 'run-2' AND entry LIKE '%\"close\"%' AND seq = (SELECT min(seq) + 1 FROM entries WHERE session = 'run-2')",
+  ];
+  const program = "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as db:\n  [db.execute(one) for one in sys.argv[2:]]";
+  const done = spawnSync("python3", ["-c", program, database, ...statements], { encoding: "utf8" });
+  if (done.status !== 0) throw new Error(done.stderr);
+}
+
 async function main() {
   const [sluice, folder] = process.argv.slice(2);
   const state = fs.mkdtempSync(path.join(os.tmpdir(), "sluice-shots-"));
@@ -185,11 +196,13 @@ async function main() {
       service.on("exit", () => failed(new Error(log)));
     });
     const ids = await fill(url, token);
+    tamper(`${state}/var/sluice.db`);
     const wanted = { documents: { "policy.yaml": STRICTER }, reason: "nothing is written without a change request" };
     const proposal = await call(url, "POST", "/v1/policy/proposals", wanted, token("ana", "authors"));
     const review = await call(url, "POST", "/v1/reviews", { name: "quarterly" }, token("omar", "operators"));
     const pages = ["/holds", ...Object.values(ids).map((id) => `/holds/${id}`), "/holds/unknown!404", "/sessions",
       "/sessions?text=invoices", "/sessions?text=%22nobody+said+this%22", "/sessions?since=yesterday!400", "/sessions/orders",
+      "/sessions/orders/chain", "/sessions/run-2", "/sessions/run-2/chain",
       "/sessions/orders/compare", `/sessions/orders/compare?with=proposal%3A${proposal.id}`,
       "/sessions/orders/compare?with=current", "/overview", "/access", "/access/passes", "/access/delegations", "/access/identities", "/access/identities?search=nobody",
       "/access/identity?subject=ana@example.com", "/access/reviews", `/access/reviews/${review.id}`, "/policy", "/policy/trial",
