@@ -27,6 +27,8 @@ struct Page {
     title: String,
     sound: bool,
     whole: bool,
+    /// Whether what is wrong is between its entries alone.
+    between: bool,
     /// What was read: `12 entries and 30 texts, signed by 4f1d...`.
     words: String,
     unread: Vec<String>,
@@ -70,6 +72,7 @@ fn of(shell: Shell, id: String, title: String, report: &SessionReport, now: u64)
         title,
         sound: report.sound,
         whole: report.whole,
+        between: report.problems.iter().all(|fault| fault.between),
         words: format!(
             "{} and {}, signed by {}",
             entries(report.entries),

@@ -88,7 +88,7 @@ pub enum Problem {
         belongs: u64,
     },
     /// Entries are not there.
-    #[error("entries {from} to {to} were removed")]
+    #[error("{} removed", were(.from, .to))]
     Removed {
         /// The first of them.
         from: u64,
@@ -130,6 +130,11 @@ pub enum Problem {
     /// There are entries and no signed head that is genuine.
     #[error("the signed head is gone, or its signature is not the writer's")]
     NoHead,
+}
+
+/// So many entries, before what was done to them.
+fn were(from: &u64, to: &u64) -> String {
+    if from == to { format!("entry {from} was") } else { format!("entries {from} to {to} were") }
 }
 
 /// How many misfits are remembered to tell a moved entry from an altered one; it takes the cube of it in hashes.

@@ -93,7 +93,7 @@ async fn what_was_done_to_a_session_is_found_and_named_with_its_exchange(on: On)
             Problem::Removed { from: 2, to: 2 },
             1,
         ),
-        ("the last removed", "DELETE FROM entries WHERE seq >= 9", Problem::Truncated { from: 9, to: 10 }, 4),
+        ("the end removed", "DELETE FROM entries WHERE seq > 7", Problem::Truncated { from: 8, to: 10 }, 4),
         (
             "moved",
             "UPDATE entries SET seq = 100 WHERE seq = 5; UPDATE entries SET seq = 5 WHERE seq = 7;

@@ -70,7 +70,10 @@ fn an_altered_entry_with_a_hash_to_match_breaks_the_next() {
 fn removed_entries_are_named() {
     let (mut rows, head) = log(100);
     rows.drain(9..12);
-    assert_eq!(verify(&rows, Some(&head)), [Problem::Removed { from: 10, to: 12 }]);
+    let removed = Problem::Removed { from: 10, to: 12 };
+    assert_eq!(removed.to_string(), "entries 10 to 12 were removed");
+    assert_eq!(Problem::Removed { from: 10, to: 10 }.to_string(), "entry 10 was removed");
+    assert_eq!(verify(&rows, Some(&head)), [removed]);
 }
 
 #[test]
