@@ -25,6 +25,8 @@ struct Page {
     shell: Shell,
     id: String,
     title: String,
+    /// The id as the command takes it.
+    shown: String,
     sound: bool,
     whole: bool,
     /// Whether what is wrong is between its entries alone.
@@ -68,6 +70,7 @@ fn of(shell: Shell, id: String, title: String, report: &SessionReport, now: u64)
     let more = few.split_off(few.len().min(FEW));
     Page {
         shell,
+        shown: short(&clean_line(&id), 60),
         id,
         title,
         sound: report.sound,

@@ -86,6 +86,10 @@ async fn a_session_says_whether_it_is_what_was_written() {
         "{page}"
     );
     assert_eq!(browser.get("/sessions/none/chain").await.status, 404);
+    let id = "5f0c9f0e-3a52-4b7e-9a3f-7d1a2b3c4d5e";
+    recorded(&service, id, &["e5"]).await;
+    let page = browser.get(&format!("/sessions/{id}/chain")).await.body;
+    assert!(page.contains(&format!("sluice sessions verify {id}<")), "a command that can be pasted: {page}");
     let mut other = Browser::new(&service.url);
     other.post("/signin?to=/holds", "subject=omar&groups=operators").await;
     assert_eq!(other.get("/sessions/s1/chain").await.status, 403);
