@@ -1,5 +1,6 @@
 //! Is the log what was written?
 
+mod found;
 mod run;
 mod session;
 
@@ -13,7 +14,8 @@ use sluice_engine::record::checkpoint::{Checkpoint, notes};
 use super::{Entry, Through, intake::digests, writer_name};
 use crate::store::{Head, Store, StoreError, Which};
 
-pub use session::{Bounds, Fault, Misplaced, SessionReport, Span, Unread, Wrong, verify_session};
+pub use found::{Fault, Misplaced, SessionReport, Span, Unread, Wrong};
+pub use session::{Bounds, verify_session};
 
 const PAGE: u32 = 500;
 
