@@ -35,7 +35,7 @@ pub fn moment(text: &str) -> Option<u64> {
 /// Days since 1970, from 1970 to 9999; `None`: no such day. By Howard Hinnant's `days_from_civil`
 /// (<https://howardhinnant.github.io/date_algorithms.html>).
 fn days(year: u64, month: u64, day: u64) -> Option<u64> {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let length = match month {
         2 => 28 + u64::from(leap),
         4 | 6 | 9 | 11 => 30,

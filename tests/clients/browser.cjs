@@ -115,6 +115,8 @@ async function look(browser, url, paths) {
 
 // What a page must be, as it is shown now.
 async function examine(page, name, colorScheme, width) {
+  // Parts that the page fetches for itself.
+  await page.waitForFunction(() => !document.querySelector(".htmx-request"), null, { timeout: 20000 });
   const at = `${name} ${colorScheme} ${width}`;
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   if (wide > 0) wrong.push(`${at}: ${wide} px wider than the screen`);

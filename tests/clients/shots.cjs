@@ -160,6 +160,18 @@ async function fill(url, token) {
   return ids;
 }
 
+/** Somebody with the database and without the key: an exchange is altered, and the end of another one is taken out. */
+function tamper(database) {
+  const which = (number, stage) => `session = 'altered' AND entry LIKE '%${number}"%"${stage}"%'`;
+  const statements = [
+    `UPDATE entries SET entry = replace(entry, 'mia@', 'eve@') WHERE ${which("00000001", "open")}`,
+    `DELETE FROM entries WHERE ${which("00000002", "open")}`,
+  ];
+  const program = "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as db:\n  [db.execute(one) for one in sys.argv[2:]]";
+  const done = spawnSync("python3", ["-c", program, database, ...statements], { encoding: "utf8" });
+  if (done.status !== 0) throw new Error(done.stderr);
+}
+
 async function main() {
   const [sluice, folder] = process.argv.slice(2);
   const state = fs.mkdtempSync(path.join(os.tmpdir(), "sluice-shots-"));
@@ -185,11 +197,18 @@ async function main() {
       service.on("exit", () => failed(new Error(log)));
     });
     const ids = await fill(url, token);
+    // Nothing of another session is written behind it.
+    await session(url, {
+      id: "altered", subject: "mia@example.com", groups: ["writers"], hours: 190,
+      turns: [1, 2, 3].map((n) => ({ said: `Pay invoice ${n}.`, answered: "It is on its way." })),
+    });
+    tamper(`${state}/var/sluice.db`);
     const wanted = { documents: { "policy.yaml": STRICTER }, reason: "nothing is written without a change request" };
     const proposal = await call(url, "POST", "/v1/policy/proposals", wanted, token("ana", "authors"));
     const review = await call(url, "POST", "/v1/reviews", { name: "quarterly" }, token("omar", "operators"));
     const pages = ["/holds", ...Object.values(ids).map((id) => `/holds/${id}`), "/holds/unknown!404", "/sessions",
       "/sessions?text=invoices", "/sessions?text=%22nobody+said+this%22", "/sessions?since=yesterday!400", "/sessions/orders",
+      "/sessions/orders/chain", "/sessions/altered", "/sessions/altered/chain",
       "/sessions/orders/compare", `/sessions/orders/compare?with=proposal%3A${proposal.id}`,
       "/sessions/orders/compare?with=current", "/overview", "/access", "/access/passes", "/access/delegations", "/access/identities", "/access/identities?search=nobody",
       "/access/identity?subject=ana@example.com", "/access/reviews", `/access/reviews/${review.id}`, "/policy", "/policy/trial",

@@ -29,6 +29,7 @@ mod replay;
 mod reviews;
 mod saved;
 mod service;
+mod session_verify;
 mod settings;
 mod tokens;
 

@@ -18,6 +18,7 @@ use super::compact::Compact;
 use super::compare::Compare;
 use super::print::{Paint, clean_line, say, short, table, time};
 use super::replay::Recorded;
+use super::session_verify::VerifySession;
 use super::{Failure, Outcome, Output, Service};
 use crate::http::VerifyAsk;
 use crate::keys::Keys;
@@ -32,6 +33,7 @@ pub enum Sessions {
     /// List sessions, the latest first. Exchanges of clients that send no session stand for themselves.
     Ls(List),
     Compare(Compare),
+    Verify(VerifySession),
 }
 
 /// Which sessions, and how.
@@ -154,6 +156,7 @@ impl Sessions {
         let asked = match self {
             Self::Ls(asked) => asked,
             Self::Compare(compare) => return compare.run().await,
+            Self::Verify(verify) => return verify.run().await,
         };
         let mut path = format!("/v1/sessions?limit={}", asked.limit);
         for (name, value) in [

@@ -28,7 +28,7 @@
 //! | `GET /v1/budgets` | auditors, operators |
 //! | `GET /v1/usage`, `GET /v1/sidecars` | auditors, operators |
 //! | `POST /v1/policy/trial` | authors of policy, auditors, operators |
-//! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/exchanges/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
+//! | `GET /v1/sessions`, `GET /v1/sessions/{id}`, `GET /v1/sessions/{id}/chain`, `GET /v1/exchanges/{id}`, `GET /v1/records`, `POST /v1/records/verify` | auditors |
 //! | `POST /v1/sessions/{id}/comparison` | auditors |
 //! | `GET /v1/policy/versions` | authors of policy, auditors, operators |
 //! | `GET /v1/access`, `GET /v1/access/withheld` | auditors, operators; everyone their own |

@@ -22,7 +22,9 @@ use super::{Control, Problem, Query, area, limit, number};
 use crate::calendar;
 use crate::records::lines::Line;
 use crate::records::session::{Exchange, read};
-use crate::records::{Entry, Report, batch_key, fold, missing, open_kept};
+use crate::records::{
+    Bounds, Entry, Report, SessionReport, batch_key, fold, missing, open_kept, verify_session,
+};
 use crate::records::{csv, ocsf};
 use crate::store::{Addition, Mark, Session, StoreError, Verdicts, Which, WhichSessions};
 
@@ -48,6 +50,7 @@ pub fn routes() -> Router<Arc<Control>> {
     let people = Router::new()
         .route("/v1/sessions", get(sessions))
         .route("/v1/sessions/{id}", get(replay))
+        .route("/v1/sessions/{id}/chain", get(chain))
         .route("/v1/exchanges/{id}", get(exchange))
         .route("/v1/records/verify", post(verify).layer(DefaultBodyLimit::max(VERIFY_BYTES)));
     area(filters, people)
@@ -180,8 +183,7 @@ pub async fn exchanges(
     let which = Which { session: Some(id.to_owned()), after, ..Which::default() };
     let (exchanges, more) = read(&*control.store, which, ENTRIES, SESSION_BYTES).await?;
     if exchanges.is_empty() {
-        let detail = "there is no session with this id; `sluice sessions ls` lists them";
-        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+        return Err(no_session());
     }
     Ok((exchanges, more))
 }
@@ -208,10 +210,25 @@ pub async fn replay(
     person.needs_auditor(&control)?;
     let which = Which { session: Some(id), limit: 1, ..Which::default() };
     if control.store.entries(which.clone()).await?.is_empty() {
-        let detail = "there is no session with this id; `sluice sessions ls` lists them";
-        return Err(Problem::new(StatusCode::NOT_FOUND, detail));
+        return Err(no_session());
     }
     Ok(stream(Export::new(control, which, u64::MAX, true)))
+}
+
+/// `GET /v1/sessions/{id}/chain`: whether the session is what was written.
+pub async fn chain(
+    person: Person,
+    State(control): State<Arc<Control>>,
+    Path(id): Path<String>,
+) -> Result<Json<SessionReport>, Problem> {
+    person.needs_auditor(&control)?;
+    let writers = control.writers.keys(&*control.store).await?;
+    let report = verify_session(&*control.store, &writers, &id, Bounds::default()).await?;
+    report.map(Json).ok_or_else(no_session)
+}
+
+fn no_session() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "there is no session with this id; `sluice sessions ls` lists them")
 }
 
 /// `GET /v1/records?after=CURSOR&limit=N&blocks=true&format=ndjson`: the log as [`Line`]s, as events of OCSF, one a

@@ -133,6 +133,7 @@ fn of_records(schemas: &mut SchemaGenerator) -> Vec<Call> {
         call("get", "/v1/sidecars", Person, "The sidecars that ask for their bundle."),
         call("get", "/v1/sessions/{id}", Person, "A session's entries and their texts.")
             .gives(&[(200, Kind::Lines)]),
+        call("get", "/v1/sessions/{id}/chain", Person, "Whether a session is what was written."),
         call(
             "post",
             "/v1/sessions/{id}/comparison",

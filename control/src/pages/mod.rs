@@ -9,6 +9,7 @@
 
 mod access;
 mod assets;
+mod chain;
 mod compare;
 mod delegations;
 mod device;
@@ -74,6 +75,7 @@ pub fn routes() -> Router<Arc<Control>> {
         .route("/sessions", get(sessions::list))
         .route("/sessions/verify", post(sessions::verify))
         .route("/sessions/{id}", get(timeline::show))
+        .route("/sessions/{id}/chain", get(chain::show))
         .route("/sessions/{id}/compare", get(compare::show).merge(pasting()))
         .route("/overview", get(overview::show))
         .route("/access", get(access::show))

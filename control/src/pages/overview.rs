@@ -209,7 +209,7 @@ fn chart(
         row
     });
     let summary = format!("{title}, {} days; the highest is {}", usage.days.len(), written(most));
-    let classes = usage.days.first().map(|day| parts(day)).unwrap_or_default();
+    let classes = usage.days.first().map(&parts).unwrap_or_default();
     let keys = heads.iter().copied().zip(classes.iter().map(|part| part.class)).collect();
     Chart {
         title,

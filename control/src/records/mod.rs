@@ -24,7 +24,10 @@ pub use entry::{
 pub use intake::{IntakeError, batch_key, fold, missing};
 pub use review::{ReviewChange, ReviewEvent, Reviewed};
 pub use signin::{SignInChange, SignInEvent};
-pub use verify::{BlockProblem, Kept, Report, Retained, WriterReport, open_kept, verify};
+pub use verify::{
+    BlockProblem, Bounds, Fault, Kept, Misplaced, Report, Retained, SessionReport, Span, Unread,
+    WriterReport, Wrong, open_kept, verify, verify_session,
+};
 pub use writers::{Writers, enrolment};
 
 /// The name of the writer with this key: eight bytes of the key's SHA-256, in hexadecimal. A writer cannot sign

@@ -1,5 +1,9 @@
 //! Is the log what was written?
 
+mod found;
+mod run;
+mod session;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ed25519_dalek::VerifyingKey;
@@ -9,6 +13,9 @@ use sluice_engine::record::checkpoint::{Checkpoint, notes};
 
 use super::{Entry, Through, intake::digests, writer_name};
 use crate::store::{Head, Store, StoreError, Which};
+
+pub use found::{Fault, Misplaced, SessionReport, Span, Unread, Wrong};
+pub use session::{Bounds, verify_session};
 
 const PAGE: u32 = 500;
 
@@ -130,7 +137,7 @@ pub async fn verify(
     let removed = lacking(&kept, &lists);
     report
         .block_problems
-        .extend(removed.into_iter().map(|(digest, by)| BlockProblem::Removed { digest, by }));
+        .extend(removed.into_iter().map(|(digest, (by, _))| BlockProblem::Removed { digest, by }));
     if let Some((before_ms, through)) = found.retention() {
         let blocks = lacking(&old, &lists).len() as u64;
         report.retention = Some(Retained { before_ms, through, blocks });
@@ -172,7 +179,9 @@ async fn writer(
             if !against.fit(&verifier.here()) {
                 verifier.signed(false);
             }
-            found.read(&stored.entry, &stored.writer, stored.seq);
+            if let Ok(entry) = serde_json::from_str(&stored.entry) {
+                found.read(&entry, &stored.writer, stored.seq);
+            }
         }
     }
     let reached = verifier.here().seq;
@@ -256,10 +265,10 @@ struct Wanted {
 }
 
 impl Found {
-    fn read(&mut self, entry: &str, writer: &str, seq: u64) {
-        match serde_json::from_str(entry) {
-            Ok(Entry::Exchange(record)) => {
-                let Some(body) = record.body else { return };
+    fn read(&mut self, entry: &Entry, writer: &str, seq: u64) {
+        match entry {
+            Entry::Exchange(record) => {
+                let Some(body) = &record.body else { return };
                 self.wanted.extend(digests(&body.pieces).into_iter().map(|digest| Wanted {
                     digest: digest.to_owned(),
                     writer: writer.to_owned(),
@@ -267,11 +276,11 @@ impl Found {
                 }));
             }
             // An act that nobody signed is part of a log that is not sound, whatever it covers.
-            Ok(Entry::Retention(act)) => {
+            Entry::Retention(act) => {
                 self.before_ms = self.before_ms.max(act.before_ms);
-                for Through { writer, seq } in act.through {
-                    let own = self.through.entry(writer).or_default();
-                    *own = seq.max(*own);
+                for Through { writer, seq } in &act.through {
+                    let own = self.through.entry(writer.clone()).or_default();
+                    *own = (*seq).max(*own);
                 }
             }
             _ => {}
@@ -289,11 +298,14 @@ impl Found {
     }
 }
 
-/// Which of these, and of what they name, are not there; and what names them.
-fn lacking(wanted: &[&Wanted], lists: &HashMap<String, Vec<String>>) -> BTreeMap<String, String> {
+/// Which of these, and of what they name, are not there; and what names them, and the entry behind that.
+fn lacking<'w>(
+    wanted: &[&'w Wanted],
+    lists: &HashMap<String, Vec<String>>,
+) -> BTreeMap<String, (String, &'w Wanted)> {
     let mut lacking = BTreeMap::new();
     let mut seen: HashSet<&str> = HashSet::new();
-    let mut left: Vec<(&str, Option<&str>, &Wanted)> =
+    let mut left: Vec<(&str, Option<&str>, &'w Wanted)> =
         wanted.iter().map(|wanted| (wanted.digest.as_str(), None, *wanted)).collect();
     while let Some((digest, list, by)) = left.pop() {
         if !seen.insert(digest) {
@@ -303,8 +315,8 @@ fn lacking(wanted: &[&Wanted], lists: &HashMap<String, Vec<String>>) -> BTreeMap
             Some(names) => left.extend(names.iter().map(|name| (name.as_str(), Some(digest), by))),
             None => {
                 let entry = || format!("entry {}/{}", by.writer, by.seq);
-                let by = list.map_or_else(entry, |list| format!("block {list}"));
-                lacking.insert(digest.to_owned(), by);
+                let named = list.map_or_else(entry, |list| format!("block {list}"));
+                lacking.insert(digest.to_owned(), (named, by));
             }
         }
     }

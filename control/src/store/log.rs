@@ -193,6 +193,9 @@ pub trait Log: Send + Sync {
     /// Entries.
     async fn entries(&self, which: Which) -> Result<Vec<Stored>, StoreError>;
 
+    /// The latest entry by which retention says what it removes.
+    async fn last_retention(&self) -> Result<Option<Stored>, StoreError>;
+
     /// Sessions.
     async fn sessions(&self, which: WhichSessions) -> Result<Vec<Session>, StoreError>;
 

@@ -38,6 +38,7 @@ macro_rules! on_both {
 }
 
 mod approvals;
+mod chain;
 mod days;
 mod definitions;
 mod edits;

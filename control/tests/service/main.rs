@@ -11,6 +11,8 @@ mod bars;
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod chain;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod compare;

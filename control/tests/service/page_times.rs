@@ -195,6 +195,7 @@ async fn measure(name: &str, service: &Service) {
     let listed: Value = serde_json::from_str(&browser.get("/v1/sessions?limit=900").await.body).unwrap();
     let sessions = listed["sessions"].as_array().unwrap();
     let session = format!("/sessions/{}", sessions[sessions.len() / 2]["session"].as_str().unwrap());
+    let chain = format!("{session}/chain");
     let last = sessions.last().unwrap();
     let older = format!("/sessions?before={}:{}", last["lastMs"], last["session"].as_str().unwrap());
     let today = listed["sessions"][0]["lastMs"].as_u64().unwrap();
@@ -236,6 +237,7 @@ async fn measure(name: &str, service: &Service) {
         ),
         ("session of 20 exchanges", &session),
         ("session of 200 exchanges", "/sessions/the-long-session"),
+        ("chain of a session of 20 exchanges", &chain),
         ("the last part of it", &end),
         ("holds, 500 waiting", "/holds"),
         ("a hold", &hold),

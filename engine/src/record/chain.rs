@@ -88,7 +88,7 @@ pub enum Problem {
         belongs: u64,
     },
     /// Entries are not there.
-    #[error("entries {from} to {to} were removed")]
+    #[error("{} removed", were(.from, .to))]
     Removed {
         /// The first of them.
         from: u64,
@@ -132,10 +132,15 @@ pub enum Problem {
     NoHead,
 }
 
+/// So many entries, before what was done to them.
+fn were(from: &u64, to: &u64) -> String {
+    if from == to { format!("entry {from} was") } else { format!("entries {from} to {to} were") }
+}
+
 /// How many misfits are remembered to tell a moved entry from an altered one; it takes the cube of it in hashes.
 const MISFITS: usize = 64;
 
-/// Reads a writer's log from its first entry on and says what is wrong with it.
+/// Reads a writer's log, from its first entry on or a part of it, and says what is wrong with it.
 #[derive(Debug)]
 pub struct Verifier {
     writer: String,
@@ -166,6 +171,13 @@ impl Verifier {
             problems: Vec::new(),
             misfits: Vec::new(),
         }
+    }
+
+    /// For the part of a writer's log behind this entry, whose hash is taken as it is stored: what is signed further on
+    /// vouches for it.
+    pub fn behind(at: Checkpoint) -> Self {
+        let Checkpoint { writer, seq, hash } = at;
+        Self { writer, seq, hash, vouched: seq, problems: Vec::new(), misfits: Vec::new() }
     }
 
     /// The next entry as it is stored: its number, its stored hash, its exact bytes.

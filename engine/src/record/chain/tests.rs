@@ -29,6 +29,29 @@ fn a_whole_log_has_no_problems() {
 }
 
 #[test]
+fn a_part_is_proved_by_what_is_signed_behind_it() {
+    let (mut rows, _) = log(100);
+    let whole = rows.clone();
+    let part = |rows: &[Row]| {
+        let (seq, hash, _) = rows[29].clone();
+        let mut verifier = Verifier::behind(Checkpoint { writer: "w".into(), seq, hash });
+        for (seq, hash, entry) in &rows[30..40] {
+            verifier.entry(*seq, *hash, entry);
+        }
+        verifier.signed(verifier.here().hash == whole[39].1);
+        let here = verifier.here();
+        verifier.finish(Some(&here))
+    };
+    assert_eq!(part(&rows), []);
+    // Rewritten before the part and in it, up to the signature: what was signed says otherwise.
+    rows[9].2 = b"{}".to_vec();
+    for at in 9..40 {
+        rows[at].1 = link(&rows[at - 1].1, rows[at].0, &rows[at].2);
+    }
+    assert_eq!(part(&rows), [Problem::Rewritten { after: 31, seq: 40 }]);
+}
+
+#[test]
 fn an_altered_entry_is_named() {
     let (mut rows, head) = log(100);
     rows[41].2 = b"{\"n\":0}".to_vec();
@@ -47,7 +70,10 @@ fn an_altered_entry_with_a_hash_to_match_breaks_the_next() {
 fn removed_entries_are_named() {
     let (mut rows, head) = log(100);
     rows.drain(9..12);
-    assert_eq!(verify(&rows, Some(&head)), [Problem::Removed { from: 10, to: 12 }]);
+    let removed = Problem::Removed { from: 10, to: 12 };
+    assert_eq!(removed.to_string(), "entries 10 to 12 were removed");
+    assert_eq!(Problem::Removed { from: 10, to: 10 }.to_string(), "entry 10 was removed");
+    assert_eq!(verify(&rows, Some(&head)), [removed]);
 }
 
 #[test]

@@ -48,6 +48,10 @@ impl Log for Database {
         reads::entries(&self.readers, which).await
     }
 
+    async fn last_retention(&self) -> Result<Option<Stored>, StoreError> {
+        reads::last_retention(&self.readers).await
+    }
+
     async fn sessions(&self, which: WhichSessions) -> Result<Vec<Session>, StoreError> {
         reads::sessions(&self.readers, which).await
     }

@@ -75,18 +75,27 @@ pub async fn entries(pool: &Pool, which: Which) -> Result<Vec<Stored>, StoreErro
         .bind(i64::from(which.limit))
         .fetch_all(pool)
         .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Stored {
-                cursor: row.try_get("id")?,
-                writer: row.try_get("writer")?,
-                seq: unsigned(row.try_get("seq")?),
-                hash: hash(row)?,
-                entry: row.try_get("entry")?,
-                signature: row.try_get("signature")?,
-            })
-        })
-        .collect()
+    rows.iter().map(stored).collect()
+}
+
+/// The latest entry by which retention says what it removes. It is of no session, so that only entries without one are
+/// looked through, from the latest on.
+pub async fn last_retention(pool: &Pool) -> Result<Option<Stored>, StoreError> {
+    let sql = "SELECT id, writer, seq, hash, entry, signature FROM entries
+               WHERE session IS NULL AND entry LIKE '{\"retention\":%' ORDER BY id DESC LIMIT 1";
+    let row = sqlx::query(sql).fetch_optional(pool).await?;
+    row.as_ref().map(stored).transpose()
+}
+
+fn stored(row: &Row) -> Result<Stored, StoreError> {
+    Ok(Stored {
+        cursor: row.try_get("id")?,
+        writer: row.try_get("writer")?,
+        seq: unsigned(row.try_get("seq")?),
+        hash: hash(row)?,
+        entry: row.try_get("entry")?,
+        signature: row.try_get("signature")?,
+    })
 }
 
 /// A hash of another length was tampered with: it becomes one that fits nothing.
