@@ -1,5 +1,6 @@
 //! The search for sessions: by what is counted of them, and by words in what was said.
 
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::records::{Sessions, which_sessions};
@@ -40,9 +41,9 @@ pub async fn find(control: &Control, query: &Query) -> Result<Sessions, Problem>
     }
     let indexed = control.store.indexed().await?;
     let behind = u64::try_from(indexed.last.saturating_sub(indexed.done)).unwrap_or_default();
+    let standing = try_join_all(terms.iter().map(|term| control.store.texts_with(term))).await?;
     let (mut texts, mut common) = (Vec::new(), Vec::new());
-    for term in &terms {
-        let standing = control.store.texts_with(term).await?;
+    for (term, standing) in terms.iter().zip(standing) {
         texts.push(standing.texts);
         common.extend(standing.common.then(|| shown(term)));
     }

@@ -216,6 +216,10 @@ async fn open(
     place: &str,
 ) -> Result<Response, SignInError> {
     let sign_ins = &control.sign_ins;
+    if principal.actor.is_some() {
+        let why = "somebody acts on another's behalf there (`act`), and people sign in here themselves";
+        return Err(SignInError::Token(why.into()));
+    }
     let now = (control.clock)();
     let (basis, limits) = {
         let bundle = control.bundle.borrow();

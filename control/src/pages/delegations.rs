@@ -1,6 +1,6 @@
 //! Rights to decide in the hands of others: given, listed, ended.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use askama::Template;
@@ -19,7 +19,7 @@ use super::shell::{Shell, Visitor};
 use super::voice::Ruled;
 use super::when::When;
 use crate::approvals::{Delegation, everywhere};
-use crate::http::{Control, approvals};
+use crate::http::{self, Control, approvals};
 use crate::records::text::clean_line;
 
 #[derive(Template)]
@@ -54,7 +54,7 @@ struct Row {
 /// `GET /access/delegations`.
 pub async fn list(visitor: Visitor, state: State<Arc<Control>>) -> Result<Response, Failure> {
     let now = (state.clock)();
-    let query = axum::extract::Query(HashMap::from([("limit".into(), ASKED.into())]));
+    let query = http::query([("limit", ASKED)]);
     let Json(shown) = approvals::delegations(visitor.person.clone(), state.clone(), query).await?;
     let (live, over): (Vec<_>, Vec<_>) = shown.delegations.iter().partition(|given| given.is_live(now));
     let rows = |some: &[&Delegation]| some.iter().map(|given| row(given, &visitor, &state)).collect();

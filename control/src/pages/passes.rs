@@ -1,6 +1,5 @@
 //! Approvals for a time: what goes on without asking, of whom, until when; taken back.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -18,7 +17,7 @@ use super::shell::{Shell, Visitor};
 use super::voice::Ruled;
 use super::when::When;
 use crate::approvals::{Delegation, everywhere};
-use crate::http::{Control, ShownPass, approvals};
+use crate::http::{Control, ShownPass, approvals, query};
 use crate::records::text::clean_line;
 
 /// Passes and delegations that a page asks for: as many as the API gives at once.
@@ -59,8 +58,8 @@ struct Row {
 
 /// `GET /access/passes`.
 pub async fn list(visitor: Visitor, state: State<Arc<Control>>) -> Result<Response, Failure> {
-    let query = axum::extract::Query(HashMap::from([("limit".into(), ASKED.into())]));
-    let Json(shown) = approvals::passes(visitor.person.clone(), state.clone(), query).await?;
+    let most = query([("limit", ASKED)]);
+    let Json(shown) = approvals::passes(visitor.person.clone(), state.clone(), most).await?;
     draw(&visitor, &state, &shown.passes, false).await
 }
 

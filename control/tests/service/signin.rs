@@ -188,6 +188,7 @@ async fn an_id_token_that_is_not_for_this_sign_in_lets_nobody_in() {
         (json!({"iss": "http://sluice.test", "aud": "sluice"}), "published no key"),
         (json!({"sub": null}), "no subject"),
         (json!({"groups": {"a": 1}}), "groups"),
+        (json!({"act": {"sub": "admin"}}), "on another's behalf"),
     ] {
         provider.lies(claims.clone());
         let back = browser.sign_in("/").await;
