@@ -51,7 +51,7 @@ struct Chart {
     columns: Vec<Column>,
     heads: Vec<&'static str>,
     /// What each colour means.
-    keys: Vec<(&'static str, &'static str)>,
+    legend: Vec<(&'static str, &'static str)>,
     rows: Vec<Vec<String>>,
 }
 
@@ -210,14 +210,14 @@ fn chart(
     });
     let summary = format!("{title}, {} days; the highest is {}", usage.days.len(), written(most));
     let classes = usage.days.first().map(&parts).unwrap_or_default();
-    let keys = heads.iter().copied().zip(classes.iter().map(|part| part.class)).collect();
+    let legend = heads.iter().copied().zip(classes.iter().map(|part| part.class)).collect();
     Chart {
         title,
         id,
         summary,
         top: written(most),
         columns,
-        keys,
+        legend,
         heads: heads.to_vec(),
         rows: rows.collect(),
     }
