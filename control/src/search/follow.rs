@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::said::{Named, is_data, of_pieces, words_of};
 use crate::http::Control;
@@ -10,13 +10,17 @@ use crate::records::Entry;
 use crate::store::{Indexing, Store, StoreError, TextOf, Which};
 
 /// Entries that are read at a time.
-const PAGE: u32 = 200;
+const PAGE: u32 = 100;
 
-/// Bytes of words in one write: some milliseconds of the writer's time.
-const BYTES: usize = 128 << 10;
+/// Bytes of words in one write: a few milliseconds of the writer's time, for which a record waits that must be written
+/// before its request is forwarded.
+const BYTES: usize = 32 << 10;
 
-/// Between two writes, so that others have their turn.
+/// Between two writes at least.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// How many times as long as it took the index then rests: whoever writes records comes first.
+const RESTS: u32 = 3;
 
 /// How soon it is looked whether there is more.
 const LOOK: Duration = Duration::from_secs(1);
@@ -27,8 +31,9 @@ const AGAIN: Duration = Duration::from_secs(10);
 /// Follows the log for ever.
 pub async fn run(control: Arc<Control>) {
     loop {
+        let began = Instant::now();
         let wait = match step(&*control.store).await {
-            Ok(true) => PAUSE,
+            Ok(true) => PAUSE.max(began.elapsed().saturating_mul(RESTS)),
             Ok(false) => LOOK,
             Err(error) => {
                 tracing::error!(%error, "the index of texts stopped; it goes on in a moment");
