@@ -22,6 +22,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How many times as long as it took the index then rests: whoever writes records comes first.
 const RESTS: u32 = 3;
 
+/// Entries behind which it rests no more: it must not fall back for ever.
+const FAR: i64 = 2000;
+
 /// How soon it is looked whether there is more.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -33,6 +36,7 @@ pub async fn run(control: Arc<Control>) {
     loop {
         let began = Instant::now();
         let wait = match step(&*control.store).await {
+            Ok(true) if is_far_behind(&*control.store).await => PAUSE,
             Ok(true) => PAUSE.max(began.elapsed().saturating_mul(RESTS)),
             Ok(false) => LOOK,
             Err(error) => {
@@ -42,6 +46,10 @@ pub async fn run(control: Arc<Control>) {
         };
         tokio::time::sleep(wait).await;
     }
+}
+
+async fn is_far_behind(store: &dyn Store) -> bool {
+    store.indexed().await.is_ok_and(|indexed| indexed.last.saturating_sub(indexed.done) > FAR)
 }
 
 /// Takes some entries into the index; says whether there may be more.
